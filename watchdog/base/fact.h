@@ -1,0 +1,182 @@
+#pragma once
+/* A fact is something seen, with the time it was seen. Observers make facts; nobody else does. Strings are loans. */
+#include <sys/types.h>
+
+#include "base/agent.h"
+#include "base/decision.h"
+#include "base/outcome.h"
+#include "base/usec.h"
+
+enum fact_kind {
+        FACT_NONE,
+        FACT_AGENT,      /* the manager lists the agent or changed its word about it */
+        FACT_STARTED,    /* an incarnation began: (agent, instance, pid, start) */
+        FACT_ENDED,      /* the manager reports that one ended, and why */
+        FACT_DIED,       /* the kernel reports that the process is gone (pidfd), often before the manager does */
+        FACT_SAMPLE,     /* memory and CPU of one incarnation */
+        FACT_HOST,       /* memory, pressure and load of the machine */
+        FACT_DEPENDS,    /* the manager ties this agent to another one */
+        FACT_SOURCE,     /* a source of facts began or ceased to see; `agent` is empty */
+        FACT_PLANNED,    /* somebody announced that an agent (or, with "", every agent) may restart until then */
+        FACT_STRAY,      /* a process of the agent outside its manager: orphan or second copy */
+        FACT_OUTCOME,    /* what came of an action */
+        FACT_ASKED,      /* a human asked for something over the control socket */
+        FACT_REMEMBERED, /* the judge's own memory of one agent, from the chain */
+        FACT_TICK,       /* the deadline that the judge asked for has come */
+        FACT_N,
+};
+
+enum source_state {
+        SOURCE_UNKNOWN,
+        SOURCE_SEEING,
+        SOURCE_BLIND,  /* expected to see and cannot; what it would have told is unknown */
+        SOURCE_ABSENT, /* there is nothing to see on this machine (no PM2, no systemd) */
+        SOURCE_N,
+};
+
+enum dependency {
+        DEPENDENCY_NONE,
+        DEPENDENCY_REQUIRES, /* restarted along with its base, invisibly */
+        DEPENDENCY_BINDS,    /* dies with its base and stays dead */
+        DEPENDENCY_PART,     /* PartOf=: stopped and restarted along on request */
+        DEPENDENCY_N,
+};
+
+enum stray {
+        STRAY_NONE,
+        STRAY_ORPHAN,    /* alive, its manager lost it */
+        STRAY_DUPLICATE, /* alive beside the one its manager runs */
+        STRAY_OVER,      /* an earlier stray is gone */
+        STRAY_N,
+};
+
+enum ask {
+        ASK_NONE,
+        ASK_RESTART,
+        ASK_RELEASE, /* out of quarantine */
+        ASK_ENFORCE_OFF, /* disarm: no more actions until the policy is reloaded */
+        ASK_SAFE_MODE_ON,
+        ASK_SAFE_MODE_OFF,
+        ASK_ACKNOWLEDGE, /* close incident `number` */
+        ASK_N,
+};
+
+#define FACT_DEATHS_MAX 64 /* times kept exactly; the largest `more_than` is one less */
+
+/* The judge's memory of one agent's instance, as it stands in the chain and comes back from there. */
+struct remembered {
+        uint32_t state;          /* the ladder's state, rung and attempt: the judge's own numbers */
+        uint32_t rung;
+        uint32_t attempts;
+        uint32_t flags;
+        usec_t until;            /* when the state's wait ends */
+        usec_t since;            /* when the state began */
+        usec_t human_at;         /* last act of a human on it */
+        usec_t backoff;          /* next wait */
+        uint64_t incident;       /* open incident, 0 none */
+        uint32_t cause;
+        usec_t opened;
+        uint64_t count;
+        uint64_t restarts;       /* the manager's counter when last seen */
+        pid_t pid;
+        uint64_t start;
+        usec_t started_at;
+        uint32_t deaths_n;       /* the newest deaths, oldest first */
+        usec_t deaths[FACT_DEATHS_MAX];
+};
+
+struct fact {
+        enum fact_kind kind;
+        usec_t at;            /* judge time: microseconds, never runs backwards, close to Unix time */
+        enum manager manager; /* who told it */
+        const char *agent;    /* id; "" where the fact is about the machine */
+        uint32_t instance;    /* PM2's pm_id, 0 under systemd, INSTANCE_ALL */
+        union {
+                struct {
+                        enum claimed claimed;
+                        const char *word;     /* the manager's own: "online", "activating/auto-restart" */
+                        pid_t pid;            /* as the manager has it; 0 none */
+                        uint64_t restarts;    /* the manager's counter */
+                        const char *result;   /* systemd's Result ("exit-code", "start-limit-hit"), "" otherwise */
+                        bool first;           /* first sight: a counter that is already high was high before we came */
+                } agent_is;
+                struct {
+                        pid_t pid;
+                        uint64_t start;  /* clock ticks since boot, /proc/PID/stat field 22 */
+                        usec_t since;    /* judge time at which it began, when it was already running at first sight; else = at */
+                        bool ordered;    /* by somebody through the manager, not by its automatic restart */
+                } started;
+                struct {
+                        pid_t pid;
+                        uint64_t start; /* 0 when the manager could not say */
+                        enum ending ending;
+                        int code;   /* exit code for ENDING_EXIT */
+                        int signal; /* for ENDING_SIGNAL and ENDING_OOM */
+                } ended; /* FACT_ENDED; FACT_DIED has ENDING_UNKNOWN where the kernel tells no more */
+                struct {
+                        pid_t pid;
+                        uint64_t start;
+                        uint64_t memory_bytes; /* RssAnon + RssShmem + VmSwap */
+                        usec_t cpu;            /* user + system time of this incarnation so far */
+                } sample;
+                struct {
+                        uint64_t total_bytes, available_bytes, swap_free_bytes;
+                        uint32_t memory_some_avg10, memory_full_avg10; /* PSI, hundredths of a percent */
+                        uint32_t cpu_some_avg10;
+                        uint32_t load1; /* hundredths */
+                        uint32_t cpus;
+                        usec_t uptime;
+                } host;
+                struct {
+                        const char *on; /* id of the base */
+                        enum dependency dependency;
+                } depends;
+                struct {
+                        const char *name;  /* "systemd", "pm2:root@/root/.pm2", "process", "host" */
+                        enum source_state state;
+                        const char *why;   /* for people; "" when seeing */
+                        pid_t pid;         /* PM2's God, 0 otherwise */
+                        uint64_t start;
+                } source;
+                struct {
+                        enum ending ending; /* what the endings until then are: MANUAL, PACKAGE, RELOAD, MANAGER */
+                        usec_t until;
+                        const char *by;
+                } planned;
+                struct {
+                        enum stray stray;
+                        pid_t pid;
+                        uint64_t start;
+                } stray;
+                struct {
+                        enum action action;
+                        enum purpose purpose;
+                        enum outcome outcome;
+                        const char *text; /* the manager's words, cut and made safe */
+                } outcome;
+                struct {
+                        enum ask ask;
+                        uint64_t number;
+                        const char *who;
+                        const char *reason;
+                } asked;
+                const struct remembered *remembered;
+        };
+};
+
+/* Where facts go. */
+struct fact_sink {
+        void (*take)(void *self, const struct fact *fact);
+        void *self;
+};
+
+const char *fact_kind_name(enum fact_kind kind);
+const char *source_state_name(enum source_state state);
+const char *dependency_name(enum dependency dependency);
+const char *stray_name(enum stray stray);
+const char *ask_name(enum ask ask);
+enum fact_kind fact_kind_from_name(const char *name);
+enum source_state source_state_from_name(const char *name);
+enum dependency dependency_from_name(const char *name);
+enum stray stray_from_name(const char *name);
+enum ask ask_from_name(const char *name);

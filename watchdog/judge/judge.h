@@ -1,0 +1,90 @@
+#pragma once
+/*
+ * The judge: facts and policy in, decisions out. A pure function with a memory: no clock, no I/O, no allocation, integers
+ * only. Time comes in as fact->at, chance as a seed, rules as a const policy. The same facts give the same decisions.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/decision.h"
+#include "base/fact.h"
+#include "policy/policy.h"
+
+struct judge;
+
+struct judge_limits {
+        uint32_t agents_max;
+        uint32_t instances_max;
+        uint32_t incidents_max; /* open ones and the most recent resolved ones */
+};
+
+/* Bytes that a judge of these capacities needs, and a judge made in them. `memory` must be zeroed and max-aligned. */
+size_t judge_size(const struct judge_limits *limits);
+struct judge *judge_init(void *memory, const struct judge_limits *limits, const struct policy *policy, uint64_t seed);
+
+/* Takes one fact. Decisions that do not fit come at the next step; the deadline is then at once. */
+void judge_step(struct judge *judge, const struct fact *fact, struct decisions *decisions);
+
+/* When the judge wants a FACT_TICK, in judge time; USEC_INFINITY when nothing is due. */
+usec_t judge_deadline(const struct judge *judge);
+
+/* Swaps the policy; memory of the agents stays. The old policy may be freed afterwards. */
+void judge_set_policy(struct judge *judge, const struct policy *policy);
+
+/* Safe mode and disarm: judged as always, every decision comes with enforce = false. */
+void judge_set_observe_only(struct judge *judge, bool observe_only);
+
+/*
+ * Memory for the chain: walks all instances that are worth remembering. Start with *cursor = 0; true with a FACT_REMEMBERED in
+ * `ret` (whose strings and payload are loans until the next call), false at the end.
+ */
+bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remembered *scratch, struct fact *ret);
+
+/* Views for status, why and doctor: plain copies, strings are loans until the next step. */
+struct agent_view {
+        const char *id;
+        char name[AGENT_ID_MAX]; /* shortest unique form */
+        enum manager manager;
+        const char *via; /* the unit whose process it is too, or "" */
+        const char *word; /* the manager's own word */
+        enum claimed claimed;
+        enum effective effective;
+        uint32_t instances;
+        pid_t pid;            /* of the first living instance, 0 none */
+        usec_t since;         /* when that incarnation began */
+        uint64_t restarts;    /* the manager's counter, summed over instances */
+        struct {
+                usec_t within;
+                uint64_t n; /* deaths and unplanned starts counted in it, the worst instance */
+                uint32_t more_than;
+        } windows[POLICY_WINDOWS_MAX];
+        unsigned windows_n;
+        uint64_t memory_bytes; /* summed over instances; 0 unknown */
+        uint32_t cpu_permille; /* of one CPU, over the last sample interval */
+        bool quarantined;
+        usec_t next;           /* when its state's wait ends (backoff, trial, settle); 0 nothing pending */
+        const char *waiting_for; /* "trial", "backoff", "settling", "" */
+        uint64_t incident;
+        enum ending last_ending;
+        int last_code, last_signal;
+        usec_t last_death;     /* 0 never seen */
+        const struct rule *rule;
+        bool enforce;
+};
+
+struct incident_view {
+        uint64_t incident;
+        const char *agent;
+        enum manager manager;
+        enum cause cause;
+        bool open;
+        usec_t opened, resolved;
+        uint64_t count;      /* deaths (or sightings) since it opened, those that opened it included */
+        const struct rule *rule;
+        const char *reason;  /* as last told */
+};
+
+uint32_t judge_agents(const struct judge *judge);                                           /* how many there are */
+void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct agent_view *ret); /* 0 .. n-1 */
+uint32_t judge_incidents(const struct judge *judge);
+void judge_incident(const struct judge *judge, uint32_t index, struct incident_view *ret); /* newest first */

@@ -1,0 +1,153 @@
+#pragma once
+/* Checked rules: what should be happening on this machine. Everything in it is plain data, made once, never changed. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/agent.h"
+#include "base/usec.h"
+
+#define POLICY_WINDOWS_MAX 4
+#define POLICY_LADDER_MAX 8
+#define POLICY_MORE_THAN_MAX 63 /* the judge keeps 64 deaths exactly */
+#define POLICY_DIGEST_MAX 65    /* hex SHA-256 of the normalised policy, and NUL */
+
+enum mode {
+        MODE_OBSERVE,
+        MODE_ENFORCE,
+        MODE_N,
+};
+
+enum rung {
+        RUNG_RESTART,
+        RUNG_ROLLBACK, /* known to the key table; not acted on yet, skipped with a warning */
+        RUNG_QUARANTINE,
+        RUNG_N,
+};
+
+/* "more than 2 in 60 s" */
+struct window {
+        uint32_t more_than;
+        usec_t within;
+};
+
+struct heal {
+        enum rung ladder[POLICY_LADDER_MAX];
+        unsigned ladder_n;
+        usec_t backoff_first;
+        usec_t backoff_most;
+        usec_t trial_after;
+};
+
+enum memory_of {
+        MEMORY_OF_PROCESS,
+        MEMORY_OF_TREE,
+        MEMORY_OF_CGROUP,
+};
+
+struct memory_limits {
+        uint64_t budget_bytes;  /* 0: none */
+        uint64_t ceiling_bytes; /* 0: none */
+        enum memory_of of;
+};
+
+struct policy_origin {
+        const char *file;
+        unsigned line;
+};
+
+/* One row of `agents:`; the first matching rule owns an agent. */
+struct rule {
+        const char *name;
+        enum manager manager;
+        const char *pattern; /* glob over the unit ("agent-lily.service"; ".service" may be left out) or "USER/APP" or "APP" */
+        enum mode mode;
+        bool critical;
+        bool agent_class; /* a class was given */
+        const char *class_name;
+        const char **after; /* agents healed before this one: names as a person types them */
+        unsigned after_n;
+        struct window restarts[POLICY_WINDOWS_MAX];
+        unsigned restarts_n;
+        struct memory_limits memory;
+        struct heal heal;
+        struct policy_origin origin;
+        /* config, health, heartbeat are checked by the key table; the issues that act on them bring their fields */
+};
+
+struct machine_rule {
+        uint64_t memory_floor_bytes; /* 0: none; not acted on yet */
+        uint32_t actions_at_most;    /* the global budget: at most this many actions ... */
+        usec_t actions_within;       /* ... within this time */
+        struct policy_origin origin;
+};
+
+struct daemon_rule {
+        uint32_t agents_max;    /* default 512, at most 4,096 */
+        const char **pm2_homes; /* configured homes, beside the discovered ones */
+        unsigned pm2_homes_n;
+};
+
+struct audit_rule {
+        uint32_t retention_days; /* read only at init */
+};
+
+struct policy {
+        bool discovered; /* there was no policy file (or none that is right): observe what looks like an agent */
+        enum mode mode;  /* governor.yaml's default */
+        struct rule *rules;
+        unsigned rules_n;
+        struct rule fallback; /* for agents that no rule matches when `discovered`; defaults of all keys */
+        struct machine_rule machine;
+        struct daemon_rule daemon;
+        struct audit_rule audit;
+        char digest[POLICY_DIGEST_MAX];
+        struct policy_arena *arena;
+};
+
+/* One error or warning, ready to print in compiler style (file:line:column: error: ..., source line, caret). */
+struct policy_message {
+        const char *file;
+        unsigned line, column, length; /* 1-based; 0 when it is about the whole file */
+        bool warning;
+        const char *text;   /* "unknown key 'max_per_hor'; did you mean 'max_per_hour'?" */
+        const char *source; /* the source line, or NULL */
+};
+
+struct policy_messages {
+        struct policy_message *list;
+        size_t n, errors;
+        struct policy_arena *arena;
+};
+
+/*
+ * Reads `governor.yaml` (NULL or absent: none) and then `directory`/ *.yaml in name order (NULL or absent: none).
+ * Returns 0 and the policy, or -EINVAL with all errors in `ret_messages` (warnings come there in both cases).
+ * With no file at all the policy is a discovered one. Free both with their calls below.
+ */
+int policy_load(const char *config, const char *directory, struct policy **ret, struct policy_messages *ret_messages);
+
+/* As policy_load() for the files named, in that order, as `govctl policy check FILE...` does. */
+int policy_load_files(const char *const *files, size_t n, struct policy **ret, struct policy_messages *ret_messages);
+
+/* The policy of a machine without one: observe whatever looks like an agent. */
+int policy_discovered(struct policy **ret);
+
+struct policy *policy_free(struct policy *policy);
+void policy_messages_done(struct policy_messages *messages);
+
+/* Writes a message as a compiler would into a fixed buffer (cut at its end); returns `buffer`. */
+#define POLICY_RENDER_MAX 2048
+char *policy_message_render(const struct policy_message *message, bool colour, char buffer[POLICY_RENDER_MAX]);
+
+/*
+ * The rule that owns the agent, or NULL when none does (then it is not governed). Pure: the judge calls it.
+ * In a discovered policy every agent gets the fallback rule.
+ */
+const struct rule *policy_rule(const struct policy *policy, const char *agent);
+
+/* Whether the unit is one to watch: some rule matches it. Discovery by looks is decided elsewhere. */
+bool policy_wants(const struct policy *policy, const char *agent);
+
+const char *mode_name(enum mode mode);
+const char *rung_name(enum rung rung);
