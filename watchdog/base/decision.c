@@ -1,0 +1,45 @@
+#include "base/decision.h"
+#include "base/names.h"
+
+static const char *const action_names[] = {
+        [ACTION_NONE] = "none",
+        [ACTION_RESTART] = "restart",
+        [ACTION_STOP] = "stop",
+        [ACTION_START] = "start",
+};
+
+static const char *const decision_kind_names[] = {
+        [DECIDE_NOTHING] = "nothing", [DECIDE_OPEN] = "open", [DECIDE_WORSEN] = "worsen",
+        [DECIDE_RESOLVE] = "resolve", [DECIDE_ACT] = "act",   [DECIDE_WITHHOLD] = "withhold",
+};
+
+static const char *const withheld_names[] = {
+        [WITHHELD_NOT] = "not",
+        [WITHHELD_BUDGET] = "budget",
+        [WITHHELD_COMMON_CAUSE] = "common-cause",
+        [WITHHELD_TOO_MANY] = "too-many",
+        [WITHHELD_CRITICAL] = "critical",
+        [WITHHELD_HUMAN] = "human",
+        [WITHHELD_GRACE] = "grace",
+        [WITHHELD_BASE_FIRST] = "base-first",
+        [WITHHELD_BLIND] = "blind",
+        [WITHHELD_SAFE_MODE] = "safe-mode",
+};
+
+static const char *const purpose_names[] = {
+        [PURPOSE_NONE] = "none",   [PURPOSE_HEAL] = "heal",   [PURPOSE_BACKOFF] = "backoff",
+        [PURPOSE_QUARANTINE] = "quarantine", [PURPOSE_TRIAL] = "trial", [PURPOSE_ASKED] = "asked",
+};
+
+NAMES_DEFINE(action, action_names)
+NAMES_DEFINE(purpose, purpose_names)
+
+const char *decision_kind_name(enum decision_kind kind)
+{
+        return names_at(decision_kind_names, NAMES_N(decision_kind_names), (size_t)kind);
+}
+
+const char *withheld_name(enum withheld withheld)
+{
+        return names_at(withheld_names, NAMES_N(withheld_names), (size_t)withheld);
+}

@@ -1,0 +1,47 @@
+#include "base/fact.h"
+#include "base/names.h"
+
+static const char *const fact_kind_names[] = {
+        [FACT_NONE] = "none",       [FACT_AGENT] = "agent",       [FACT_STARTED] = "started",
+        [FACT_ENDED] = "ended",     [FACT_DIED] = "died",         [FACT_SAMPLE] = "sample",
+        [FACT_HOST] = "host",       [FACT_DEPENDS] = "depends",   [FACT_SOURCE] = "source",
+        [FACT_PLANNED] = "planned", [FACT_STRAY] = "stray",       [FACT_OUTCOME] = "outcome",
+        [FACT_ASKED] = "asked",     [FACT_REMEMBERED] = "remembered", [FACT_TICK] = "tick",
+};
+
+static const char *const source_state_names[] = {
+        [SOURCE_UNKNOWN] = "unknown",
+        [SOURCE_SEEING] = "seeing",
+        [SOURCE_BLIND] = "blind",
+        [SOURCE_ABSENT] = "absent",
+};
+
+static const char *const dependency_names[] = {
+        [DEPENDENCY_NONE] = "none",
+        [DEPENDENCY_REQUIRES] = "requires",
+        [DEPENDENCY_BINDS] = "binds-to",
+        [DEPENDENCY_PART] = "part-of",
+};
+
+static const char *const stray_names[] = {
+        [STRAY_NONE] = "none",
+        [STRAY_ORPHAN] = "orphan",
+        [STRAY_DUPLICATE] = "duplicate",
+        [STRAY_OVER] = "over",
+};
+
+static const char *const ask_names[] = {
+        [ASK_NONE] = "none",
+        [ASK_RESTART] = "restart",
+        [ASK_RELEASE] = "release",
+        [ASK_ENFORCE_OFF] = "disarm",
+        [ASK_SAFE_MODE_ON] = "safe-mode-on",
+        [ASK_SAFE_MODE_OFF] = "safe-mode-off",
+        [ASK_ACKNOWLEDGE] = "acknowledge",
+};
+
+NAMES_DEFINE(fact_kind, fact_kind_names)
+NAMES_DEFINE(source_state, source_state_names)
+NAMES_DEFINE(dependency, dependency_names)
+NAMES_DEFINE(stray, stray_names)
+NAMES_DEFINE(ask, ask_names)
