@@ -1,0 +1,29 @@
+#!/bin/bash
+# `make check`: sets up, builds and runs every tier, also when an earlier one failed, and counts them all.
+# The last line is `N passed, N failed`. PARTS="unit trace" runs just those.
+set -u
+
+TALLY=$(mktemp)
+export TALLY
+trap 'rm -f "$TALLY"' EXIT
+make=(make --no-print-directory)
+
+# A part that ends badly without having counted a failure (it did not compile, say) is one failure.
+part() {
+        local before after rc=0 start=$SECONDS
+        echo "== $1"
+        before=$(awk '{ n += $3 } END { print n + 0 }' "$TALLY")
+        "${make[@]}" -j"$(nproc)" "$1" </dev/null || rc=$?
+        after=$(awk '{ n += $3 } END { print n + 0 }' "$TALLY")
+        if [ $rc != 0 ] && [ "$before" = "$after" ]; then
+                echo "failed  $1 ended with status $rc"
+                echo "$1 0 1" >>"$TALLY"
+        fi
+        echo "== $1: $((SECONDS - start)) s"
+}
+
+for name in ${PARTS:-setup all unit trace lint sim asan corpora live vm}; do
+        part "$name"
+done
+
+awk '{ passed += $2; failed += $3 } END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 }' "$TALLY"

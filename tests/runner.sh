@@ -1,0 +1,98 @@
+#!/bin/bash
+# Runs the test programs of one tier, one by one, prints one line a test and counts.
+#
+#   tests/runner.sh TIER PROGRAM...
+#
+# A program says what happened in TAP (cmocka does) or as a live test does:
+#   ok NAME | not ok NAME: why | skip NAME: why
+# Everything else it prints is kept and shown only when the program failed. A program that says nothing is one test,
+# judged by its exit status. The last line is `N passed, N failed`; with TALLY=FILE the counts are added to that file.
+# As root on Debian 12, where everything can be had, a skipped test counts as failed.
+set -u
+
+tier=$1
+shift
+export B=${B:-build} CMOCKA_MESSAGE_OUTPUT=TAP
+limit=${TEST_SECONDS:-300}
+passed=0 failed=0 skipped=0
+
+must_not_skip() {
+        [ "$(id -u)" = 0 ] && grep -q '^VERSION_ID="12"' /etc/os-release && grep -q '^ID=debian' /etc/os-release
+}
+
+say() { printf '%-7s %s\n' "$1" "$2"; }
+
+# A fuzzer reads its seeds and what earlier runs found, and leaves an input that breaks it in $B/found/.
+fuzz_one() {
+        local noun
+        noun=$(basename "$1")
+        noun=${noun#fuzz_}
+        mkdir -p "$B/corpus/$noun" "$B/found"
+        "$1" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+                -artifact_prefix="$B/found/$noun-" "$B/corpus/$noun" $(ls -d "tests/fuzz/corpus/$noun" 2>/dev/null)
+}
+
+run_one() {
+        if [ "$tier" = fuzz ]; then
+                fuzz_one "$1"
+        else
+                timeout --kill-after=10 "$limit" "$1"
+        fi
+}
+
+judge_program() {
+        local program=$1 name rc=0 said=0 broken=0 line text log
+        name=$tier/$(basename "$program")
+        log=$(mktemp)
+        run_one "$program" >"$log" 2>&1 </dev/null || rc=$?
+
+        while IFS= read -r line; do
+                # cmocka writes "ok 1 - name", "not ok 1 - name" and "not ok 1 # SKIP name"
+                if [[ $line =~ ^(not\ )?ok\ ([0-9]+\ )?#\ [Ss][Kk][Ii][Pp]\ *(.*)$ ]]; then
+                        text=${BASH_REMATCH[3]} line=skip
+                elif [[ $line =~ ^ok\ ([0-9]+\ )?(-\ )?(.*)$ ]]; then
+                        text=${BASH_REMATCH[3]} line=ok
+                elif [[ $line =~ ^not\ ok\ ([0-9]+\ )?(-\ )?(.*)$ ]]; then
+                        text=${BASH_REMATCH[3]} line=failed
+                elif [[ $line =~ ^skip\ (.*)$ ]]; then
+                        text=${BASH_REMATCH[1]} line=skip
+                else
+                        continue
+                fi
+                said=1
+                case $line in
+                ok) passed=$((passed + 1)) ;;
+                failed) failed=$((failed + 1)) broken=1 ;;
+                skip)
+                        skipped=$((skipped + 1))
+                        if must_not_skip; then
+                                failed=$((failed + 1)) broken=1
+                        fi
+                        ;;
+                esac
+                say "$line" "$name: $text"
+        done <"$log"
+
+        if [ $rc != 0 ] && [ $broken = 0 ]; then
+                failed=$((failed + 1)) broken=1
+                if [ $rc = 124 ] || [ $rc = 137 ]; then
+                        say failed "$name: not done after $limit s"
+                else
+                        say failed "$name: ended with status $rc"
+                fi
+        elif [ $said = 0 ] && [ $rc = 0 ]; then
+                passed=$((passed + 1))
+                say ok "$name"
+        fi
+        [ $broken = 0 ] || sed 's/^/        | /' "$log"
+        rm -f "$log"
+}
+
+for program; do
+        judge_program "$program"
+done
+
+[ $skipped = 0 ] || echo "$skipped skipped"
+[ -z "${TALLY:-}" ] || echo "$tier $passed $failed" >>"$TALLY"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
