@@ -1,0 +1,381 @@
+#include <errno.h>
+#include <grp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "control/client.h"
+#include "control/control.h"
+#include "io/cleanup.h"
+
+#define CLIENTS_MAX 64
+
+enum { RPC_PARSE = -32700, RPC_REQUEST = -32600, RPC_METHOD = -32601, RPC_PARAMS = -32602, RPC_REFUSED = 1 };
+
+struct control {
+        struct control_options options;
+        char *path;
+        int fd;
+        gid_t group; /* (gid_t)-1: none */
+        sd_event *event;
+        sd_event_source *source;
+        uint64_t generation;
+        struct client clients[CLIENTS_MAX];
+};
+
+json_t *control_refuse(struct control_error *error, int exit_code, const char *next, const char *why, ...)
+{
+        va_list args;
+
+        error->exit_code = exit_code;
+        text_copy(error->next, sizeof(error->next), next ? next : "");
+        va_start(args, why);
+        vsnprintf(error->why, sizeof(error->why), why, args);
+        va_end(args);
+        return NULL;
+}
+
+/* ---- answers ---------------------------------------------------------------------------------------------------------- */
+
+static int send_and_free(struct client *client, json_t *object)
+{
+        int r = object ? client_send(client, object) : -ENOMEM;
+
+        json_decref(object);
+        return r;
+}
+
+/* `id` is a loan. */
+static int send_error(struct client *client, json_t *id, int code, const struct control_error *error)
+{
+        return send_and_free(client, json_pack("{s:s, s:O?, s:{s:i, s:s, s:{s:i, s:s, s:s}}}", "jsonrpc", "2.0", "id", id,
+                                               "error", "code", code, "message", error->why, "data", "exit",
+                                               error->exit_code, "why", error->why, "next", error->next));
+}
+
+/* `result` is taken, `id` is a loan. */
+static int send_result(struct client *client, json_t *id, json_t *result)
+{
+        return send_and_free(client,
+                             json_pack("{s:s, s:O?, s:o}", "jsonrpc", "2.0", "id", id, "result", result));
+}
+
+static int refuse(struct client *client, json_t *id, int code, int exit_code, const char *why)
+{
+        struct control_error error = { .exit_code = exit_code };
+
+        text_copy(error.why, sizeof(error.why), why);
+        return send_error(client, id, code, &error);
+}
+
+/* ---- requests --------------------------------------------------------------------------------------------------------- */
+
+static int refuse_method(struct client *client, json_t *id, const char *name, const char *near)
+{
+        struct control_error error = { .exit_code = 2 };
+        char safe[64];
+
+        text_copy_safe(safe, sizeof(safe), name);
+        control_refuse(&error, 2, "govctl help", near ? "unknown method '%s'; did you mean '%s'?" : "unknown method '%s'",
+                       safe, near);
+        return send_error(client, id, RPC_METHOD, &error);
+}
+
+static int call_method(struct client *client, enum method method, json_t *id, const json_t *params)
+{
+        struct control *control = client->owner;
+        struct control_ticket later = {
+                .client = (unsigned)(client - control->clients), .generation = client->generation, .id = id,
+        };
+        struct control_request request = {
+                .method = method,
+                .params = params,
+                .uid = client->uid,
+                .pid = client->pid,
+                .role = client->role,
+                .later = &later,
+        };
+        struct control_error error = { .exit_code = 1 };
+        json_t *result = control->options.calls[method](control->options.self, &request, &error);
+
+        if (error.later) {
+                json_incref(id); /* the ticket keeps it */
+                return 0;
+        }
+        if (!result)
+                return send_error(client, id, RPC_REFUSED, &error);
+        if (method == METHOD_SUBSCRIBE)
+                client->subscribed = true;
+        return send_result(client, id, result);
+}
+
+static int take_request(struct client *client, const json_t *request)
+{
+        json_t *id = json_object_get(request, "id");
+        const char *name = json_string_value(json_object_get(request, "method"));
+        const json_t *params = json_object_get(request, "params");
+        const struct method_row *row;
+        const char *near;
+        char text[192];
+        enum method method;
+
+        if (!json_is_object(request) || !name || (id && !json_is_string(id) && !json_is_integer(id)))
+                return refuse(client, NULL, RPC_REQUEST, 2, "not a JSON-RPC 2.0 request: method and id are needed");
+        method = method_find(name, &near);
+        if (method == METHOD_N)
+                return refuse_method(client, id, name, near);
+        row = method_row(method);
+        if (client->role < row->role) {
+                snprintf(text, sizeof(text), "'%s' is for root; you are uid %u", row->name, (unsigned)client->uid);
+                return refuse(client, id, RPC_REFUSED, 4, text);
+        }
+        if (method_check(row, params, text, sizeof(text)) < 0)
+                return refuse(client, id, RPC_PARAMS, 2, text);
+        return call_method(client, method, id, params);
+}
+
+static int on_line(struct client *client, char *text, size_t size)
+{
+        json_error_t where;
+        json_t *request;
+        int r;
+
+        if (size == 0)
+                return 0;
+        request = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
+        if (!request) {
+                char why[160], safe[96];
+
+                text_copy_safe(safe, sizeof(safe), where.text);
+                snprintf(why, sizeof(why), "not JSON at column %d: %s", where.column, safe);
+                return refuse(client, NULL, RPC_PARSE, 2, why);
+        }
+        r = take_request(client, request);
+        json_decref(request);
+        return r;
+}
+
+/* ---- connections ------------------------------------------------------------------------------------------------------ */
+
+static int on_client(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        struct client *client = userdata;
+        int r = 0;
+
+        (void)source, (void)fd;
+        if (events & EPOLLOUT)
+                r = client_flush(client);
+        if (r >= 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+                r = client_receive(client, on_line);
+        if (r == -EMSGSIZE) {
+                client->closing = true;
+                refuse(client, NULL, RPC_REQUEST, 2, "the request is longer than 64 KiB");
+        }
+        if (r < 0)
+                client_done(client);
+        return 0;
+}
+
+static bool in_group(gid_t group, const struct ucred *who)
+{
+        char path[64], line[4096];
+        FILE *status;
+        bool found = who->gid == group;
+
+        /* supplementary groups stand in /proc only, which is enough: they can be dropped meanwhile, never gained */
+        snprintf(path, sizeof(path), "/proc/%d/status", (int)who->pid);
+        status = found || group == (gid_t)-1 ? NULL : fopen(path, "re");
+        while (status && !found && fgets(line, sizeof(line), status)) {
+                if (!text_starts(line, "Groups:"))
+                        continue;
+                for (char *at = line + strlen("Groups:"), *end; !found; at = end) {
+                        unsigned long gid = strtoul(at, &end, 10);
+
+                        if (end == at)
+                                break;
+                        found = gid == group;
+                }
+        }
+        if (status)
+                fclose(status);
+        return found;
+}
+
+static enum role role_of(const struct control *control, const struct ucred *who)
+{
+        if (who->uid == 0 || who->uid == geteuid())
+                return ROLE_OPERATOR;
+        return in_group(control->group, who) ? ROLE_READER : ROLE_NONE;
+}
+
+static struct client *free_place(struct control *control)
+{
+        for (unsigned i = 0; i < CLIENTS_MAX; i++)
+                if (control->clients[i].fd < 0)
+                        return &control->clients[i];
+        return NULL;
+}
+
+static void accept_client(struct control *control, int fd)
+{
+        struct client *client = free_place(control);
+        struct ucred who;
+        socklen_t size = sizeof(who);
+
+        if (!client || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) {
+                close(fd);
+                return;
+        }
+        *client = (struct client){
+                .fd = fd,
+                .generation = ++control->generation,
+                .uid = who.uid,
+                .pid = who.pid,
+                .role = role_of(control, &who),
+                .owner = control,
+        };
+        if (sd_event_add_io(control->event, &client->source, fd, EPOLLIN, on_client, client) < 0)
+                return client_done(client);
+        if (client->role == ROLE_NONE) {
+                client->closing = true;
+                if (refuse(client, NULL, RPC_REFUSED, 4, "only root and members of group 'governor' may ask") < 0)
+                        client_done(client);
+        }
+}
+
+static int on_connection(sd_event_source *source, int listener, uint32_t events, void *userdata)
+{
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        (void)source, (void)events;
+        if (fd >= 0)
+                accept_client(userdata, fd);
+        return 0;
+}
+
+/* ---- listening -------------------------------------------------------------------------------------------------------- */
+
+/* A daemon that died leaves its socket behind: nobody answers there, so it may be replaced. */
+static int is_answered(const struct sockaddr_un *address)
+{
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        if (fd < 0)
+                return -errno;
+        return connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
+}
+
+static int listen_on(struct control *control)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (strlen(control->path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        memcpy(address.sun_path, control->path, strlen(control->path) + 1);
+        r = is_answered(&address);
+        if (r != 0)
+                return r < 0 ? r : -EADDRINUSE;
+        unlink(control->path);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+                return -errno;
+        if (control->group != (gid_t)-1 && chown(control->path, (uid_t)-1, control->group) < 0)
+                control->group = (gid_t)-1; /* not root: then only our own user can connect anyway */
+        if (chmod(control->path, 0660) < 0 || listen(fd, 64) < 0)
+                return -errno;
+        control->fd = TAKE_FD(fd);
+        return 0;
+}
+
+int control_new(sd_event *event, const struct control_options *options, struct control **ret)
+{
+        struct control *control = calloc(1, sizeof(*control));
+        const struct group *group;
+        int r;
+
+        if (!control)
+                return -ENOMEM;
+        control->options = *options;
+        control->event = sd_event_ref(event);
+        control->fd = -1;
+        for (unsigned i = 0; i < CLIENTS_MAX; i++)
+                control->clients[i].fd = -1;
+        group = options->group ? getgrnam(options->group) : NULL;
+        control->group = group ? group->gr_gid : (gid_t)-1;
+        control->path = strdup(options->path);
+        r = control->path ? listen_on(control) : -ENOMEM;
+        if (r >= 0)
+                r = sd_event_add_io(event, &control->source, control->fd, EPOLLIN, on_connection, control);
+        if (r < 0) {
+                control_free(control);
+                return r;
+        }
+        *ret = control;
+        return 0;
+}
+
+struct control *control_free(struct control *control)
+{
+        if (!control)
+                return NULL;
+        for (unsigned i = 0; i < CLIENTS_MAX; i++)
+                client_done(&control->clients[i]);
+        sd_event_source_disable_unref(control->source);
+        if (control->fd >= 0) {
+                close(control->fd);
+                unlink(control->path);
+        }
+        sd_event_unref(control->event);
+        free(control->path);
+        free(control);
+        return NULL;
+}
+
+/* ---- words that come later ---------------------------------------------------------------------------------------------- */
+
+void control_answer(struct control *control, struct control_ticket *ticket, json_t *result,
+                    const struct control_error *error)
+{
+        struct client *client = &control->clients[ticket->client];
+        int r = 0;
+
+        if (client->fd >= 0 && client->generation == ticket->generation)
+                r = result ? send_result(client, ticket->id, json_incref(result))
+                           : send_error(client, ticket->id, RPC_REFUSED, error);
+        if (r < 0)
+                client_done(client);
+        json_decref(result);
+        json_decref(ticket->id);
+        *ticket = (struct control_ticket){ 0 };
+}
+
+bool control_has_subscribers(const struct control *control)
+{
+        for (unsigned i = 0; i < CLIENTS_MAX; i++)
+                if (control->clients[i].fd >= 0 && control->clients[i].subscribed)
+                        return true;
+        return false;
+}
+
+void control_publish(struct control *control, const char *method, const json_t *params)
+{
+        json_t *object = json_pack("{s:s, s:s, s:O}", "jsonrpc", "2.0", "method", method, "params", params);
+
+        for (unsigned i = 0; object && i < CLIENTS_MAX; i++) {
+                struct client *client = &control->clients[i];
+
+                /* a subscriber that does not read is dropped: it must not grow the daemon */
+                if (client->fd >= 0 && client->subscribed && client_send(client, object) < 0)
+                        client_done(client);
+        }
+        json_decref(object);
+}

@@ -1,0 +1,63 @@
+#pragma once
+/* The control socket: JSON-RPC 2.0, one object a line, in both directions. The kernel says who asks; a table says what they may. */
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "control/methods.h"
+
+#define CONTROL_LINE_MAX (64 * 1024)          /* a request */
+#define CONTROL_BACKLOG_MAX (8 * 1024 * 1024) /* answers a client may leave unread before it is dropped */
+
+struct control;
+
+/* Where an answer goes that is not ready yet. */
+struct control_ticket {
+        unsigned client;
+        uint64_t generation;
+        json_t *id; /* owned */
+};
+
+struct control_request {
+        enum method method;
+        const json_t *params; /* checked against the method's row; NULL: none */
+        uid_t uid;
+        pid_t pid;
+        enum role role;
+        struct control_ticket *later; /* filled in by a call that answers later with control_answer(); then it returns NULL and
+                                         sets error->later */
+};
+
+/* What went wrong, for people and scripts. */
+struct control_error {
+        int exit_code; /* govctl's */
+        char why[384];
+        char next[192]; /* what to type next */
+        bool later;
+};
+
+/* Answers a request: a new object, or NULL with `error` filled in. */
+typedef json_t *control_call(void *self, const struct control_request *request, struct control_error *error);
+
+struct control_options {
+        const char *path;
+        const char *group; /* may read; absent on this machine: only root and our own user may connect */
+        control_call *const *calls; /* METHOD_N of them */
+        void *self;
+};
+
+/* Listens. A socket that nobody answers on is replaced; -EADDRINUSE when another daemon answers there. */
+int control_new(sd_event *event, const struct control_options *options, struct control **ret);
+struct control *control_free(struct control *control);
+
+/* Answers a request that was put off; frees the ticket. `result` is taken; NULL: `error` says why. A client that left is no error. */
+void control_answer(struct control *control, struct control_ticket *ticket, json_t *result,
+                    const struct control_error *error);
+
+/* Subscribers get {"method":METHOD,"params":...}. */
+bool control_has_subscribers(const struct control *control);
+void control_publish(struct control *control, const char *method, const json_t *params);
+
+__attribute__((format(printf, 4, 5))) json_t *control_refuse(struct control_error *error, int exit_code,
+                                                             const char *next, const char *why, ...);

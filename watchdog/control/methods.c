@@ -1,0 +1,100 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "control/methods.h"
+
+/* clang-format off */
+static const struct method_row rows[METHOD_N] = {
+        /*                      name           who            parameters: name, type, required */
+        [METHOD_STATUS]      = { "status",      ROLE_READER,   { { 0 } } },
+        [METHOD_AGENTS]      = { "agents",      ROLE_READER,   { { "name", JSON_STRING, false } } },
+        [METHOD_INCIDENTS]   = { "incidents",   ROLE_READER,   { { "all", JSON_TRUE, false } } },
+        [METHOD_WHY]         = { "why",         ROLE_READER,   { { "what", JSON_STRING, true } } },
+        [METHOD_RESTART]     = { "restart",     ROLE_OPERATOR, { { "agent", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
+        [METHOD_RELEASE]     = { "release",     ROLE_OPERATOR, { { "agent", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
+        [METHOD_ACKNOWLEDGE] = { "acknowledge", ROLE_OPERATOR, { { "incident", JSON_STRING, true }, { "reason", JSON_STRING, true } } },
+        [METHOD_RELOAD]      = { "reload",      ROLE_OPERATOR, { { 0 } } },
+        [METHOD_SAFE_MODE]   = { "safe-mode",   ROLE_OPERATOR, { { "set", JSON_STRING, false } } },
+        [METHOD_DISARM]      = { "disarm",      ROLE_OPERATOR, { { "all", JSON_TRUE, true } } },
+        [METHOD_POLICY]      = { "policy",      ROLE_READER,   { { 0 } } },
+        [METHOD_DISCOVER]    = { "discover",    ROLE_READER,   { { 0 } } },
+        [METHOD_SUBSCRIBE]   = { "subscribe",   ROLE_READER,   { { 0 } } },
+        [METHOD_VERSION]     = { "version",     ROLE_READER,   { { 0 } } },
+};
+/* clang-format on */
+
+const struct method_row *method_row(enum method method)
+{
+        return &rows[method];
+}
+
+enum method method_find(const char *name, const char **ret_near)
+{
+        unsigned best = 3; /* further away than that is no help */
+
+        *ret_near = NULL;
+        for (unsigned i = 0; i < METHOD_N; i++) {
+                unsigned distance = text_distance(name, rows[i].name, best);
+
+                if (distance == 0)
+                        return (enum method)i;
+                if (distance < best) {
+                        best = distance;
+                        *ret_near = rows[i].name;
+                }
+        }
+        return METHOD_N;
+}
+
+static bool same_type(json_type want, const json_t *value)
+{
+        return want == JSON_TRUE ? json_is_boolean(value) : json_typeof(value) == want;
+}
+
+static int check_known(const struct method_row *row, const json_t *params, char *text, size_t size)
+{
+        const char *key;
+        json_t *value;
+
+        json_object_foreach((json_t *)(uintptr_t)params, key, value)
+        {
+                bool known = false;
+
+                for (unsigned i = 0; i < METHOD_PARAMS_MAX && row->params[i].name; i++)
+                        known |= strcmp(key, row->params[i].name) == 0;
+                if (!known) {
+                        char safe[64];
+
+                        text_copy_safe(safe, sizeof(safe), key);
+                        snprintf(text, size, "method '%s' takes no parameter '%s'", row->name, safe);
+                        return -EINVAL;
+                }
+        }
+        return 0;
+}
+
+int method_check(const struct method_row *row, const json_t *params, char *text, size_t size)
+{
+        if (params && !json_is_object(params)) {
+                snprintf(text, size, "params must be an object");
+                return -EINVAL;
+        }
+        for (unsigned i = 0; i < METHOD_PARAMS_MAX && row->params[i].name; i++) {
+                const json_t *value = json_object_get(params, row->params[i].name);
+
+                if (!value || json_is_null(value)) {
+                        if (!row->params[i].required)
+                                continue;
+                        snprintf(text, size, "method '%s' needs the parameter '%s'", row->name, row->params[i].name);
+                        return -EINVAL;
+                }
+                if (!same_type(row->params[i].type, value)) {
+                        snprintf(text, size, "parameter '%s' of method '%s' must be a %s", row->params[i].name,
+                                 row->name, row->params[i].type == JSON_TRUE ? "boolean" : "string");
+                        return -EINVAL;
+                }
+        }
+        return check_known(row, params, text, size);
+}

@@ -1,0 +1,49 @@
+#pragma once
+/* What can be asked of the daemon, and by whom: one row a method. */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum role {
+        ROLE_NONE,
+        ROLE_READER,   /* group `governor` */
+        ROLE_OPERATOR, /* root */
+};
+
+enum method {
+        METHOD_STATUS,
+        METHOD_AGENTS,
+        METHOD_INCIDENTS,
+        METHOD_WHY,
+        METHOD_RESTART,
+        METHOD_RELEASE,
+        METHOD_ACKNOWLEDGE,
+        METHOD_RELOAD,
+        METHOD_SAFE_MODE,
+        METHOD_DISARM,
+        METHOD_POLICY,
+        METHOD_DISCOVER,
+        METHOD_SUBSCRIBE,
+        METHOD_VERSION,
+        METHOD_N,
+};
+
+#define METHOD_PARAMS_MAX 2
+
+struct method_row {
+        const char *name;
+        enum role role;
+        struct {
+                const char *name;
+                json_type type;
+                bool required;
+        } params[METHOD_PARAMS_MAX];
+};
+
+const struct method_row *method_row(enum method method);
+
+/* The method of that name, METHOD_N for none; `ret_near` then gets the nearest name or NULL. */
+enum method method_find(const char *name, const char **ret_near);
+
+/* Checks `params` (NULL: none given) against the row; 0, or -EINVAL with a text for people. */
+int method_check(const struct method_row *row, const json_t *params, char *text, size_t size);

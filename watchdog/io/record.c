@@ -1,0 +1,348 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/names.h"
+#include "base/text.h"
+#include "io/record.h"
+
+/* How one member of a fact is written. Enums are written by name, so that a record reads by itself. */
+enum field_type {
+        FIELD_U32,
+        FIELD_U64,
+        FIELD_INT,
+        FIELD_BOOL,
+        FIELD_TEXT,
+        FIELD_ENUM,
+        FIELD_DEATHS,
+};
+
+struct field {
+        enum fact_kind kind;
+        const char *name;
+        enum field_type type;
+        size_t offset;
+        const char *(*name_of)(unsigned value);
+        unsigned (*from_name)(const char *name);
+};
+
+/* The name calls take their own enum; these take a number, so that one table can hold them all. */
+#define NAMES_FOR(noun)                                                                                                \
+        static const char *noun##_of(unsigned value)                                                                   \
+        {                                                                                                              \
+                return noun##_name((enum noun)value);                                                                  \
+        }                                                                                                              \
+        static unsigned noun##_from(const char *name)                                                                  \
+        {                                                                                                              \
+                return (unsigned)noun##_from_name(name);                                                               \
+        }
+
+NAMES_FOR(claimed)
+NAMES_FOR(ending)
+NAMES_FOR(cause)
+NAMES_FOR(source_state)
+NAMES_FOR(dependency)
+NAMES_FOR(stray)
+NAMES_FOR(ask)
+
+#define AT(member) offsetof(struct fact, member)
+#define IN(member) offsetof(struct remembered, member)
+#define NAMED(noun) noun##_of, noun##_from
+
+/* clang-format off */
+static const struct field fields[] = {
+        { FACT_AGENT,      "claimed",    FIELD_ENUM, AT(agent_is.claimed),     NAMED(claimed) },
+        { FACT_AGENT,      "word",       FIELD_TEXT, AT(agent_is.word) },
+        { FACT_AGENT,      "pid",        FIELD_INT,  AT(agent_is.pid) },
+        { FACT_AGENT,      "restarts",   FIELD_U64,  AT(agent_is.restarts) },
+        { FACT_AGENT,      "result",     FIELD_TEXT, AT(agent_is.result) },
+        { FACT_AGENT,      "first",      FIELD_BOOL, AT(agent_is.first) },
+        { FACT_STARTED,    "pid",        FIELD_INT,  AT(started.pid) },
+        { FACT_STARTED,    "start",      FIELD_U64,  AT(started.start) },
+        { FACT_STARTED,    "since",      FIELD_U64,  AT(started.since) },
+        { FACT_STARTED,    "ordered",    FIELD_BOOL, AT(started.ordered) },
+        { FACT_ENDED,      "pid",        FIELD_INT,  AT(ended.pid) },
+        { FACT_ENDED,      "start",      FIELD_U64,  AT(ended.start) },
+        { FACT_ENDED,      "ending",     FIELD_ENUM, AT(ended.ending),         NAMED(ending) },
+        { FACT_ENDED,      "code",       FIELD_INT,  AT(ended.code) },
+        { FACT_ENDED,      "signal",     FIELD_INT,  AT(ended.signal) },
+        { FACT_DIED,       "pid",        FIELD_INT,  AT(ended.pid) },
+        { FACT_DIED,       "start",      FIELD_U64,  AT(ended.start) },
+        { FACT_DIED,       "ending",     FIELD_ENUM, AT(ended.ending),         NAMED(ending) },
+        { FACT_DIED,       "code",       FIELD_INT,  AT(ended.code) },
+        { FACT_DIED,       "signal",     FIELD_INT,  AT(ended.signal) },
+        { FACT_SAMPLE,     "pid",        FIELD_INT,  AT(sample.pid) },
+        { FACT_SAMPLE,     "start",      FIELD_U64,  AT(sample.start) },
+        { FACT_SAMPLE,     "memory_bytes", FIELD_U64, AT(sample.memory_bytes) },
+        { FACT_SAMPLE,     "cpu",        FIELD_U64,  AT(sample.cpu) },
+        { FACT_HOST,       "total_bytes", FIELD_U64, AT(host.total_bytes) },
+        { FACT_HOST,       "available_bytes", FIELD_U64, AT(host.available_bytes) },
+        { FACT_HOST,       "swap_free_bytes", FIELD_U64, AT(host.swap_free_bytes) },
+        { FACT_HOST,       "memory_some_avg10", FIELD_U32, AT(host.memory_some_avg10) },
+        { FACT_HOST,       "memory_full_avg10", FIELD_U32, AT(host.memory_full_avg10) },
+        { FACT_HOST,       "cpu_some_avg10", FIELD_U32, AT(host.cpu_some_avg10) },
+        { FACT_HOST,       "load1",      FIELD_U32,  AT(host.load1) },
+        { FACT_HOST,       "cpus",       FIELD_U32,  AT(host.cpus) },
+        { FACT_HOST,       "uptime",     FIELD_U64,  AT(host.uptime) },
+        { FACT_DEPENDS,    "on",         FIELD_TEXT, AT(depends.on) },
+        { FACT_DEPENDS,    "dependency", FIELD_ENUM, AT(depends.dependency),   NAMED(dependency) },
+        { FACT_SOURCE,     "name",       FIELD_TEXT, AT(source.name) },
+        { FACT_SOURCE,     "state",      FIELD_ENUM, AT(source.state),         NAMED(source_state) },
+        { FACT_SOURCE,     "why",        FIELD_TEXT, AT(source.why) },
+        { FACT_SOURCE,     "pid",        FIELD_INT,  AT(source.pid) },
+        { FACT_SOURCE,     "start",      FIELD_U64,  AT(source.start) },
+        { FACT_PLANNED,    "ending",     FIELD_ENUM, AT(planned.ending),       NAMED(ending) },
+        { FACT_PLANNED,    "until",      FIELD_U64,  AT(planned.until) },
+        { FACT_PLANNED,    "by",         FIELD_TEXT, AT(planned.by) },
+        { FACT_STRAY,      "stray",      FIELD_ENUM, AT(stray.stray),          NAMED(stray) },
+        { FACT_STRAY,      "pid",        FIELD_INT,  AT(stray.pid) },
+        { FACT_STRAY,      "start",      FIELD_U64,  AT(stray.start) },
+        { FACT_ASKED,      "ask",        FIELD_ENUM, AT(asked.ask),            NAMED(ask) },
+        { FACT_ASKED,      "number",     FIELD_U64,  AT(asked.number) },
+        { FACT_ASKED,      "who",        FIELD_TEXT, AT(asked.who) },
+        { FACT_ASKED,      "reason",     FIELD_TEXT, AT(asked.reason) },
+        { FACT_REMEMBERED, "state",      FIELD_U32,  IN(state) },
+        { FACT_REMEMBERED, "rung",       FIELD_U32,  IN(rung) },
+        { FACT_REMEMBERED, "attempts",   FIELD_U32,  IN(attempts) },
+        { FACT_REMEMBERED, "flags",      FIELD_U32,  IN(flags) },
+        { FACT_REMEMBERED, "until",      FIELD_U64,  IN(until) },
+        { FACT_REMEMBERED, "since",      FIELD_U64,  IN(since) },
+        { FACT_REMEMBERED, "human_at",   FIELD_U64,  IN(human_at) },
+        { FACT_REMEMBERED, "backoff",    FIELD_U64,  IN(backoff) },
+        { FACT_REMEMBERED, "incident",   FIELD_U64,  IN(incident) },
+        { FACT_REMEMBERED, "cause",      FIELD_ENUM, IN(cause),                NAMED(cause) },
+        { FACT_REMEMBERED, "opened",     FIELD_U64,  IN(opened) },
+        { FACT_REMEMBERED, "count",      FIELD_U64,  IN(count) },
+        { FACT_REMEMBERED, "restarts",   FIELD_U64,  IN(restarts) },
+        { FACT_REMEMBERED, "pid",        FIELD_INT,  IN(pid) },
+        { FACT_REMEMBERED, "start",      FIELD_U64,  IN(start) },
+        { FACT_REMEMBERED, "started_at", FIELD_U64,  IN(started_at) },
+        { FACT_REMEMBERED, "deaths",     FIELD_DEATHS, 0 },
+};
+/* clang-format on */
+
+/* The chain's integers end at 2^53 - 1; "never" is written as 0 nowhere, so the largest one stands for infinity. */
+#define RECORD_INFINITY ((json_int_t)9007199254740991)
+
+static json_t *json_u64(uint64_t value)
+{
+        return json_integer(value > (uint64_t)RECORD_INFINITY ? RECORD_INFINITY : (json_int_t)value);
+}
+
+static uint64_t u64_of(json_int_t value)
+{
+        return value == RECORD_INFINITY ? UINT64_MAX : (uint64_t)value;
+}
+
+static json_t *json_text(const char *text)
+{
+        char safe[1024];
+
+        text_copy_safe(safe, sizeof(safe), text ? text : "");
+        return json_string(safe);
+}
+
+static json_t *json_deaths(const struct remembered *remembered)
+{
+        json_t *list = json_array();
+
+        for (unsigned i = 0; i < remembered->deaths_n && i < FACT_DEATHS_MAX; i++)
+                json_array_append_new(list, json_u64(remembered->deaths[i]));
+        return list;
+}
+
+static json_t *field_write(const struct field *field, const void *base)
+{
+        const char *at = (const char *)base + field->offset;
+        unsigned value;
+
+        switch (field->type) {
+        case FIELD_U32:
+                memcpy(&value, at, sizeof(value));
+                return json_integer(value);
+        case FIELD_U64:
+                return json_u64(*(const uint64_t *)(const void *)at);
+        case FIELD_INT:
+                return json_integer(*(const int *)(const void *)at);
+        case FIELD_BOOL:
+                return json_boolean(*(const bool *)(const void *)at);
+        case FIELD_TEXT:
+                return json_text(*(const char *const *)(const void *)at);
+        case FIELD_ENUM:
+                memcpy(&value, at, sizeof(value));
+                return json_string(field->name_of(value));
+        case FIELD_DEATHS:
+                return json_deaths(base);
+        }
+        return NULL;
+}
+
+json_t *record_of_fact(const struct fact *fact, char verb[RECORD_VERB_MAX])
+{
+        const void *base = fact->kind == FACT_REMEMBERED ? (const void *)fact->remembered : fact;
+        json_t *details = json_object();
+
+        snprintf(verb, RECORD_VERB_MAX, "fact.%s", fact_kind_name(fact->kind));
+        json_object_set_new(details, "at", json_u64(fact->at));
+        json_object_set_new(details, "manager", json_string(manager_name(fact->manager)));
+        json_object_set_new(details, "instance", json_integer(fact->instance));
+        for (size_t i = 0; i < NAMES_N(fields); i++)
+                if (fields[i].kind == fact->kind)
+                        json_object_set_new(details, fields[i].name, field_write(&fields[i], base));
+        return details;
+}
+
+/* What every decision says of itself. */
+static json_t *decision_details(const struct decision *decision)
+{
+        json_t *details = json_object();
+
+        json_object_set_new(details, "at", json_u64(decision->at));
+        json_object_set_new(details, "cause", json_string(cause_name(decision->cause)));
+        json_object_set_new(details, "effective", json_string(effective_name(decision->effective)));
+        json_object_set_new(details, "enforce", json_boolean(decision->enforce));
+        json_object_set_new(details, "reason", json_text(decision->reason));
+        json_object_set_new(details, "rule", json_text(decision->rule));
+        if (decision->rule_file && decision->rule_file[0]) {
+                json_object_set_new(details, "rule_file", json_text(decision->rule_file));
+                json_object_set_new(details, "rule_line", json_integer(decision->rule_line));
+        }
+        return details;
+}
+
+static void details_add_act(json_t *details, const struct decision *decision)
+{
+        json_object_set_new(details, "purpose", json_string(purpose_name(decision->purpose)));
+        json_object_set_new(details, "instance", json_integer(decision->instance));
+        json_object_set_new(details, "pid", json_integer(decision->pid));
+        json_object_set_new(details, "start", json_u64(decision->start));
+        if (decision->kind == DECIDE_WITHHOLD)
+                json_object_set_new(details, "withheld", json_string(withheld_name(decision->withheld)));
+}
+
+json_t *record_of_decision(const struct decision *decision, char verb[RECORD_VERB_MAX])
+{
+        json_t *details = decision_details(decision);
+
+        if (decision->kind == DECIDE_ACT || decision->kind == DECIDE_WITHHOLD) {
+                snprintf(verb, RECORD_VERB_MAX, "agent.%s", action_name(decision->action));
+                details_add_act(details, decision);
+        } else {
+                snprintf(verb, RECORD_VERB_MAX, "finding.%s", cause_name(decision->cause));
+                json_object_set_new(details, "state", json_string(decision_kind_name(decision->kind)));
+        }
+        return details;
+}
+
+json_t *record_of_outcome(const struct fact *fact, uint64_t intent)
+{
+        json_t *details = json_object();
+
+        json_object_set_new(details, "at", json_u64(fact->at));
+        json_object_set_new(details, "instance", json_integer(fact->instance));
+        json_object_set_new(details, "intent", json_u64(intent));
+        json_object_set_new(details, "manager", json_string(manager_name(fact->manager)));
+        json_object_set_new(details, "outcome", json_string(outcome_name(fact->outcome.outcome)));
+        json_object_set_new(details, "purpose", json_string(purpose_name(fact->outcome.purpose)));
+        json_object_set_new(details, "text", json_text(fact->outcome.text));
+        return details;
+}
+
+/* ---- back again ---------------------------------------------------------------------------------------------------- */
+
+static int deaths_read(const json_t *list, struct remembered *remembered)
+{
+        size_t n = json_array_size(list);
+
+        if (n > FACT_DEATHS_MAX)
+                return -EBADMSG;
+        for (size_t i = 0; i < n; i++)
+                remembered->deaths[i] = u64_of(json_integer_value(json_array_get(list, i)));
+        remembered->deaths_n = (uint32_t)n;
+        return 0;
+}
+
+static int field_read(const struct field *field, const json_t *value, void *base)
+{
+        char *at = (char *)base + field->offset;
+        unsigned number;
+
+        switch (field->type) {
+        case FIELD_U32:
+                number = (unsigned)json_integer_value(value);
+                memcpy(at, &number, sizeof(number));
+                return 0;
+        case FIELD_U64:
+                *(uint64_t *)(void *)at = u64_of(json_integer_value(value));
+                return 0;
+        case FIELD_INT:
+                *(int *)(void *)at = (int)json_integer_value(value);
+                return 0;
+        case FIELD_BOOL:
+                *(bool *)(void *)at = json_is_true(value);
+                return 0;
+        case FIELD_TEXT:
+                *(const char **)(void *)at = json_is_string(value) ? json_string_value(value) : "";
+                return 0;
+        case FIELD_ENUM:
+                number = field->from_name(json_string_value(value));
+                memcpy(at, &number, sizeof(number));
+                return 0;
+        case FIELD_DEATHS:
+                return deaths_read(value, base);
+        }
+        return -EBADMSG;
+}
+
+/* agent.ACTION records that name an intent are outcomes; the intents themselves are not facts. */
+static int outcome_to_fact(const char *action, const json_t *details, struct fact *fact)
+{
+        if (!json_object_get(details, "intent"))
+                return -ENOENT;
+        fact->kind = FACT_OUTCOME;
+        fact->outcome.action = action_from_name(action);
+        fact->outcome.outcome = outcome_from_name(json_string_value(json_object_get(details, "outcome")));
+        fact->outcome.purpose = purpose_from_name(json_string_value(json_object_get(details, "purpose")));
+        fact->outcome.text = json_string_value(json_object_get(details, "text"));
+        if (!fact->outcome.text)
+                fact->outcome.text = "";
+        return fact->outcome.action == ACTION_NONE ? -EBADMSG : 0;
+}
+
+int record_to_fact(const char *verb, const char *subject, const json_t *details, struct remembered *scratch,
+                   struct fact *ret)
+{
+        struct fact fact = {
+                .at = u64_of(json_integer_value(json_object_get(details, "at"))),
+                .manager = manager_from_name(json_string_value(json_object_get(details, "manager"))),
+                .agent = subject,
+                .instance = (uint32_t)json_integer_value(json_object_get(details, "instance")),
+        };
+        void *base = &fact;
+
+        if (text_starts(verb, "agent.")) {
+                int r = outcome_to_fact(verb + strlen("agent."), details, &fact);
+                if (r == 0)
+                        *ret = fact;
+                return r;
+        }
+        if (!text_starts(verb, "fact."))
+                return -ENOENT;
+        fact.kind = fact_kind_from_name(verb + strlen("fact."));
+        if (fact.kind == FACT_NONE)
+                return -EBADMSG;
+        if (fact.kind == FACT_REMEMBERED) {
+                memset(scratch, 0, sizeof(*scratch));
+                fact.remembered = scratch;
+                base = scratch;
+        }
+        for (size_t i = 0; i < NAMES_N(fields); i++) {
+                if (fields[i].kind != fact.kind)
+                        continue;
+                int r = field_read(&fields[i], json_object_get(details, fields[i].name), base);
+                if (r < 0)
+                        return r;
+        }
+        *ret = fact;
+        return 0;
+}

@@ -1,0 +1,238 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/finding.h"
+#include "io/cleanup.h"
+#include "io/record.h"
+#include "perform/chronicle.h"
+
+#define RETRY_AFTER (5 * USEC_PER_SEC) /* while the chain cannot be written */
+
+struct chronicle {
+        struct audit *audit;
+        char *state_dir;
+        struct chronicle_options options;
+        sd_event_source *turn;  /* end of each turn of the loop */
+        sd_event_source *timer; /* next seal, or next try */
+        bool healthy;
+};
+
+static int arm(struct chronicle *chronicle, usec_t boottime)
+{
+        sd_event_source_set_time(chronicle->timer, boottime);
+        return sd_event_source_set_enabled(chronicle->timer, boottime == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+static void tell_trouble(struct chronicle *chronicle, int error, const char *what)
+{
+        if (chronicle->options.troubled)
+                chronicle->options.troubled(chronicle->options.self, error, what);
+}
+
+/* The file under us is no longer the log that we wrote: it is set aside and a new one opens with what still waits lost. */
+static int reopen(struct chronicle *chronicle)
+{
+        struct audit_options options = { .retention_days = chronicle->options.retention_days, .reason = "reopened" };
+
+        chronicle->audit = audit_close(chronicle->audit);
+        return audit_open(chronicle->state_dir, &options, &chronicle->audit, NULL);
+}
+
+static int commit(struct chronicle *chronicle, unsigned flags)
+{
+        int r;
+
+        if (!chronicle->audit) {
+                r = reopen(chronicle);
+                if (r < 0)
+                        return r;
+        }
+        r = audit_commit(chronicle->audit, flags);
+        if (r == -EUCLEAN) {
+                tell_trouble(chronicle, r, "the audit log on disk is not the one this daemon wrote");
+                r = reopen(chronicle);
+        }
+        if (r < 0) {
+                if (chronicle->healthy)
+                        tell_trouble(chronicle, r, "the audit log cannot be written");
+                chronicle->healthy = false;
+                return r;
+        }
+        chronicle->healthy = true;
+        if (r & AUDIT_FOREIGN_WRITE)
+                tell_trouble(chronicle, 0, "another program wrote to the audit log");
+        if (r & AUDIT_KEY_FAULT)
+                tell_trouble(chronicle, 0, "seal.key cannot be written: records are durable but not sealed");
+        if (chronicle->options.committed)
+                chronicle->options.committed(chronicle->options.self);
+        return 0;
+}
+
+static usec_t boottime_now(struct chronicle *chronicle)
+{
+        usec_t now = 0;
+
+        sd_event_now(sd_event_source_get_event(chronicle->timer), CLOCK_BOOTTIME, &now);
+        return now;
+}
+
+static void arm_next(struct chronicle *chronicle)
+{
+        usec_t due = chronicle->healthy && chronicle->audit ? audit_seal_deadline(chronicle->audit)
+                                                            : boottime_now(chronicle) + RETRY_AFTER;
+
+        arm(chronicle, due);
+}
+
+static int on_turn(sd_event_source *source, void *userdata)
+{
+        struct chronicle *chronicle = userdata;
+
+        (void)source;
+        if (!chronicle->healthy || !chronicle->audit || audit_pending_count(chronicle->audit) == 0)
+                return 0;
+        commit(chronicle, audit_seal_due(chronicle->audit, boottime_now(chronicle)) ? AUDIT_SEAL : 0);
+        arm_next(chronicle);
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct chronicle *chronicle = userdata;
+
+        (void)source, (void)usec;
+        commit(chronicle, AUDIT_SEAL);
+        arm_next(chronicle);
+        return 0;
+}
+
+int chronicle_new(sd_event *event, const struct chronicle_options *options, struct audit_how *ret_how,
+                  struct chronicle **ret)
+{
+        struct audit_options audit_options = { .retention_days = options->retention_days, .reason = options->reason };
+        struct chronicle *chronicle = calloc(1, sizeof(*chronicle));
+        int r;
+
+        if (!chronicle)
+                return -ENOMEM;
+        chronicle->options = *options;
+        chronicle->state_dir = strdup(options->state_dir);
+        r = chronicle->state_dir ? audit_open(options->state_dir, &audit_options, &chronicle->audit, ret_how) : -ENOMEM;
+        if (r >= 0)
+                r = sd_event_add_post(event, &chronicle->turn, on_turn, chronicle);
+        if (r >= 0) /* accuracy of a second: a seal may join a wakeup that happens anyway */
+                r = sd_event_add_time(event, &chronicle->timer, CLOCK_BOOTTIME, USEC_INFINITY, USEC_PER_SEC, on_timer,
+                                      chronicle);
+        if (r < 0) {
+                chronicle_free(chronicle);
+                return r;
+        }
+        chronicle->healthy = true;
+        arm_next(chronicle);
+        *ret = chronicle;
+        return 0;
+}
+
+struct chronicle *chronicle_free(struct chronicle *chronicle)
+{
+        if (!chronicle)
+                return NULL;
+        chronicle->options.committed = NULL;
+        if (chronicle->audit)
+                audit_commit(chronicle->audit, AUDIT_SEAL);
+        audit_close(chronicle->audit);
+        sd_event_source_disable_unref(chronicle->turn);
+        sd_event_source_disable_unref(chronicle->timer);
+        free(chronicle->state_dir);
+        free(chronicle);
+        return NULL;
+}
+
+int chronicle_event(struct chronicle *chronicle, const struct audit_entry *entry)
+{
+        uint64_t seq;
+
+        return chronicle->audit ? audit_append(chronicle->audit, entry, &seq) : -EIO;
+}
+
+int chronicle_fact(struct chronicle *chronicle, const struct fact *fact)
+{
+        char verb[RECORD_VERB_MAX];
+        _cleanup_(json_decrefp) json_t *details = record_of_fact(fact, verb);
+        struct audit_entry entry = {
+                .action = verb, .subject = fact->agent, .outcome = AUDIT_INFO, .details = details,
+        };
+
+        return chronicle_event(chronicle, &entry);
+}
+
+int chronicle_decision(struct chronicle *chronicle, const struct decision *decision, enum audit_outcome outcome,
+                       const char *actor, uint64_t *ret_seq)
+{
+        char verb[RECORD_VERB_MAX], incident[INCIDENT_NAME_MAX] = "";
+        _cleanup_(json_decrefp) json_t *details = record_of_decision(decision, verb);
+        struct audit_entry entry = {
+                .action = verb,
+                .actor = actor,
+                .subject = decision->agent,
+                .incident = decision->incident ? incident_name(incident, decision->incident) : "",
+                .outcome = outcome,
+                .details = details,
+        };
+
+        return chronicle->audit ? audit_append(chronicle->audit, &entry, ret_seq) : -EIO;
+}
+
+/* What the chain's six outcomes make of ours. */
+static enum audit_outcome outcome_in_chain(enum outcome outcome)
+{
+        switch (outcome) {
+        case OUTCOME_OK:
+                return AUDIT_OK;
+        case OUTCOME_REFUSED:
+                return AUDIT_DENIED;
+        case OUTCOME_DRY:
+                return AUDIT_INFO;
+        case OUTCOME_TIMEOUT:
+        case OUTCOME_UNKNOWN:
+                return AUDIT_UNKNOWN;
+        default:
+                return AUDIT_FAIL;
+        }
+}
+
+int chronicle_outcome(struct chronicle *chronicle, const struct fact *fact, uint64_t intent, uint64_t incident)
+{
+        char verb[RECORD_VERB_MAX], name[INCIDENT_NAME_MAX] = "";
+        _cleanup_(json_decrefp) json_t *details = record_of_outcome(fact, intent);
+        struct audit_entry entry = {
+                .action = verb,
+                .subject = fact->agent,
+                .incident = incident ? incident_name(name, incident) : "",
+                .outcome = outcome_in_chain(fact->outcome.outcome),
+                .details = details,
+        };
+
+        snprintf(verb, sizeof(verb), "agent.%s", action_name(fact->outcome.action));
+        return chronicle_event(chronicle, &entry);
+}
+
+int chronicle_settle(struct chronicle *chronicle)
+{
+        int r = commit(chronicle, AUDIT_SEAL);
+
+        arm_next(chronicle);
+        return r;
+}
+
+bool chronicle_healthy(const struct chronicle *chronicle)
+{
+        return chronicle->healthy && chronicle->audit;
+}
+
+void chronicle_head(const struct chronicle *chronicle, struct audit_head *ret)
+{
+        if (chronicle->audit)
+                audit_head(chronicle->audit, ret);
+}

@@ -1,0 +1,39 @@
+#pragma once
+/* The chronicle is the daemon's pen: it groups what one turn of the loop tells into one transaction of the audit chain,
+ * seals when a seal is due, and says so when the chain cannot be written. */
+#include <systemd/sd-event.h>
+
+#include "audit/audit.h"
+#include "base/decision.h"
+#include "base/fact.h"
+
+struct chronicle;
+
+struct chronicle_options {
+        const char *state_dir;
+        unsigned retention_days;
+        const char *reason;                /* stands in the audit.start record */
+        void (*committed)(void *self);     /* new records are durable; may be NULL */
+        void (*troubled)(void *self, int error, const char *what); /* the chain cannot be written, or was touched by another */
+        void *self;
+};
+
+/* Opens the chain for writing (see audit_open) and hangs its commits into the loop. -EBUSY: another daemon writes it. */
+int chronicle_new(sd_event *event, const struct chronicle_options *options, struct audit_how *ret_how,
+                  struct chronicle **ret);
+struct chronicle *chronicle_free(struct chronicle *chronicle); /* commits and seals what is pending */
+
+/* Each of these adds a record that becomes durable at the end of this turn of the loop. 0 or a negative errno. */
+int chronicle_fact(struct chronicle *chronicle, const struct fact *fact);
+int chronicle_decision(struct chronicle *chronicle, const struct decision *decision, enum audit_outcome outcome,
+                       const char *actor, uint64_t *ret_seq);
+int chronicle_outcome(struct chronicle *chronicle, const struct fact *fact, uint64_t intent, uint64_t incident);
+int chronicle_event(struct chronicle *chronicle, const struct audit_entry *entry); /* policy.load, judge.start, ... */
+
+/* Makes everything told so far durable now, sealed: before an action. On failure nothing may be done that needs a record. */
+int chronicle_settle(struct chronicle *chronicle);
+
+/* False while the chain cannot be written. */
+bool chronicle_healthy(const struct chronicle *chronicle);
+
+void chronicle_head(const struct chronicle *chronicle, struct audit_head *ret);

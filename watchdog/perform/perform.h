@@ -1,0 +1,44 @@
+#pragma once
+/* The one door: an intent is recorded, the action is done by the right hand, its outcome is recorded and told as a fact. */
+#include <systemd/sd-event.h>
+
+#include "base/decision.h"
+#include "base/fact.h"
+#include "heal/heal.h"
+#include "io/clock.h"
+#include "perform/chronicle.h"
+
+struct perform;
+
+struct perform_options {
+        struct chronicle *chronicle;
+        const struct clock *clock;
+        struct hands hands[MANAGER_N]; /* by the agent's manager; act == NULL: no hand, refused */
+        struct fact_sink sink;         /* outcomes go here, as facts, from the loop */
+        const char *footprint;         /* path of the footprint; NULL: none is kept */
+};
+
+int perform_new(sd_event *event, const struct perform_options *options, struct perform **ret);
+struct perform *perform_free(struct perform *perform);
+
+/* Records the decision and, when it is an action, carries it out. Never fails: what goes wrong becomes an outcome. */
+void perform_decision(struct perform *perform, const struct decision *decision);
+
+/* How many actions are under way. */
+unsigned perform_under_way(const struct perform *perform);
+
+/* A power of the daemon over the host. The table of them is the whole of its power. */
+enum audited {
+        AUDIT_BEFORE_AND_AFTER, /* the intent is durable before the act */
+        AUDIT_AFTER,            /* the kernel or a reader waits for the act; recorded right after */
+};
+
+struct power {
+        const char *name;
+        enum audited audited;
+        bool safety;            /* may run, recorded late, while the log cannot be written */
+        enum action undone_by;
+        bool outlives;          /* its effect outlives the daemon: kept in the footprint until undone */
+};
+
+const struct power *perform_power(enum action action);
