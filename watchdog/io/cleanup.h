@@ -42,7 +42,7 @@ static inline void cleanup_free(void *p)
 {
         int saved_errno = errno;
 
-        free(*(void **) p);
+        free(*(void **)p);
         errno = saved_errno;
 }
 
@@ -52,14 +52,14 @@ static inline int close_fd(int fd)
         int saved_errno = errno;
 
         if (fd >= 0)
-                (void) close(fd); /* Linux closes also when it says EINTR or EIO */
+                (void)close(fd); /* Linux closes also when it says EINTR or EIO */
         errno = saved_errno;
         return -EBADF;
 }
 
 static inline void closep(const int *fd)
 {
-        (void) close_fd(*fd);
+        (void)close_fd(*fd);
 }
 
 static inline void fclosep(FILE **file)
@@ -67,7 +67,7 @@ static inline void fclosep(FILE **file)
         int saved_errno = errno;
 
         if (*file)
-                (void) fclose(*file);
+                (void)fclose(*file);
         errno = saved_errno;
 }
 
@@ -76,11 +76,11 @@ static inline void closedirp(DIR **dir)
         int saved_errno = errno;
 
         if (*dir)
-                (void) closedir(*dir);
+                (void)closedir(*dir);
         errno = saved_errno;
 }
 
-#define _cleanup_free_     _cleanup_(cleanup_free)
-#define _cleanup_close_    _cleanup_(closep)
-#define _cleanup_fclose_   _cleanup_(fclosep)
+#define _cleanup_free_ _cleanup_(cleanup_free)
+#define _cleanup_close_ _cleanup_(closep)
+#define _cleanup_fclose_ _cleanup_(fclosep)
 #define _cleanup_closedir_ _cleanup_(closedirp)
