@@ -121,7 +121,7 @@ $(call objects_of,$(versioned)): private own_cppflags += -DGOVERNOR_VERSION='"$(
 
 # ---- building -------------------------------------------------------------------------------------------------------
 
-all: $(programs) ## build the programs into build/bin/ (the default)
+all: $(programs) $(governord_lib) $(govctl_lib) $(room_lib) $(audit_lib) ## build the programs into build/bin/ (the default)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -230,6 +230,9 @@ demo: ## the founding incident, played by real systemd and PM2 in a container
 
 # ---- the rest -------------------------------------------------------------------------------------------------------
 
+format: ## lay out all C with clang-format
+	@clang-format -i $(src) $(headers) $(tests_src)
+
 tidy: compile_commands.json ## clang-tidy over all sources
 	@clang-tidy --quiet -p . $(src)
 
@@ -252,6 +255,6 @@ help: ## this list
 
 always:
 .PHONY: all always quick check unit trace sim lint asan fuzz corpora fuzz-here live vm matrix bench setup run demo \
-        tidy cover clean help
+        format tidy cover clean help
 
 -include $(patsubst %.c,$(B)/%.d,$(src) $(tests_src))

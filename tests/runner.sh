@@ -24,12 +24,13 @@ say() { printf '%-7s %s\n' "$1" "$2"; }
 
 # A fuzzer reads its seeds and what earlier runs found, and leaves an input that breaks it in $B/found/.
 fuzz_one() {
-        local noun
+        local noun seeds=()
         noun=$(basename "$1")
         noun=${noun#fuzz_}
+        [ ! -d "tests/fuzz/corpus/$noun" ] || seeds=("tests/fuzz/corpus/$noun")
         mkdir -p "$B/corpus/$noun" "$B/found"
         "$1" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-                -artifact_prefix="$B/found/$noun-" "$B/corpus/$noun" $(ls -d "tests/fuzz/corpus/$noun" 2>/dev/null)
+                -artifact_prefix="$B/found/$noun-" "$B/corpus/$noun" "${seeds[@]}"
 }
 
 run_one() {
