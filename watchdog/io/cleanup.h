@@ -22,8 +22,8 @@
 /* The value leaves the variable, and with it the duty to free: `*ret = TAKE_PTR(x);` */
 #define TAKE_PTR(variable)                              \
         ({                                              \
-                __auto_type *taken_from_ = &(variable); \
-                __auto_type taken_ = *taken_from_;      \
+                __typeof__(variable) *taken_from_ = &(variable); \
+                __typeof__(variable) taken_ = *taken_from_;      \
                 *taken_from_ = NULL;                    \
                 taken_;                                 \
         })

@@ -4,6 +4,7 @@
 #include "base/agent.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "io/cleanup.h"
 #include "io/proc.h"
 #include "perform/never.h"
 
@@ -44,12 +45,15 @@ static const struct {
 /* Whether the process is an ancestor of this one: stopping it would stop whoever runs us. */
 static bool is_ancestor(pid_t pid)
 {
-        pid_t at = getpid();
+        _cleanup_(proc_done) struct proc proc = { .fd = -1 };
+        struct proc_stat stat = { .parent = getpid() };
 
-        for (unsigned depth = 0; at > 1 && depth < 64; depth++) {
-                if (at == pid)
+        if (proc_open(&proc, "/proc") < 0)
+                return false;
+        for (unsigned depth = 0; stat.parent > 1 && depth < 64; depth++) {
+                if (stat.parent == pid)
                         return true;
-                if (proc_parent(at, &at) < 0)
+                if (proc_stat(&proc, stat.parent, &stat) < 0)
                         return false;
         }
         return false;

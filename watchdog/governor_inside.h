@@ -1,0 +1,86 @@
+#pragma once
+/* What the governor owns, for the files of this room only: governor.c (life), answers.c (what the socket is told). */
+#include <systemd/sd-event.h>
+
+#include "control/control.h"
+#include "governor.h"
+#include "heal/heal.h"
+#include "io/clock.h"
+#include "judge/judge.h"
+#include "perform/chronicle.h"
+#include "perform/perform.h"
+#include "policy/policy.h"
+
+#define WAITERS_MAX 32
+#define SOURCES_MAX 32
+
+/* Somebody at the socket who waits for what comes of an action. */
+struct waiter {
+        struct control_ticket ticket;
+        char agent[AGENT_ID_MAX];
+        usec_t deadline; /* judge time; 0: free */
+};
+
+/* A source of facts as it last told of itself. */
+struct source {
+        char name[128];
+        enum source_state state;
+        usec_t since;
+        char why[192];
+};
+
+struct governor {
+        struct governor_options options;
+        sd_event *event;
+        struct clock clock;
+        struct policy *policy;
+        bool policy_bad;       /* there is a policy with errors: an older one, or discovery, rules */
+        struct judge *judge;
+        void *judge_memory;
+        uint64_t seed;
+        bool safe_mode;
+        bool disarmed;
+        bool fell_too_often;    /* the runs before this one ended three times uncleanly within 10 minutes */
+        uint64_t recalled_from; /* seq from which the judge's memory was lived through again */
+        struct chronicle *chronicle;
+        struct audit_how audit_how;
+        struct perform *perform;
+        struct control *control;
+        struct observers *observers;
+        struct fact host;      /* newest FACT_HOST */
+        struct source sources[SOURCES_MAX];
+        unsigned sources_n;
+        struct waiter waiters[WAITERS_MAX];
+        sd_event_source *tick;      /* the judge's deadline */
+        sd_event_source *remember;  /* once a day: the judge's memory into the chain */
+        sd_event_source *told;      /* end of turn: subscribers and systemd hear what is new */
+        uint64_t published;         /* records up to this seq were told to subscribers */
+        char *database;
+        char *socket;
+        char *footprint;
+};
+
+/* Takes one fact, wherever it comes from. */
+void governor_take(void *self, const struct fact *fact);
+
+/* Loads the policy again; 0 when the new one rules, -EINVAL with messages when the old one stays. */
+int governor_reload(struct governor *governor, struct policy_messages *ret_messages);
+
+/* Whether nothing is done to any agent now, whatever its rule says. */
+bool governor_only_observes(const struct governor *governor);
+void governor_set_safe_mode(struct governor *governor, bool on, const char *who, const char *reason);
+void governor_disarm(struct governor *governor, const char *who);
+
+/* The calls behind the control socket, METHOD_N of them. */
+extern control_call *const answers[METHOD_N];
+
+/* Tells whoever waits for this agent what came of the action. */
+void answers_outcome(struct governor *governor, const struct fact *outcome);
+void answers_expire(struct governor *governor, usec_t now);
+
+/* Pushes records from `governor->published` on to subscribers. */
+void answers_publish(struct governor *governor);
+
+/* One line for systemctl status and the log. */
+#define GOVERNOR_LINE_MAX 192
+void governor_line(struct governor *governor, char line[GOVERNOR_LINE_MAX]);

@@ -1,0 +1,29 @@
+#pragma once
+/* All observers and all hands of this machine as one: started together, each of them going blind by itself. */
+#include <systemd/sd-event.h>
+
+#include "base/fact.h"
+#include "heal/heal.h"
+#include "io/clock.h"
+#include "policy/policy.h"
+
+struct observers;
+
+struct observers_options {
+        const struct clock *clock;
+        struct fact_sink sink;
+        const struct policy *const *policy; /* where the governor keeps the one that rules now */
+};
+
+/* Starts all of them; one that cannot start tells so as a FACT_SOURCE and is left out. */
+int observers_new(sd_event *event, const struct observers_options *options, struct observers **ret);
+struct observers *observers_free(struct observers *observers);
+
+/* The hands that belong to them, by manager. */
+void observers_hands(struct observers *observers, struct hands hands[MANAGER_N]);
+
+/* A fact went by: begins or ends what has to be watched because of it. */
+void observers_follow(struct observers *observers, const struct fact *fact);
+
+/* The policy changed: everything is listed anew. */
+void observers_again(struct observers *observers);
