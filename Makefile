@@ -228,6 +228,14 @@ demo: ## the founding incident, played by real systemd and PM2 in a container
 	@$(MAKE) all
 	@B=$(B) TESTBED=$(TESTBED) tests/live/demo.sh
 
+installing = @B=$(B) DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' PURGE='$(PURGE)' units/install.sh
+
+install: all ## into DESTDIR and PREFIX (/usr/local); starts nothing
+	$(installing) install
+
+uninstall: ## take back what install put there and what Governor left; keeps the evidence unless PURGE=yes
+	$(installing) uninstall
+
 # ---- the rest -------------------------------------------------------------------------------------------------------
 
 format: ## lay out all C with clang-format
@@ -255,6 +263,6 @@ help: ## this list
 
 always:
 .PHONY: all always quick check unit trace sim lint asan fuzz corpora fuzz-here live vm matrix bench setup run demo \
-        format tidy cover clean help
+        install uninstall format tidy cover clean help
 
 -include $(patsubst %.c,$(B)/%.d,$(src) $(tests_src))

@@ -85,7 +85,7 @@ judge_program() {
                 passed=$((passed + 1))
                 say ok "$name"
         fi
-        [ $broken = 0 ] || sed 's/^/        | /' "$log"
+        [ $broken = 0 ] || tail -n 60 "$log" | sed 's/^/        | /'
         rm -f "$log"
 }
 

@@ -1,0 +1,95 @@
+#!/bin/bash
+# `make install` and `make uninstall`: the table of what goes where, once, for both.
+#
+#   units/install.sh install|uninstall          DESTDIR and PREFIX (/usr/local) from the environment
+#
+# Into the running system (no DESTDIR) it also makes the group and folders and tells systemd; it starts nothing.
+# uninstall takes back everything, Governor's traces on the machine too; the evidence in /var/lib/governor stays
+# unless PURGE=yes.
+set -eu
+cd "$(dirname "$0")/.."
+build=${B:-build}
+prefix=${PREFIX:-/usr/local}
+root=${DESTDIR:-}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# mode, file, where below PREFIX; a file of other issues that is not there yet has no row
+files() {
+        local file
+        echo "0755 $build/bin/governord sbin/governord"
+        echo "0755 $build/bin/govctl bin/govctl"
+        [ ! -e units/rescue.sh ] || echo "0755 units/rescue.sh lib/governor/rescue.sh"
+        echo "0644 $work/governor.service lib/systemd/system/governor.service"
+        echo "0644 units/governor.sysusers.conf lib/sysusers.d/governor.conf"
+        echo "0644 units/governor.tmpfiles.conf lib/tmpfiles.d/governor.conf"
+        echo "0644 $work/govctl.bash share/bash-completion/completions/govctl"
+        echo "0644 $work/govctl.zsh share/zsh/site-functions/_govctl"
+        for file in man/*.[1-9]; do
+                [ ! -e "$file" ] || echo "0644 $file share/man/man${file##*.}/${file##*/}"
+        done
+        for file in policies/*; do
+                [ ! -e "$file" ] || echo "0644 $file share/governor/$file"
+        done
+}
+
+# folders that are ours alone, the deepest first
+folders="lib/governor share/governor/policies share/governor"
+
+on_this_machine() { [ -z "$root" ] && [ "$(id -u)" = 0 ]; }
+systemd_runs() { [ -d /run/systemd/system ]; }
+
+install_all() {
+        local mode file where
+        sed "s|@sbindir@|$prefix/sbin|" units/governor.service.in >"$work/governor.service"
+        "$build/bin/govctl" completion bash >"$work/govctl.bash"
+        "$build/bin/govctl" completion zsh >"$work/govctl.zsh"
+        while read -r mode file where; do
+                install -D -m "$mode" "$file" "$root$prefix/$where"
+        done < <(files)
+        on_this_machine || return 0
+        if command -v systemd-sysusers >/dev/null; then
+                systemd-sysusers "$prefix/lib/sysusers.d/governor.conf"
+                systemd-tmpfiles --create "$prefix/lib/tmpfiles.d/governor.conf"
+        fi
+        if systemd_runs; then
+                systemctl daemon-reload
+                echo "Installed. Start it now and at boot with: systemctl enable --now governor"
+        fi
+}
+
+# What the running daemon left on the machine goes before the programs that can take it back.
+disarm() {
+        local rescue=$prefix/lib/governor/rescue.sh
+        if systemd_runs && [ -e "$prefix/lib/systemd/system/governor.service" ]; then
+                systemctl disable --now --quiet governor.service || :
+                systemctl reset-failed --quiet governor.service 2>/dev/null || :
+        fi
+        [ ! -x "$rescue" ] || "$rescue"
+}
+
+uninstall_all() {
+        local where folder
+        ! on_this_machine || disarm
+        while read -r _ _ where; do
+                rm -f "$root$prefix/$where"
+        done < <(files)
+        for folder in $folders; do
+                rmdir "$root$prefix/$folder" 2>/dev/null || :
+        done
+        on_this_machine || return 0
+        rmdir /etc/governor/policies.d /etc/governor /var/lib/governor 2>/dev/null || :
+        rm -rf /run/governor /run/governor-agent
+        [ "${PURGE:-}" != yes ] || rm -rf /var/lib/governor /etc/governor
+        ! getent group governor >/dev/null || groupdel governor
+        ! systemd_runs || systemctl daemon-reload
+        for folder in /etc/governor /var/lib/governor; do
+                [ ! -e "$folder" ] || echo "Kept: $folder (make uninstall PURGE=yes removes it)"
+        done
+}
+
+case ${1:-} in
+install) install_all ;;
+uninstall) uninstall_all ;;
+*) echo "usage: $0 install|uninstall" >&2; exit 2 ;;
+esac
