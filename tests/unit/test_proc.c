@@ -1,0 +1,291 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "io/proc.h"
+
+#define TAIL " 1 42 42 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 7 0 987654 1000 200 184467 1 1\n"
+
+static int parse_stat(const char *text, struct proc_stat *ret)
+{
+        return proc_parse_stat(text, strlen(text), ret);
+}
+
+static void a_stat_line_gives_parent_time_and_start(void **state)
+{
+        struct proc_stat stat;
+
+        assert_int_equal(parse_stat("42 (node) S" TAIL, &stat), 0);
+        assert_string_equal(stat.comm, "node");
+        assert_int_equal(stat.state, 'S');
+        assert_int_equal(stat.parent, 1);
+        assert_int_equal(stat.cpu_ticks, 200);
+        assert_int_equal(stat.start, 987654);
+}
+
+static void a_name_with_brackets_and_spaces_does_not_shift_the_fields(void **state)
+{
+        struct proc_stat stat;
+
+        assert_int_equal(parse_stat("42 (PM2 v7.0.4: God) S 9 (x) R" TAIL, &stat), 0);
+        assert_string_equal(stat.comm, "PM2 v7.0.4: God) S 9 (x");
+        assert_int_equal(stat.parent, 1);
+        assert_int_equal(stat.start, 987654);
+}
+
+static void a_stat_line_that_is_cut_anywhere_is_refused(void **state)
+{
+        static const char whole[] = "42 (node) S 1 42 42 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 7 0 9";
+        struct proc_stat stat;
+
+        for (size_t n = 0; n < sizeof(whole) - 1; n++)
+                assert_int_equal(proc_parse_stat(whole, n, &stat), -EBADMSG);
+        assert_int_equal(proc_parse_stat(whole, sizeof(whole) - 1, &stat), 0);
+}
+
+static void numbers_that_overflow_are_refused(void **state)
+{
+        struct proc_stat stat;
+        uint64_t bytes;
+        static const char huge[] = "RssAnon:\t99999999999999999999 kB\nRssShmem:\t0 kB\n";
+        static const char large[] = "RssAnon:\t18446744073709551615 kB\nRssShmem:\t0 kB\n";
+
+        assert_int_equal(
+                parse_stat("42 (x) S 1 42 42 0 -1 4194560 1 2 3 4 18446744073709551615 50 0 0 20 0 7 0 1\n", &stat),
+                -EBADMSG);
+        assert_int_equal(parse_stat("42 (x) S 99999999999 1 1 0 0 0 0 0 0 0 1 1 0 0 0 0 0 0 1\n", &stat), -EBADMSG);
+        assert_int_equal(proc_parse_memory(huge, strlen(huge), &bytes), -EBADMSG);
+        assert_int_equal(proc_parse_memory(large, strlen(large), &bytes), -EBADMSG);
+}
+
+static void memory_is_anonymous_shared_and_swapped(void **state)
+{
+        static const char status[] =
+                "Name:\tRssAnon: 7 kB\nVmRSS:\t   54000 kB\nRssAnon:\t   10000 kB\nRssFile:\t   43000 kB\n"
+                "RssShmem:\t    1000 kB\nVmSwap:\t     500 kB\n";
+        uint64_t bytes;
+
+        assert_int_equal(proc_parse_memory(status, strlen(status), &bytes), 0);
+        assert_int_equal(bytes, 11500 * 1024);
+}
+
+static void a_process_without_memory_says_so(void **state)
+{
+        uint64_t bytes = 7;
+
+        assert_int_equal(proc_parse_memory("Name:\tkthreadd\n", 15, &bytes), -ENODATA);
+        assert_int_equal(bytes, 7);
+}
+
+static void unit_of(const char *file, const char *expected)
+{
+        char cgroup[PROC_CGROUP_MAX], unit[PROC_UNIT_MAX];
+
+        assert_int_equal(proc_parse_cgroup(file, strlen(file), cgroup), 0);
+        if (!expected) {
+                assert_int_equal(proc_unit_of_cgroup(cgroup, unit), -ENODATA);
+                return;
+        }
+        assert_int_equal(proc_unit_of_cgroup(cgroup, unit), 0);
+        assert_string_equal(unit, expected);
+}
+
+static void the_unit_is_the_last_service_or_scope_of_the_cgroup(void **state)
+{
+        unit_of("0::/system.slice/agent-x.service\n", "agent-x.service");
+        unit_of("12:memory:/x.service\n0::/system.slice/pm2-root.service/app\n", "pm2-root.service");
+        unit_of("0::/user.slice/user-0.slice/user@0.service/app.slice/bot.service\n", "bot.service");
+        unit_of("0::/user.slice/user-0.slice/session-3.scope\n", "session-3.scope");
+        unit_of("0::/\n", NULL);
+        unit_of("0::/../../x/.service\n", NULL);
+}
+
+static void a_machine_with_old_cgroups_only_has_no_unit(void **state)
+{
+        char cgroup[PROC_CGROUP_MAX];
+
+        assert_int_equal(proc_parse_cgroup("3:cpu:/a.service\n", 17, cgroup), -ENODATA);
+        assert_int_equal(proc_parse_cgroup("", 0, cgroup), -ENODATA);
+}
+
+/* A /proc of our own. */
+struct fixture {
+        char root[64];
+        struct proc proc;
+};
+
+static void put(struct fixture *fixture, const char *path, const char *bytes, size_t size)
+{
+        char whole[256];
+        FILE *file;
+
+        snprintf(whole, sizeof(whole), "%s/%s", fixture->root, path);
+        for (char *slash = whole + strlen(fixture->root) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+                *slash = '\0';
+                mkdir(whole, 0700);
+        }
+        file = fopen(whole, "w");
+        assert_non_null(file);
+        assert_int_equal(fwrite(bytes, 1, size, file), size);
+        fclose(file);
+}
+
+static int set_up(void **state)
+{
+        struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+        snprintf(fixture->root, sizeof(fixture->root), "/tmp/governor-proc-XXXXXX");
+        assert_non_null(mkdtemp(fixture->root));
+        assert_int_equal(proc_open(&fixture->proc, fixture->root), 0);
+        *state = fixture;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        struct fixture *fixture = *state;
+        char command[128];
+
+        proc_done(&fixture->proc);
+        snprintf(command, sizeof(command), "rm -r %s", fixture->root);
+        (void) !system(command);
+        free(fixture);
+        return 0;
+}
+
+static void only_the_named_variables_are_taken_from_an_environment(void **state)
+{
+        struct fixture *fixture = *state;
+        static const char bytes[] =
+                "API_KEY=fixture-secret\0pm_id=12\0PM2_HOME=/home/a/.pm2\0XPM2_HOME=no\0EMPTY=\0pm_id=99";
+        char home[32], id[8], empty[4] = "x", missing[4];
+        struct proc_variable wanted[] = {
+                { "PM2_HOME", home, sizeof(home) },
+                { "pm_id", id, sizeof(id) },
+                { "EMPTY", empty, sizeof(empty) },
+                { "HOME", missing, sizeof(missing) },
+        };
+
+        put(fixture, "7/environ", bytes, sizeof(bytes));
+        assert_int_equal(proc_environ(&fixture->proc, 7, wanted, 4), 0);
+        assert_true(wanted[0].found && wanted[1].found && wanted[2].found && !wanted[3].found);
+        assert_string_equal(home, "/home/a/.pm2");
+        assert_string_equal(id, "12");
+        assert_string_equal(empty, "");
+}
+
+static void a_value_across_read_borders_is_whole_and_one_too_long_is_not_there(void **state)
+{
+        struct fixture *fixture = *state;
+        char bytes[9000], value[64], little[8];
+        struct proc_variable wanted[] = { { "HERE", value, sizeof(value) }, { "LONG", little, sizeof(little) } };
+        int n;
+
+        memset(bytes, 'a', sizeof(bytes));
+        memcpy(bytes, "PAD=", 4);
+        bytes[4089] = '\0';
+        n = snprintf(bytes + 4090, sizeof(bytes) - 4090, "HERE=0123456789") + 4090;
+        n += snprintf(bytes + n + 1, sizeof(bytes) - (size_t) n - 1, "LONG=0123456789") + 1;
+        put(fixture, "7/environ", bytes, (size_t) n + 1);
+        assert_int_equal(proc_environ(&fixture->proc, 7, wanted, 2), 0);
+        assert_true(wanted[0].found);
+        assert_string_equal(value, "0123456789");
+        assert_false(wanted[1].found);
+}
+
+static void a_vanished_process_is_told_as_such(void **state)
+{
+        struct fixture *fixture = *state;
+        struct proc_stat stat;
+        uint64_t bytes;
+        char unit[PROC_UNIT_MAX];
+        size_t n;
+
+        assert_int_equal(proc_stat(&fixture->proc, 7, &stat), -ESRCH);
+        assert_int_equal(proc_memory(&fixture->proc, 7, &bytes), -ESRCH);
+        assert_int_equal(proc_unit(&fixture->proc, 7, unit), -ESRCH);
+        assert_int_equal(proc_environ(&fixture->proc, 7, NULL, 0), -ESRCH);
+        assert_int_equal(proc_children(&fixture->proc, 7, NULL, 0, &n), -ESRCH);
+        put(fixture, "7/stat", "", 0); /* vanished after it was opened */
+        assert_int_equal(proc_stat(&fixture->proc, 7, &stat), -ESRCH);
+}
+
+static void children_of_all_threads_are_found_and_counted(void **state)
+{
+        struct fixture *fixture = *state;
+        pid_t children[2];
+        size_t n;
+
+        put(fixture, "7/task/7/children", "8 9 ", 4);
+        put(fixture, "7/task/70/children", "", 0);
+        put(fixture, "7/task/71/children", "10 ", 3);
+        assert_int_equal(proc_children(&fixture->proc, 7, children, 2, &n), 0);
+        assert_int_equal(n, 3);
+}
+
+static int count_one(void *self, pid_t pid)
+{
+        *(int *) self += pid;
+        return 0;
+}
+
+static void only_numbers_are_processes(void **state)
+{
+        struct fixture *fixture = *state;
+        int sum = 0;
+
+        put(fixture, "7/stat", "", 0);
+        put(fixture, "35/stat", "", 0);
+        put(fixture, "meminfo", "", 0);
+        put(fixture, "1x/stat", "", 0);
+        assert_int_equal(proc_each(&fixture->proc, count_one, &sum), 0);
+        assert_int_equal(sum, 42);
+}
+
+static void the_real_proc_knows_us(void **state)
+{
+        struct proc proc;
+        struct proc_stat stat;
+        uint64_t bytes;
+
+        assert_int_equal(proc_open(&proc, "/proc"), 0);
+        assert_int_equal(proc_stat(&proc, getpid(), &stat), 0);
+        assert_int_equal(stat.parent, getppid());
+        assert_string_equal(stat.comm, "test_proc");
+        assert_int_equal(proc_memory(&proc, getpid(), &bytes), 0);
+        assert_true(bytes > 0);
+        proc_done(&proc);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_stat_line_gives_parent_time_and_start),
+                cmocka_unit_test(a_name_with_brackets_and_spaces_does_not_shift_the_fields),
+                cmocka_unit_test(a_stat_line_that_is_cut_anywhere_is_refused),
+                cmocka_unit_test(numbers_that_overflow_are_refused),
+                cmocka_unit_test(memory_is_anonymous_shared_and_swapped),
+                cmocka_unit_test(a_process_without_memory_says_so),
+                cmocka_unit_test(the_unit_is_the_last_service_or_scope_of_the_cgroup),
+                cmocka_unit_test(a_machine_with_old_cgroups_only_has_no_unit),
+                cmocka_unit_test_setup_teardown(only_the_named_variables_are_taken_from_an_environment, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(a_value_across_read_borders_is_whole_and_one_too_long_is_not_there,
+                                                set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_vanished_process_is_told_as_such, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(children_of_all_threads_are_found_and_counted, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(only_numbers_are_processes, set_up, tear_down),
+                cmocka_unit_test(the_real_proc_knows_us),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,67 @@
+#pragma once
+/* What the kernel tells about a process in /proc: read whole, parsed strictly, -ESRCH when it vanished on the way. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The directory is opened once, so that tests can bring their own and a read costs one path component less. */
+struct proc {
+        int fd;
+};
+
+#define PROC_COMM_MAX   64 /* the kernel cuts comm at 15 bytes, kernel threads' at more */
+#define PROC_CGROUP_MAX 512
+#define PROC_UNIT_MAX   256 /* systemd's own limit for unit names */
+
+struct proc_stat {
+        char comm[PROC_COMM_MAX]; /* whoever runs it chose this text: never shown as it is */
+        char state;               /* 'R', 'S', 'Z' ... */
+        pid_t parent;
+        uint64_t cpu_ticks; /* user and system time so far */
+        uint64_t start;     /* clock ticks since boot */
+};
+
+int proc_open(struct proc *proc, const char *root); /* "/proc", or a test's own directory */
+void proc_done(struct proc *proc);
+
+int proc_stat(const struct proc *proc, pid_t pid, struct proc_stat *ret);
+
+/* RssAnon + RssShmem + VmSwap: what its end would give back. -ENODATA for a kernel thread or a zombie: they have none. */
+int proc_memory(const struct proc *proc, pid_t pid, uint64_t *ret_bytes);
+
+/* The cgroup v2 path ("/system.slice/x.service"). */
+int proc_cgroup(const struct proc *proc, pid_t pid, char ret[PROC_CGROUP_MAX]);
+
+/* The unit that the process belongs to: the last component of its cgroup that is a .service or .scope; -ENODATA for none. */
+int proc_unit(const struct proc *proc, pid_t pid, char ret[PROC_UNIT_MAX]);
+
+/*
+ * Looks up the named variables only; every other byte of the environment passes through one buffer that is wiped.
+ * A value that does not fit into its buffer counts as not found: a cut path would be another path.
+ */
+struct proc_variable {
+        const char *name;
+        char *value;
+        size_t size;
+        bool found;
+};
+int proc_environ(const struct proc *proc, pid_t pid, struct proc_variable *variables, size_t n);
+
+/* Its children now, of all its threads; at most `max` are stored, *ret_n counts all. */
+int proc_children(const struct proc *proc, pid_t pid, pid_t *children, size_t max, size_t *ret_n);
+
+/* Calls `each` for every process until it returns non-zero, and returns that. */
+int proc_each(const struct proc *proc, int (*each)(void *self, pid_t pid), void *self);
+
+/* The parsers behind these, for foreign bytes: `text` need not end with NUL. */
+int proc_parse_stat(const char *text, size_t size, struct proc_stat *ret);
+int proc_parse_memory(const char *text, size_t size, uint64_t *ret_bytes);
+int proc_parse_cgroup(const char *text, size_t size, char ret[PROC_CGROUP_MAX]);
+int proc_unit_of_cgroup(const char *cgroup, char ret[PROC_UNIT_MAX]);
+
+/* "  12345 kB" and the like: the number behind `key` in a file of `Key:  value` lines, -ENODATA when it is not there. */
+int proc_parse_number(const char *text, size_t size, const char *key, uint64_t *ret);
+
+/* Reads a small file below the root into `buffer` and ends it with NUL; returns its length, -EFBIG when it does not fit. */
+ssize_t proc_read(const struct proc *proc, const char *path, char *buffer, size_t size);
