@@ -11,8 +11,8 @@
 #include "observers.h"
 
 #define SCHEMA_VERSION 1
-#define STORY_MAX 200             /* records in an answer to `why` */
-#define STORY_LOOKS_MAX 200000    /* records that are looked at for it: the newest ones */
+#define STORY_MAX 200          /* records in an answer to `why` */
+#define STORY_LOOKS_MAX 200000 /* records that are looked at for it: the newest ones */
 #define WAIT_FOR_OUTCOME (10 * USEC_PER_MINUTE)
 
 static void reader_closep(struct audit_reader **reader)
@@ -33,8 +33,8 @@ static json_t *rule_json(const struct rule *rule)
 {
         if (!rule)
                 return json_null();
-        return json_pack("{s:s, s:s?, s:i, s:s}", "name", rule->name ? rule->name : "", "file", rule->origin.file, "line",
-                         (int)rule->origin.line, "mode", mode_name(rule->mode));
+        return json_pack("{s:s, s:s?, s:i, s:s}", "name", rule->name ? rule->name : "", "file", rule->origin.file,
+                         "line", (int)rule->origin.line, "mode", mode_name(rule->mode));
 }
 
 /* "60s", "10m", "24h": as a policy would write it. */
@@ -61,9 +61,9 @@ static json_t *windows_json(const struct agent_view *view, bool limits)
 
         for (unsigned i = 0; i < view->windows_n; i++) {
                 window_name(name, view->windows[i].within);
-                json_object_set_new(windows, name,
-                                    json_integer(limits ? (json_int_t)view->windows[i].more_than
-                                                        : (json_int_t)view->windows[i].n));
+                json_object_set_new(
+                        windows, name,
+                        json_integer(limits ? (json_int_t)view->windows[i].more_than : (json_int_t)view->windows[i].n));
         }
         return windows;
 }
@@ -75,13 +75,13 @@ static json_t *agent_json(const struct agent_view *view)
                 "s:{s:s, s:i, s:i, s:I}, s:o}",
                 "id", view->id, "name", view->name, "manager", manager_name(view->manager), "via", view->via, "claimed",
                 claimed_name(view->claimed), "effective", effective_name(view->effective), "word", view->word, "pid",
-                (int)view->pid, "since", (json_int_t)view->since, "restarts", (json_int_t)view->restarts, "incarnations",
-                windows_json(view, false), "limits", windows_json(view, true), "memory_bytes",
+                (int)view->pid, "since", (json_int_t)view->since, "restarts", (json_int_t)view->restarts,
+                "incarnations", windows_json(view, false), "limits", windows_json(view, true), "memory_bytes",
                 (json_int_t)view->memory_bytes, "cpu_permille", (int)view->cpu_permille, "instances",
-                (int)view->instances, "quarantined", view->quarantined, "incident", incident_json(view->incident), "mode",
-                view->enforce ? "enforce" : "observe", "next", (json_int_t)view->next, "waiting_for", view->waiting_for,
-                "last", "ending", ending_name(view->last_ending), "code", view->last_code, "signal", view->last_signal,
-                "at", (json_int_t)view->last_death, "rule", rule_json(view->rule));
+                (int)view->instances, "quarantined", view->quarantined, "incident", incident_json(view->incident),
+                "mode", view->enforce ? "enforce" : "observe", "next", (json_int_t)view->next, "waiting_for",
+                view->waiting_for, "last", "ending", ending_name(view->last_ending), "code", view->last_code, "signal",
+                view->last_signal, "at", (json_int_t)view->last_death, "rule", rule_json(view->rule));
 }
 
 static json_t *agents_json(struct governor *governor, const char *only)
@@ -143,8 +143,8 @@ static json_t *machine_json(struct governor *governor)
 static json_t *answer_status(void *self, const struct control_request *request, struct control_error *error)
 {
         (void)request, (void)error;
-        return json_pack("{s:i, s:o, s:o, s:o}", "schema_version", SCHEMA_VERSION, "machine", machine_json(self), "agents",
-                         agents_json(self, NULL), "sources", sources_json(self));
+        return json_pack("{s:i, s:o, s:o, s:o}", "schema_version", SCHEMA_VERSION, "machine", machine_json(self),
+                         "agents", agents_json(self, NULL), "sources", sources_json(self));
 }
 
 static json_t *answer_agents(void *self, const struct control_request *request, struct control_error *error)
@@ -268,7 +268,8 @@ static json_t *answer_why(void *self, const struct control_request *request, str
         if (number) {
                 json_t *story = story_of(governor, what, NULL);
 
-                answer = json_pack("{s:i, s:s, s:o}", "schema_version", SCHEMA_VERSION, "subject", what, "story", story);
+                answer =
+                        json_pack("{s:i, s:s, s:o}", "schema_version", SCHEMA_VERSION, "subject", what, "story", story);
                 if (find_incident(governor, number, &incident) == 0)
                         json_object_set_new(answer, "incident", incident_view_json(&incident));
                 else if (json_array_size(story) == 0) {
@@ -352,7 +353,9 @@ static json_t *answer_release(void *self, const struct control_request *request,
 
 static void answer_waiter(struct governor *governor, struct waiter *waiter, enum outcome outcome, const char *text)
 {
-        struct control_error error = { .exit_code = outcome == OUTCOME_TIMEOUT ? 7 : outcome == OUTCOME_REFUSED ? 4 : 1 };
+        struct control_error error = { .exit_code = outcome == OUTCOME_TIMEOUT   ? 7
+                                                    : outcome == OUTCOME_REFUSED ? 4
+                                                                                 : 1 };
         json_t *result = NULL;
 
         if (outcome == OUTCOME_OK || outcome == OUTCOME_DRY)
@@ -389,7 +392,9 @@ static json_t *answer_acknowledge(void *self, const struct control_request *requ
                 .kind = FACT_ASKED,
                 .at = clock_now(&governor->clock),
                 .agent = "",
-                .asked = { .ask = ASK_ACKNOWLEDGE, .number = incident_from_name(name), .who = who,
+                .asked = { .ask = ASK_ACKNOWLEDGE,
+                           .number = incident_from_name(name),
+                           .who = who,
                            .reason = json_string_value(json_object_get(request->params, "reason")) },
         };
 
@@ -412,11 +417,10 @@ static json_t *messages_json(const struct policy_messages *messages)
                 const struct policy_message *message = &messages->list[i];
                 char text[POLICY_RENDER_MAX];
 
-                json_array_append_new(list,
-                                      json_pack("{s:s?, s:i, s:i, s:s, s:s, s:s}", "file", message->file, "line",
-                                                (int)message->line, "column", (int)message->column, "severity",
-                                                message->warning ? "warning" : "error", "text", message->text, "rendered",
-                                                policy_message_render(message, false, text)));
+                json_array_append_new(list, json_pack("{s:s?, s:i, s:i, s:s, s:s, s:s}", "file", message->file, "line",
+                                                      (int)message->line, "column", (int)message->column, "severity",
+                                                      message->warning ? "warning" : "error", "text", message->text,
+                                                      "rendered", policy_message_render(message, false, text)));
         }
         return list;
 }
@@ -515,18 +519,11 @@ void answers_publish(struct governor *governor)
 }
 
 control_call *const answers[METHOD_N] = {
-        [METHOD_STATUS] = answer_status,
-        [METHOD_AGENTS] = answer_agents,
-        [METHOD_INCIDENTS] = answer_incidents,
-        [METHOD_WHY] = answer_why,
-        [METHOD_RESTART] = answer_restart,
-        [METHOD_RELEASE] = answer_release,
-        [METHOD_ACKNOWLEDGE] = answer_acknowledge,
-        [METHOD_RELOAD] = answer_reload,
-        [METHOD_SAFE_MODE] = answer_safe_mode,
-        [METHOD_DISARM] = answer_disarm,
-        [METHOD_POLICY] = answer_policy,
-        [METHOD_DISCOVER] = answer_discover,
-        [METHOD_SUBSCRIBE] = answer_subscribe,
-        [METHOD_VERSION] = answer_version,
+        [METHOD_STATUS] = answer_status,           [METHOD_AGENTS] = answer_agents,
+        [METHOD_INCIDENTS] = answer_incidents,     [METHOD_WHY] = answer_why,
+        [METHOD_RESTART] = answer_restart,         [METHOD_RELEASE] = answer_release,
+        [METHOD_ACKNOWLEDGE] = answer_acknowledge, [METHOD_RELOAD] = answer_reload,
+        [METHOD_SAFE_MODE] = answer_safe_mode,     [METHOD_DISARM] = answer_disarm,
+        [METHOD_POLICY] = answer_policy,           [METHOD_DISCOVER] = answer_discover,
+        [METHOD_SUBSCRIBE] = answer_subscribe,     [METHOD_VERSION] = answer_version,
 };

@@ -149,7 +149,9 @@ static void on_troubled(void *self, int error, const char *what)
 {
         struct governor *governor = self;
         struct fact fact = {
-                .kind = FACT_SOURCE, .agent = "", .source = { .name = "audit", .state = SOURCE_BLIND, .why = what },
+                .kind = FACT_SOURCE,
+                .agent = "",
+                .source = { .name = "audit", .state = SOURCE_BLIND, .why = what },
         };
 
         log_failure(error, "Audit: %s", what);
@@ -232,11 +234,14 @@ static int load_first_policy(struct governor *governor)
 
 static void record_policy(struct governor *governor, const char *outcome_text)
 {
-        json_t *details = json_pack("{s:s, s:b, s:i, s:s}", "digest", governor->policy->digest, "discovered",
-                                    governor->policy->discovered, "rules", (int)governor->policy->rules_n, "text",
-                                    outcome_text);
+        json_t *details =
+                json_pack("{s:s, s:b, s:i, s:s}", "digest", governor->policy->digest, "discovered",
+                          governor->policy->discovered, "rules", (int)governor->policy->rules_n, "text", outcome_text);
         struct audit_entry entry = {
-                .action = "policy.load", .subject = "policy", .outcome = AUDIT_INFO, .details = details,
+                .action = "policy.load",
+                .subject = "policy",
+                .outcome = AUDIT_INFO,
+                .details = details,
         };
 
         chronicle_event(governor->chronicle, &entry);
@@ -253,7 +258,10 @@ static void record_judge(struct governor *governor, bool again)
                                     governor->policy->digest, "safe_mode", governor->safe_mode, "seed",
                                     (json_int_t)governor->seed);
         struct audit_entry entry = {
-                .action = "judge.start", .subject = "judge", .outcome = AUDIT_INFO, .details = details,
+                .action = "judge.start",
+                .subject = "judge",
+                .outcome = AUDIT_INFO,
+                .details = details,
         };
         struct remembered scratch;
         struct fact fact;
@@ -271,7 +279,10 @@ static void record_stop(struct governor *governor)
 {
         json_t *details = json_pack("{s:I}", "at", (json_int_t)clock_now(&governor->clock));
         struct audit_entry entry = {
-                .action = "judge.stop", .subject = "judge", .outcome = AUDIT_INFO, .details = details,
+                .action = "judge.stop",
+                .subject = "judge",
+                .outcome = AUDIT_INFO,
+                .details = details,
         };
 
         chronicle_event(governor->chronicle, &entry);
@@ -295,7 +306,9 @@ static void close_intent(void *self, const struct open_intent *intent)
                 .manager = agent_manager(intent->agent),
                 .agent = intent->agent,
                 .instance = intent->instance,
-                .outcome = { .action = intent->action, .purpose = intent->purpose, .outcome = OUTCOME_UNKNOWN,
+                .outcome = { .action = intent->action,
+                             .purpose = intent->purpose,
+                             .outcome = OUTCOME_UNKNOWN,
                              .text = "the daemon ended before the outcome was known" },
         };
 
@@ -434,7 +447,10 @@ static int open_stores(struct governor *governor)
 static int open_socket(struct governor *governor)
 {
         struct control_options options = {
-                .path = governor->socket, .group = "governor", .calls = answers, .self = governor,
+                .path = governor->socket,
+                .group = "governor",
+                .calls = answers,
+                .self = governor,
         };
         int r = file_make_directory(governor->options.runtime, 0755);
 

@@ -9,7 +9,7 @@ struct governor_options {
         const char *policies; /* policies.d */
         const char *state;
         const char *runtime;
-        bool observe;         /* whatever the policy says, nothing is done to any agent */
+        bool observe; /* whatever the policy says, nothing is done to any agent */
 };
 
 /* Opens the stores and the socket, recalls the past, starts to observe. The failure that stops it was logged. */

@@ -34,7 +34,7 @@ struct governor {
         sd_event *event;
         struct clock clock;
         struct policy *policy;
-        bool policy_bad;       /* there is a policy with errors: an older one, or discovery, rules */
+        bool policy_bad; /* there is a policy with errors: an older one, or discovery, rules */
         struct judge *judge;
         void *judge_memory;
         uint64_t seed;
@@ -47,14 +47,14 @@ struct governor {
         struct perform *perform;
         struct control *control;
         struct observers *observers;
-        struct fact host;      /* newest FACT_HOST */
+        struct fact host; /* newest FACT_HOST */
         struct source sources[SOURCES_MAX];
         unsigned sources_n;
         struct waiter waiters[WAITERS_MAX];
-        sd_event_source *tick;      /* the judge's deadline */
-        sd_event_source *remember;  /* once a day: the judge's memory into the chain */
-        sd_event_source *told;      /* end of turn: subscribers and systemd hear what is new */
-        uint64_t published;         /* records up to this seq were told to subscribers */
+        sd_event_source *tick;     /* the judge's deadline */
+        sd_event_source *remember; /* once a day: the judge's memory into the chain */
+        sd_event_source *told;     /* end of turn: subscribers and systemd hear what is new */
+        uint64_t published;        /* records up to this seq were told to subscribers */
         char *database;
         char *socket;
         char *footprint;

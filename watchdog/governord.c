@@ -27,10 +27,10 @@ static const char usage[] =
 enum { OPT_CONFIG = 256, OPT_POLICIES, OPT_STATE, OPT_RUNTIME, OPT_OBSERVE, OPT_VERSION, OPT_HELP };
 
 static const struct option options[] = {
-        { "config", required_argument, NULL, OPT_CONFIG },   { "policies", required_argument, NULL, OPT_POLICIES },
-        { "state", required_argument, NULL, OPT_STATE },     { "runtime", required_argument, NULL, OPT_RUNTIME },
-        { "observe", no_argument, NULL, OPT_OBSERVE },       { "version", no_argument, NULL, OPT_VERSION },
-        { "help", no_argument, NULL, OPT_HELP },             { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, OPT_CONFIG }, { "policies", required_argument, NULL, OPT_POLICIES },
+        { "state", required_argument, NULL, OPT_STATE },   { "runtime", required_argument, NULL, OPT_RUNTIME },
+        { "observe", no_argument, NULL, OPT_OBSERVE },     { "version", no_argument, NULL, OPT_VERSION },
+        { "help", no_argument, NULL, OPT_HELP },           { NULL, 0, NULL, 0 },
 };
 
 /* -1: go on; otherwise the exit code. */
@@ -40,30 +40,14 @@ static int parse(int argc, char **argv, struct governor_options *ret)
 
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 switch (option) {
-                case OPT_CONFIG:
-                        ret->config = optarg;
-                        break;
-                case OPT_POLICIES:
-                        ret->policies = optarg;
-                        break;
-                case OPT_STATE:
-                        ret->state = optarg;
-                        break;
-                case OPT_RUNTIME:
-                        ret->runtime = optarg;
-                        break;
-                case OPT_OBSERVE:
-                        ret->observe = true;
-                        break;
-                case OPT_VERSION:
-                        puts("governord " GOVERNOR_VERSION);
-                        return EXIT_SUCCESS;
-                case OPT_HELP:
-                        fputs(usage, stdout);
-                        return EXIT_SUCCESS;
-                default:
-                        fputs("Type: governord --help\n", stderr);
-                        return 2;
+                case OPT_CONFIG: ret->config = optarg; break;
+                case OPT_POLICIES: ret->policies = optarg; break;
+                case OPT_STATE: ret->state = optarg; break;
+                case OPT_RUNTIME: ret->runtime = optarg; break;
+                case OPT_OBSERVE: ret->observe = true; break;
+                case OPT_VERSION: puts("governord " GOVERNOR_VERSION); return EXIT_SUCCESS;
+                case OPT_HELP: fputs(usage, stdout); return EXIT_SUCCESS;
+                default: fputs("Type: governord --help\n", stderr); return 2;
                 }
         }
         if (optind < argc) {

@@ -38,7 +38,7 @@ static bool truth(const struct audit_slice *details, const char *member)
 
 struct looking {
         struct recall recall;
-        bool stopped;   /* the run above this record ended with judge.stop */
+        bool stopped;    /* the run above this record ended with judge.stop */
         bool mode_known; /* somebody switched safe mode after the newest judge.start */
         bool first;
 };
@@ -188,8 +188,8 @@ static int take_intent(void *userdata, const struct audit_item *item)
         return 0;
 }
 
-int recall_open_intents(const char *database, uint64_t from, void (*found)(void *self, const struct open_intent *intent),
-                        void *self)
+int recall_open_intents(const char *database, uint64_t from,
+                        void (*found)(void *self, const struct open_intent *intent), void *self)
 {
         _cleanup_(reader_closep) struct audit_reader *reader = NULL;
         struct intents intents = { .found = found, .self = self };

@@ -8,12 +8,12 @@
 
 /* What the chain says about the runs before this one. */
 struct recall {
-        uint64_t from;        /* seq of the newest judge.start; UINT64_MAX: there is none, nothing to live through */
-        uint64_t seed;        /* the judge's seed from there; 0 none */
-        usec_t last;          /* judge time of the newest record that has one; 0 none */
-        unsigned unclean;     /* runs that ended without judge.stop within the 10 minutes before `last` */
-        bool safe_mode;       /* as it was at the end */
-        char boot[33];        /* boot of the newest record */
+        uint64_t from;    /* seq of the newest judge.start; UINT64_MAX: there is none, nothing to live through */
+        uint64_t seed;    /* the judge's seed from there; 0 none */
+        usec_t last;      /* judge time of the newest record that has one; 0 none */
+        unsigned unclean; /* runs that ended without judge.stop within the 10 minutes before `last` */
+        bool safe_mode;   /* as it was at the end */
+        char boot[33];    /* boot of the newest record */
 };
 
 /* Looks back through the chain, newest first, no further than it must. */
@@ -33,5 +33,5 @@ struct open_intent {
 };
 
 /* Calls `found` for each one, oldest first, from record `from` on. */
-int recall_open_intents(const char *database, uint64_t from, void (*found)(void *self, const struct open_intent *intent),
-                        void *self);
+int recall_open_intents(const char *database, uint64_t from,
+                        void (*found)(void *self, const struct open_intent *intent), void *self);

@@ -9,9 +9,9 @@ static const char *const manager_names[] = {
 };
 
 static const char *const claimed_names[] = {
-        [CLAIMED_UNKNOWN] = "unknown", [CLAIMED_STARTING] = "starting", [CLAIMED_RUNNING] = "running",
-        [CLAIMED_STOPPING] = "stopping", [CLAIMED_WAITING] = "waiting", [CLAIMED_STOPPED] = "stopped",
-        [CLAIMED_FAILED] = "failed", [CLAIMED_FROZEN] = "frozen", [CLAIMED_GONE] = "gone",
+        [CLAIMED_UNKNOWN] = "unknown",   [CLAIMED_STARTING] = "starting", [CLAIMED_RUNNING] = "running",
+        [CLAIMED_STOPPING] = "stopping", [CLAIMED_WAITING] = "waiting",   [CLAIMED_STOPPED] = "stopped",
+        [CLAIMED_FAILED] = "failed",     [CLAIMED_FROZEN] = "frozen",     [CLAIMED_GONE] = "gone",
 };
 
 static const char *const effective_names[] = {
@@ -30,11 +30,20 @@ static const char *const effective_names[] = {
 };
 
 static const char *const ending_names[] = {
-        [ENDING_UNKNOWN] = "unknown",       [ENDING_EXIT] = "exit",         [ENDING_SIGNAL] = "signal",
-        [ENDING_OOM] = "oom",               [ENDING_WATCHDOG] = "watchdog", [ENDING_TIMEOUT] = "timeout",
-        [ENDING_DEPENDENCY] = "dependency", [ENDING_MANUAL] = "manual",     [ENDING_GOVERNOR] = "governor",
-        [ENDING_RELOAD] = "reload",         [ENDING_CRON] = "cron",         [ENDING_PACKAGE] = "package",
-        [ENDING_MEMORY] = "memory-limit",   [ENDING_MANAGER] = "manager",
+        [ENDING_UNKNOWN] = "unknown",
+        [ENDING_EXIT] = "exit",
+        [ENDING_SIGNAL] = "signal",
+        [ENDING_OOM] = "oom",
+        [ENDING_WATCHDOG] = "watchdog",
+        [ENDING_TIMEOUT] = "timeout",
+        [ENDING_DEPENDENCY] = "dependency",
+        [ENDING_MANUAL] = "manual",
+        [ENDING_GOVERNOR] = "governor",
+        [ENDING_RELOAD] = "reload",
+        [ENDING_CRON] = "cron",
+        [ENDING_PACKAGE] = "package",
+        [ENDING_MEMORY] = "memory-limit",
+        [ENDING_MANAGER] = "manager",
 };
 
 NAMES_DEFINE(manager, manager_names)

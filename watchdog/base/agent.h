@@ -54,11 +54,11 @@ enum effective {
 /* Why an incarnation ended. */
 enum ending {
         ENDING_UNKNOWN,
-        ENDING_EXIT,    /* by itself, with an exit code (0 too) */
-        ENDING_SIGNAL,  /* killed by a signal nobody ordered through the manager */
-        ENDING_OOM,     /* the kernel's OOM killer, or systemd-oomd */
+        ENDING_EXIT,     /* by itself, with an exit code (0 too) */
+        ENDING_SIGNAL,   /* killed by a signal nobody ordered through the manager */
+        ENDING_OOM,      /* the kernel's OOM killer, or systemd-oomd */
         ENDING_WATCHDOG, /* the manager's watchdog timed out */
-        ENDING_TIMEOUT, /* a start or stop took too long */
+        ENDING_TIMEOUT,  /* a start or stop took too long */
         /* from here on: planned, nobody's fault */
         ENDING_DEPENDENCY, /* dragged along by another unit; what that says is judged with the other unit */
         ENDING_MANUAL,     /* a stop or restart ordered through the manager by somebody else than us */

@@ -27,8 +27,9 @@ static const char *const withheld_names[] = {
 };
 
 static const char *const purpose_names[] = {
-        [PURPOSE_NONE] = "none",   [PURPOSE_HEAL] = "heal",   [PURPOSE_BACKOFF] = "backoff",
-        [PURPOSE_QUARANTINE] = "quarantine", [PURPOSE_TRIAL] = "trial", [PURPOSE_ASKED] = "asked",
+        [PURPOSE_NONE] = "none",       [PURPOSE_HEAL] = "heal",
+        [PURPOSE_BACKOFF] = "backoff", [PURPOSE_QUARANTINE] = "quarantine",
+        [PURPOSE_TRIAL] = "trial",     [PURPOSE_ASKED] = "asked",
 };
 
 NAMES_DEFINE(action, action_names)

@@ -41,11 +41,11 @@ enum withheld {
 /* What the action is for; the record's verb is the action, this is its purpose. */
 enum purpose {
         PURPOSE_NONE,
-        PURPOSE_HEAL,       /* a rung of the ladder */
-        PURPOSE_BACKOFF,    /* the stop and start around the wait of a slowed restart */
+        PURPOSE_HEAL,    /* a rung of the ladder */
+        PURPOSE_BACKOFF, /* the stop and start around the wait of a slowed restart */
         PURPOSE_QUARANTINE,
-        PURPOSE_TRIAL,      /* half-open: one life to prove itself */
-        PURPOSE_ASKED,      /* a human asked through govctl */
+        PURPOSE_TRIAL, /* half-open: one life to prove itself */
+        PURPOSE_ASKED, /* a human asked through govctl */
         PURPOSE_N,
 };
 
@@ -63,13 +63,14 @@ struct decision {
         enum action action;
         enum purpose purpose;
         enum withheld withheld;
-        bool enforce;             /* false: the rule only observes, perform uses the dry hands */
-        pid_t pid;                /* the incarnation the evidence is about; re-checked right before acting; 0: none alive */
-        uint64_t start;           /* its start time in clock ticks since boot (/proc/PID/stat field 22) */
-        const char *rule;         /* name of the rule; "" for built-in rules */
-        const char *rule_file;    /* where it stands; "" for built-in rules */
+        bool enforce;     /* false: the rule only observes, perform uses the dry hands */
+        pid_t pid;        /* the incarnation the evidence is about; re-checked right before acting; 0: none alive */
+        uint64_t start;   /* its start time in clock ticks since boot (/proc/PID/stat field 22) */
+        const char *rule; /* name of the rule; "" for built-in rules */
+        const char *rule_file; /* where it stands; "" for built-in rules */
         unsigned rule_line;
-        char reason[REASON_MAX];  /* for people: "3 deaths in 60s (rule: more than 2), each lived about 3.0s, last exit code 1" */
+        char reason
+                [REASON_MAX]; /* for people: "3 deaths in 60s (rule: more than 2), each lived about 3.0s, last exit code 1" */
 };
 
 /* What does not fit stays due in the judge and comes up at its next step. */

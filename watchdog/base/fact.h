@@ -53,7 +53,7 @@ enum stray {
 enum ask {
         ASK_NONE,
         ASK_RESTART,
-        ASK_RELEASE, /* out of quarantine */
+        ASK_RELEASE,     /* out of quarantine */
         ASK_ENFORCE_OFF, /* disarm: no more actions until the policy is reloaded */
         ASK_SAFE_MODE_ON,
         ASK_SAFE_MODE_OFF,
@@ -65,23 +65,23 @@ enum ask {
 
 /* The judge's memory of one agent's instance, as it stands in the chain and comes back from there. */
 struct remembered {
-        uint32_t state;          /* the ladder's state, rung and attempt: the judge's own numbers */
+        uint32_t state; /* the ladder's state, rung and attempt: the judge's own numbers */
         uint32_t rung;
         uint32_t attempts;
         uint32_t flags;
-        usec_t until;            /* when the state's wait ends */
-        usec_t since;            /* when the state began */
-        usec_t human_at;         /* last act of a human on it */
-        usec_t backoff;          /* next wait */
-        uint64_t incident;       /* open incident, 0 none */
+        usec_t until;      /* when the state's wait ends */
+        usec_t since;      /* when the state began */
+        usec_t human_at;   /* last act of a human on it */
+        usec_t backoff;    /* next wait */
+        uint64_t incident; /* open incident, 0 none */
         uint32_t cause;
         usec_t opened;
         uint64_t count;
-        uint64_t restarts;       /* the manager's counter when last seen */
+        uint64_t restarts; /* the manager's counter when last seen */
         pid_t pid;
         uint64_t start;
         usec_t started_at;
-        uint32_t deaths_n;       /* the newest deaths, oldest first */
+        uint32_t deaths_n; /* the newest deaths, oldest first */
         usec_t deaths[FACT_DEATHS_MAX];
 };
 
@@ -94,17 +94,17 @@ struct fact {
         union {
                 struct {
                         enum claimed claimed;
-                        const char *word;     /* the manager's own: "online", "activating/auto-restart" */
-                        pid_t pid;            /* as the manager has it; 0 none */
-                        uint64_t restarts;    /* the manager's counter */
-                        const char *result;   /* systemd's Result ("exit-code", "start-limit-hit"), "" otherwise */
-                        bool first;           /* first sight: a counter that is already high was high before we came */
+                        const char *word;   /* the manager's own: "online", "activating/auto-restart" */
+                        pid_t pid;          /* as the manager has it; 0 none */
+                        uint64_t restarts;  /* the manager's counter */
+                        const char *result; /* systemd's Result ("exit-code", "start-limit-hit"), "" otherwise */
+                        bool first;         /* first sight: a counter that is already high was high before we came */
                 } agent_is;
                 struct {
                         pid_t pid;
-                        uint64_t start;  /* clock ticks since boot, /proc/PID/stat field 22 */
-                        usec_t since;    /* judge time at which it began, when it was already running at first sight; else = at */
-                        bool ordered;    /* by somebody through the manager, not by its automatic restart */
+                        uint64_t start; /* clock ticks since boot, /proc/PID/stat field 22 */
+                        usec_t since; /* judge time at which it began, when it was already running at first sight; else = at */
+                        bool ordered; /* by somebody through the manager, not by its automatic restart */
                 } started;
                 struct {
                         pid_t pid;
@@ -112,7 +112,7 @@ struct fact {
                         enum ending ending;
                         int code;   /* exit code for ENDING_EXIT */
                         int signal; /* for ENDING_SIGNAL and ENDING_OOM */
-                } ended; /* FACT_ENDED; FACT_DIED has ENDING_UNKNOWN where the kernel tells no more */
+                } ended;            /* FACT_ENDED; FACT_DIED has ENDING_UNKNOWN where the kernel tells no more */
                 struct {
                         pid_t pid;
                         uint64_t start;
@@ -132,10 +132,10 @@ struct fact {
                         enum dependency dependency;
                 } depends;
                 struct {
-                        const char *name;  /* "systemd", "pm2:root@/root/.pm2", "process", "host" */
+                        const char *name; /* "systemd", "pm2:root@/root/.pm2", "process", "host" */
                         enum source_state state;
-                        const char *why;   /* for people; "" when seeing */
-                        pid_t pid;         /* PM2's God, 0 otherwise */
+                        const char *why; /* for people; "" when seeing */
+                        pid_t pid;       /* PM2's God, 0 otherwise */
                         uint64_t start;
                 } source;
                 struct {

@@ -23,12 +23,12 @@ static inline size_t names_find(const char *const *table, size_t n, const char *
 }
 
 /* Defines `const char *NOUN_name(enum NOUN)` and `enum NOUN NOUN_from_name(const char *)` over a table. */
-#define NAMES_DEFINE(noun, table)                                                                                      \
-        const char *noun##_name(enum noun value)                                                                       \
-        {                                                                                                              \
-                return names_at(table, NAMES_N(table), (size_t)value);                                                 \
-        }                                                                                                              \
-        enum noun noun##_from_name(const char *name)                                                                   \
-        {                                                                                                              \
-                return (enum noun)names_find(table, NAMES_N(table), name);                                             \
+#define NAMES_DEFINE(noun, table)                                          \
+        const char *noun##_name(enum noun value)                           \
+        {                                                                  \
+                return names_at(table, NAMES_N(table), (size_t)value);     \
+        }                                                                  \
+        enum noun noun##_from_name(const char *name)                       \
+        {                                                                  \
+                return (enum noun)names_find(table, NAMES_N(table), name); \
         }

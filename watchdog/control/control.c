@@ -55,16 +55,15 @@ static int send_and_free(struct client *client, json_t *object)
 /* `id` is a loan. */
 static int send_error(struct client *client, json_t *id, int code, const struct control_error *error)
 {
-        return send_and_free(client, json_pack("{s:s, s:O?, s:{s:i, s:s, s:{s:i, s:s, s:s}}}", "jsonrpc", "2.0", "id", id,
-                                               "error", "code", code, "message", error->why, "data", "exit",
+        return send_and_free(client, json_pack("{s:s, s:O?, s:{s:i, s:s, s:{s:i, s:s, s:s}}}", "jsonrpc", "2.0", "id",
+                                               id, "error", "code", code, "message", error->why, "data", "exit",
                                                error->exit_code, "why", error->why, "next", error->next));
 }
 
 /* `result` is taken, `id` is a loan. */
 static int send_result(struct client *client, json_t *id, json_t *result)
 {
-        return send_and_free(client,
-                             json_pack("{s:s, s:O?, s:o}", "jsonrpc", "2.0", "id", id, "result", result));
+        return send_and_free(client, json_pack("{s:s, s:O?, s:o}", "jsonrpc", "2.0", "id", id, "result", result));
 }
 
 static int refuse(struct client *client, json_t *id, int code, int exit_code, const char *why)
@@ -83,8 +82,8 @@ static int refuse_method(struct client *client, json_t *id, const char *name, co
         char safe[64];
 
         text_copy_safe(safe, sizeof(safe), name);
-        control_refuse(&error, 2, "govctl help", near ? "unknown method '%s'; did you mean '%s'?" : "unknown method '%s'",
-                       safe, near);
+        control_refuse(&error, 2, "govctl help",
+                       near ? "unknown method '%s'; did you mean '%s'?" : "unknown method '%s'", safe, near);
         return send_error(client, id, RPC_METHOD, &error);
 }
 
@@ -92,7 +91,9 @@ static int call_method(struct client *client, enum method method, json_t *id, co
 {
         struct control *control = client->owner;
         struct control_ticket later = {
-                .client = (unsigned)(client - control->clients), .generation = client->generation, .id = id,
+                .client = (unsigned)(client - control->clients),
+                .generation = client->generation,
+                .id = id,
         };
         struct control_request request = {
                 .method = method,

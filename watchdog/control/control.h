@@ -25,7 +25,8 @@ struct control_request {
         uid_t uid;
         pid_t pid;
         enum role role;
-        struct control_ticket *later; /* filled in by a call that answers later with control_answer(); then it returns NULL and
+        struct control_ticket
+                *later; /* filled in by a call that answers later with control_answer(); then it returns NULL and
                                          sets error->later */
 };
 
@@ -42,7 +43,7 @@ typedef json_t *control_call(void *self, const struct control_request *request, 
 
 struct control_options {
         const char *path;
-        const char *group; /* may read; absent on this machine: only root and our own user may connect */
+        const char *group;          /* may read; absent on this machine: only root and our own user may connect */
         control_call *const *calls; /* METHOD_N of them */
         void *self;
 };

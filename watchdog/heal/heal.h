@@ -8,14 +8,14 @@
 
 /* One errand, given by perform/ and alive until `done` was called (exactly once, also on failure; never from inside the hand). */
 struct errand {
-        const char *agent;   /* id; what it names is resolved by the hand */
-        uint32_t instance;   /* PM2's pm_id, or INSTANCE_ALL: rolled one at a time */
+        const char *agent; /* id; what it names is resolved by the hand */
+        uint32_t instance; /* PM2's pm_id, or INSTANCE_ALL: rolled one at a time */
         enum action action;
-        pid_t pid;           /* the incarnation the decision is about: re-checked with its start time right before acting; */
-        uint64_t start;      /* 0: no check (nothing was alive when it was decided) */
+        pid_t pid;      /* the incarnation the decision is about: re-checked with its start time right before acting; */
+        uint64_t start; /* 0: no check (nothing was alive when it was decided) */
         void (*done)(struct errand *errand, enum outcome outcome, const char *text);
-        void *self;          /* perform's own */
-        void *hand;          /* the hand's own while under way */
+        void *self; /* perform's own */
+        void *hand; /* the hand's own while under way */
 };
 
 /* One manager's hands. Each call returns 0 when `done` will be called, or a negative errno when nothing was begun. */

@@ -20,17 +20,12 @@
         struct cleanup_needs_a_semicolon
 
 /* The value leaves the variable, and with it the duty to free: `*ret = TAKE_PTR(x);` */
-#define TAKE_PTR(variable)                              \
-        ({                                              \
-<<<<<<< HEAD
+#define TAKE_PTR(variable)                                       \
+        ({                                                       \
                 __typeof__(variable) *taken_from_ = &(variable); \
                 __typeof__(variable) taken_ = *taken_from_;      \
-=======
-                __auto_type *taken_from_ = &(variable); \
-                __auto_type taken_ = *taken_from_;      \
->>>>>>> systemd
-                *taken_from_ = NULL;                    \
-                taken_;                                 \
+                *taken_from_ = NULL;                             \
+                taken_;                                          \
         })
 
 #define TAKE_FD(variable)                       \
@@ -47,11 +42,7 @@ static inline void cleanup_free(void *p)
 {
         int saved_errno = errno;
 
-<<<<<<< HEAD
         free(*(void **)p);
-=======
-        free(*(void **) p);
->>>>>>> systemd
         errno = saved_errno;
 }
 
@@ -61,22 +52,14 @@ static inline int close_fd(int fd)
         int saved_errno = errno;
 
         if (fd >= 0)
-<<<<<<< HEAD
                 (void)close(fd); /* Linux closes also when it says EINTR or EIO */
-=======
-                (void) close(fd); /* Linux closes also when it says EINTR or EIO */
->>>>>>> systemd
         errno = saved_errno;
         return -EBADF;
 }
 
 static inline void closep(const int *fd)
 {
-<<<<<<< HEAD
         (void)close_fd(*fd);
-=======
-        (void) close_fd(*fd);
->>>>>>> systemd
 }
 
 static inline void fclosep(FILE **file)
@@ -84,11 +67,7 @@ static inline void fclosep(FILE **file)
         int saved_errno = errno;
 
         if (*file)
-<<<<<<< HEAD
                 (void)fclose(*file);
-=======
-                (void) fclose(*file);
->>>>>>> systemd
         errno = saved_errno;
 }
 
@@ -97,7 +76,6 @@ static inline void closedirp(DIR **dir)
         int saved_errno = errno;
 
         if (*dir)
-<<<<<<< HEAD
                 (void)closedir(*dir);
         errno = saved_errno;
 }
@@ -105,13 +83,4 @@ static inline void closedirp(DIR **dir)
 #define _cleanup_free_ _cleanup_(cleanup_free)
 #define _cleanup_close_ _cleanup_(closep)
 #define _cleanup_fclose_ _cleanup_(fclosep)
-=======
-                (void) closedir(*dir);
-        errno = saved_errno;
-}
-
-#define _cleanup_free_     _cleanup_(cleanup_free)
-#define _cleanup_close_    _cleanup_(closep)
-#define _cleanup_fclose_   _cleanup_(fclosep)
->>>>>>> systemd
 #define _cleanup_closedir_ _cleanup_(closedirp)

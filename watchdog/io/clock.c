@@ -10,7 +10,7 @@ static usec_t clock_read(clockid_t id)
         int r = clock_gettime(id, &ts);
 
         assert(r == 0); /* both clocks exist on every kernel that has pidfds */
-        return ts.tv_sec < 0 ? 0 : (usec_t) ts.tv_sec * USEC_PER_SEC + (usec_t) ts.tv_nsec / 1000;
+        return ts.tv_sec < 0 ? 0 : (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
 }
 
 void clock_init(struct clock *clock, usec_t last)
@@ -35,7 +35,7 @@ usec_t clock_boottime(const struct clock *clock, usec_t at)
 
 usec_t clock_of_ticks(const struct clock *clock, uint64_t ticks)
 {
-        uint64_t hertz = (uint64_t) sysconf(_SC_CLK_TCK);
+        uint64_t hertz = (uint64_t)sysconf(_SC_CLK_TCK);
 
         /* whole seconds first: ticks come from a file, and their product with a million may not fit */
         return usec_add(clock->epoch, usec_add((ticks / hertz) * USEC_PER_SEC, (ticks % hertz) * USEC_PER_SEC / hertz));

@@ -9,7 +9,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#define LOG_TEXT_MAX  2000
+#define LOG_TEXT_MAX 2000
 #define LOG_FIELD_MAX 400
 
 int log_level(void)
@@ -44,8 +44,8 @@ static int send_journal(int priority, const struct log_field *fields, const char
         struct iovec iov[2 + LOG_FIELDS_MAX];
         int n = 0;
 
-        iov[n++] = (struct iovec){ message, (size_t) snprintf(message, sizeof(message), "MESSAGE=%s", text) };
-        iov[n++] = (struct iovec){ level, (size_t) snprintf(level, sizeof(level), "PRIORITY=%d", priority & 7) };
+        iov[n++] = (struct iovec){ message, (size_t)snprintf(message, sizeof(message), "MESSAGE=%s", text) };
+        iov[n++] = (struct iovec){ level, (size_t)snprintf(level, sizeof(level), "PRIORITY=%d", priority & 7) };
         for (int i = 0; fields && fields[i].name && i < LOG_FIELDS_MAX; i++) {
                 if (!fields[i].value)
                         continue;

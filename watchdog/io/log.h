@@ -15,10 +15,10 @@ struct log_field {
 __attribute__((format(printf, 3, 4))) void log_with(int priority, const struct log_field *fields, const char *format,
                                                     ...);
 
-#define log_debug(...)   log_with(LOG_DEBUG, NULL, __VA_ARGS__)
-#define log_info(...)    log_with(LOG_INFO, NULL, __VA_ARGS__)
+#define log_debug(...) log_with(LOG_DEBUG, NULL, __VA_ARGS__)
+#define log_info(...) log_with(LOG_INFO, NULL, __VA_ARGS__)
 #define log_warning(...) log_with(LOG_WARNING, NULL, __VA_ARGS__)
-#define log_error(...)   log_with(LOG_ERR, NULL, __VA_ARGS__)
+#define log_error(...) log_with(LOG_ERR, NULL, __VA_ARGS__)
 
 /* "Cannot load policy 'x': Permission denied"; returns r, so that the edge can say and return in one line. */
 __attribute__((format(printf, 2, 3))) int log_failure(int r, const char *format, ...);

@@ -11,9 +11,9 @@
 
 #include "io/cleanup.h"
 
-#define PROC_STATUS_MAX  4096 /* about 1.4 kB today */
-#define PROC_STAT_MAX    1024
-#define PROC_PATH_MAX    64
+#define PROC_STATUS_MAX 4096 /* about 1.4 kB today */
+#define PROC_STAT_MAX 1024
+#define PROC_PATH_MAX 64
 #define ENVIRON_NAME_MAX 64
 
 int proc_open(struct proc *proc, const char *root)
@@ -48,14 +48,14 @@ static ssize_t read_whole(int fd, char *buffer, size_t size)
                         continue;
                 if (n < 0)
                         return -errno;
-                have += (size_t) n;
+                have += (size_t)n;
                 if (n == 0)
                         break;
                 if (have == size - 1)
                         return -EFBIG;
         }
         buffer[have] = '\0';
-        return (ssize_t) have;
+        return (ssize_t)have;
 }
 
 ssize_t proc_read(const struct proc *proc, const char *path, char *buffer, size_t size)
@@ -72,10 +72,10 @@ static ssize_t read_of(const struct proc *proc, pid_t pid, const char *file, cha
         char path[PROC_PATH_MAX];
         ssize_t n;
 
-        snprintf(path, sizeof(path), "%d/%s", (int) pid, file);
+        snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
         n = proc_read(proc, path, buffer, size);
         if (n < 0)
-                return vanished((int) n);
+                return vanished((int)n);
         return n == 0 ? -ESRCH : n; /* none of the files read here is empty while its process lives */
 }
 
@@ -86,11 +86,11 @@ static bool parse_number(const char **at, const char *end, uint64_t *ret)
 
         while (p < end && (*p == ' ' || *p == '\t'))
                 p++;
-        if (p == end || !isdigit((unsigned char) *p))
+        if (p == end || !isdigit((unsigned char)*p))
                 return false;
-        for (; p < end && isdigit((unsigned char) *p); p++)
+        for (; p < end && isdigit((unsigned char)*p); p++)
                 if (__builtin_mul_overflow(value, 10U, &value) ||
-                    __builtin_add_overflow(value, (uint64_t) (*p - '0'), &value))
+                    __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
                         return false;
         *at = p;
         *ret = value;
@@ -124,7 +124,7 @@ int proc_parse_stat(const char *text, size_t size, struct proc_stat *ret)
         /* comm may hold spaces and brackets of its own ("PM2 v7.0.4: God)"): the last bracket is the kernel's */
         if (!open || !close || close < open || end - close < 4 || close[1] != ' ')
                 return -EBADMSG;
-        n = (size_t) (close - open - 1);
+        n = (size_t)(close - open - 1);
         n = n < sizeof(stat.comm) - 1 ? n : sizeof(stat.comm) - 1;
         memcpy(stat.comm, open + 1, n);
         stat.state = close[2];
@@ -137,7 +137,7 @@ int proc_parse_stat(const char *text, size_t size, struct proc_stat *ret)
                 return -EBADMSG;
         if (p < end && *p != ' ' && *p != '\n')
                 return -EBADMSG;
-        stat.parent = (pid_t) parent;
+        stat.parent = (pid_t)parent;
         if (__builtin_add_overflow(user, system, &stat.cpu_ticks))
                 return -EBADMSG;
         *ret = stat;
@@ -149,7 +149,7 @@ int proc_stat(const struct proc *proc, pid_t pid, struct proc_stat *ret)
         char text[PROC_STAT_MAX];
         ssize_t n = read_of(proc, pid, "stat", text, sizeof(text));
 
-        return n < 0 ? (int) n : proc_parse_stat(text, (size_t) n, ret);
+        return n < 0 ? (int)n : proc_parse_stat(text, (size_t)n, ret);
 }
 
 int proc_parse_number(const char *text, size_t size, const char *key, uint64_t *ret)
@@ -158,11 +158,11 @@ int proc_parse_number(const char *text, size_t size, const char *key, uint64_t *
         size_t length = strlen(key);
 
         for (const char *line = text, *next; line < end; line = next) {
-                const char *stop = memchr(line, '\n', (size_t) (end - line));
+                const char *stop = memchr(line, '\n', (size_t)(end - line));
 
                 stop = stop ? stop : end;
                 next = stop + 1;
-                if ((size_t) (stop - line) <= length || memcmp(line, key, length) != 0 || line[length] != ':')
+                if ((size_t)(stop - line) <= length || memcmp(line, key, length) != 0 || line[length] != ':')
                         continue;
                 line += length + 1;
                 return parse_number(&line, stop, ret) ? 0 : -EBADMSG;
@@ -196,7 +196,7 @@ int proc_memory(const struct proc *proc, pid_t pid, uint64_t *ret_bytes)
         char text[PROC_STATUS_MAX];
         ssize_t n = read_of(proc, pid, "status", text, sizeof(text));
 
-        return n < 0 ? (int) n : proc_parse_memory(text, (size_t) n, ret_bytes);
+        return n < 0 ? (int)n : proc_parse_memory(text, (size_t)n, ret_bytes);
 }
 
 int proc_parse_cgroup(const char *text, size_t size, char ret[PROC_CGROUP_MAX])
@@ -204,7 +204,7 @@ int proc_parse_cgroup(const char *text, size_t size, char ret[PROC_CGROUP_MAX])
         const char *end = text + size;
 
         for (const char *line = text, *next; line < end; line = next) {
-                const char *stop = memchr(line, '\n', (size_t) (end - line));
+                const char *stop = memchr(line, '\n', (size_t)(end - line));
                 size_t n;
 
                 stop = stop ? stop : end;
@@ -212,7 +212,7 @@ int proc_parse_cgroup(const char *text, size_t size, char ret[PROC_CGROUP_MAX])
                 if (stop - line < 4 || memcmp(line, "0::/", 4) != 0)
                         continue;
                 line += 3;
-                n = (size_t) (stop - line);
+                n = (size_t)(stop - line);
                 if (n >= PROC_CGROUP_MAX || memchr(line, '\0', n))
                         return -EBADMSG;
                 memcpy(ret, line, n);
@@ -227,7 +227,7 @@ int proc_cgroup(const struct proc *proc, pid_t pid, char ret[PROC_CGROUP_MAX])
         char text[PATH_MAX];
         ssize_t n = read_of(proc, pid, "cgroup", text, sizeof(text));
 
-        return n < 0 ? (int) n : proc_parse_cgroup(text, (size_t) n, ret);
+        return n < 0 ? (int)n : proc_parse_cgroup(text, (size_t)n, ret);
 }
 
 static bool ends_with(const char *text, size_t size, const char *suffix)
@@ -242,9 +242,9 @@ int proc_unit_of_cgroup(const char *cgroup, char ret[PROC_UNIT_MAX])
         const char *end = cgroup + strlen(cgroup);
 
         while (end > cgroup) {
-                const char *slash = memrchr(cgroup, '/', (size_t) (end - cgroup));
+                const char *slash = memrchr(cgroup, '/', (size_t)(end - cgroup));
                 const char *name = slash ? slash + 1 : cgroup;
-                size_t n = (size_t) (end - name);
+                size_t n = (size_t)(end - name);
 
                 if (n < PROC_UNIT_MAX && (ends_with(name, n, ".service") || ends_with(name, n, ".scope"))) {
                         memcpy(ret, name, n);
@@ -325,7 +325,7 @@ int proc_environ(const struct proc *proc, pid_t pid, struct proc_variable *varia
 
         for (size_t i = 0; i < n; i++)
                 variables[i].found = false;
-        snprintf(path, sizeof(path), "%d/environ", (int) pid);
+        snprintf(path, sizeof(path), "%d/environ", (int)pid);
         fd = openat(proc->fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (fd < 0)
                 return vanished(-errno);
@@ -338,7 +338,7 @@ int proc_environ(const struct proc *proc, pid_t pid, struct proc_variable *varia
                         r = -errno;
                 if (got <= 0)
                         break;
-                environ_take(&scan, buffer, (size_t) got);
+                environ_take(&scan, buffer, (size_t)got);
         }
         if (scan.into) /* its end never came */
                 explicit_bzero(scan.into->value, scan.into->size);
@@ -364,13 +364,13 @@ static int children_of_task(int fd, pid_t *children, size_t max, size_t *n)
                 if (got == 0)
                         return 0;
                 for (ssize_t i = 0; i < got; i++) {
-                        if (isdigit((unsigned char) buffer[i])) {
-                                value = (value * 10 + (uint64_t) (buffer[i] - '0')) & INT_MAX;
+                        if (isdigit((unsigned char)buffer[i])) {
+                                value = (value * 10 + (uint64_t)(buffer[i] - '0')) & INT_MAX;
                                 digits = true;
                                 continue;
                         }
                         if (digits && (*n)++ < max)
-                                children[*n - 1] = (pid_t) value;
+                                children[*n - 1] = (pid_t)value;
                         value = 0;
                         digits = false;
                 }
@@ -384,7 +384,7 @@ int proc_children(const struct proc *proc, pid_t pid, pid_t *children, size_t ma
         size_t n = 0;
         int fd;
 
-        snprintf(path, sizeof(path), "%d/task", (int) pid);
+        snprintf(path, sizeof(path), "%d/task", (int)pid);
         fd = openat(proc->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return vanished(-errno);
@@ -399,7 +399,7 @@ int proc_children(const struct proc *proc, pid_t pid, pid_t *children, size_t ma
                 _cleanup_close_ int file = -EBADF;
                 int r;
 
-                if (!isdigit((unsigned char) entry->d_name[0]))
+                if (!isdigit((unsigned char)entry->d_name[0]))
                         continue;
                 snprintf(path, sizeof(path), "%.20s/children", entry->d_name);
                 file = openat(dirfd(tasks), path, O_RDONLY | O_CLOEXEC);
@@ -432,9 +432,9 @@ int proc_each(const struct proc *proc, int (*each)(void *self, pid_t pid), void 
                 uint64_t pid;
                 int r;
 
-                if (!isdigit((unsigned char) *name) || !parse_number(&name, end, &pid) || name != end || pid > INT_MAX)
+                if (!isdigit((unsigned char)*name) || !parse_number(&name, end, &pid) || name != end || pid > INT_MAX)
                         continue;
-                r = each(self, (pid_t) pid);
+                r = each(self, (pid_t)pid);
                 if (r != 0)
                         return r;
         }

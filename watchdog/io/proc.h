@@ -10,9 +10,9 @@ struct proc {
         int fd;
 };
 
-#define PROC_COMM_MAX   64 /* the kernel cuts comm at 15 bytes, kernel threads' at more */
+#define PROC_COMM_MAX 64 /* the kernel cuts comm at 15 bytes, kernel threads' at more */
 #define PROC_CGROUP_MAX 512
-#define PROC_UNIT_MAX   256 /* systemd's own limit for unit names */
+#define PROC_UNIT_MAX 256 /* systemd's own limit for unit names */
 
 struct proc_stat {
         char comm[PROC_COMM_MAX]; /* whoever runs it chose this text: never shown as it is */

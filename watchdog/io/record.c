@@ -27,14 +27,14 @@ struct field {
 };
 
 /* The name calls take their own enum; these take a number, so that one table can hold them all. */
-#define NAMES_FOR(noun)                                                                                                \
-        static const char *noun##_of(unsigned value)                                                                   \
-        {                                                                                                              \
-                return noun##_name((enum noun)value);                                                                  \
-        }                                                                                                              \
-        static unsigned noun##_from(const char *name)                                                                  \
-        {                                                                                                              \
-                return (unsigned)noun##_from_name(name);                                                               \
+#define NAMES_FOR(noun)                                  \
+        static const char *noun##_of(unsigned value)     \
+        {                                                \
+                return noun##_name((enum noun)value);    \
+        }                                                \
+        static unsigned noun##_from(const char *name)    \
+        {                                                \
+                return (unsigned)noun##_from_name(name); \
         }
 
 NAMES_FOR(claimed)
@@ -157,22 +157,13 @@ static json_t *field_write(const struct field *field, const void *base)
         unsigned value;
 
         switch (field->type) {
-        case FIELD_U32:
-                memcpy(&value, at, sizeof(value));
-                return json_integer(value);
-        case FIELD_U64:
-                return json_u64(*(const uint64_t *)(const void *)at);
-        case FIELD_INT:
-                return json_integer(*(const int *)(const void *)at);
-        case FIELD_BOOL:
-                return json_boolean(*(const bool *)(const void *)at);
-        case FIELD_TEXT:
-                return json_text(*(const char *const *)(const void *)at);
-        case FIELD_ENUM:
-                memcpy(&value, at, sizeof(value));
-                return json_string(field->name_of(value));
-        case FIELD_DEATHS:
-                return json_deaths(base);
+        case FIELD_U32: memcpy(&value, at, sizeof(value)); return json_integer(value);
+        case FIELD_U64: return json_u64(*(const uint64_t *)(const void *)at);
+        case FIELD_INT: return json_integer(*(const int *)(const void *)at);
+        case FIELD_BOOL: return json_boolean(*(const bool *)(const void *)at);
+        case FIELD_TEXT: return json_text(*(const char *const *)(const void *)at);
+        case FIELD_ENUM: memcpy(&value, at, sizeof(value)); return json_string(field->name_of(value));
+        case FIELD_DEATHS: return json_deaths(base);
         }
         return NULL;
 }
@@ -272,24 +263,15 @@ static int field_read(const struct field *field, const json_t *value, void *base
                 number = (unsigned)json_integer_value(value);
                 memcpy(at, &number, sizeof(number));
                 return 0;
-        case FIELD_U64:
-                *(uint64_t *)(void *)at = u64_of(json_integer_value(value));
-                return 0;
-        case FIELD_INT:
-                *(int *)(void *)at = (int)json_integer_value(value);
-                return 0;
-        case FIELD_BOOL:
-                *(bool *)(void *)at = json_is_true(value);
-                return 0;
-        case FIELD_TEXT:
-                *(const char **)(void *)at = json_is_string(value) ? json_string_value(value) : "";
-                return 0;
+        case FIELD_U64: *(uint64_t *)(void *)at = u64_of(json_integer_value(value)); return 0;
+        case FIELD_INT: *(int *)(void *)at = (int)json_integer_value(value); return 0;
+        case FIELD_BOOL: *(bool *)(void *)at = json_is_true(value); return 0;
+        case FIELD_TEXT: *(const char **)(void *)at = json_is_string(value) ? json_string_value(value) : ""; return 0;
         case FIELD_ENUM:
                 number = field->from_name(json_string_value(value));
                 memcpy(at, &number, sizeof(number));
                 return 0;
-        case FIELD_DEATHS:
-                return deaths_read(value, base);
+        case FIELD_DEATHS: return deaths_read(value, base);
         }
         return -EBADMSG;
 }

@@ -45,14 +45,14 @@ struct agent_view {
         const char *id;
         char name[AGENT_ID_MAX]; /* shortest unique form */
         enum manager manager;
-        const char *via; /* the unit whose process it is too, or "" */
+        const char *via;  /* the unit whose process it is too, or "" */
         const char *word; /* the manager's own word */
         enum claimed claimed;
         enum effective effective;
         uint32_t instances;
-        pid_t pid;            /* of the first living instance, 0 none */
-        usec_t since;         /* when that incarnation began */
-        uint64_t restarts;    /* the manager's counter, summed over instances */
+        pid_t pid;         /* of the first living instance, 0 none */
+        usec_t since;      /* when that incarnation began */
+        uint64_t restarts; /* the manager's counter, summed over instances */
         struct {
                 usec_t within;
                 uint64_t n; /* deaths and unplanned starts counted in it, the worst instance */
@@ -62,12 +62,12 @@ struct agent_view {
         uint64_t memory_bytes; /* summed over instances; 0 unknown */
         uint32_t cpu_permille; /* of one CPU, over the last sample interval */
         bool quarantined;
-        usec_t next;           /* when its state's wait ends (backoff, trial, settle); 0 nothing pending */
+        usec_t next;             /* when its state's wait ends (backoff, trial, settle); 0 nothing pending */
         const char *waiting_for; /* "trial", "backoff", "settling", "" */
         uint64_t incident;
         enum ending last_ending;
         int last_code, last_signal;
-        usec_t last_death;     /* 0 never seen */
+        usec_t last_death; /* 0 never seen */
         const struct rule *rule;
         bool enforce;
 };
@@ -79,12 +79,12 @@ struct incident_view {
         enum cause cause;
         bool open;
         usec_t opened, resolved;
-        uint64_t count;      /* deaths (or sightings) since it opened, those that opened it included */
+        uint64_t count; /* deaths (or sightings) since it opened, those that opened it included */
         const struct rule *rule;
-        const char *reason;  /* as last told */
+        const char *reason; /* as last told */
 };
 
-uint32_t judge_agents(const struct judge *judge);                                           /* how many there are */
+uint32_t judge_agents(const struct judge *judge); /* how many there are */
 void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct agent_view *ret); /* 0 .. n-1 */
 uint32_t judge_incidents(const struct judge *judge);
 void judge_incident(const struct judge *judge, uint32_t index, struct incident_view *ret); /* newest first */

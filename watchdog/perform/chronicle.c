@@ -21,7 +21,8 @@ struct chronicle {
 static int arm(struct chronicle *chronicle, usec_t boottime)
 {
         sd_event_source_set_time(chronicle->timer, boottime);
-        return sd_event_source_set_enabled(chronicle->timer, boottime == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+        return sd_event_source_set_enabled(chronicle->timer,
+                                           boottime == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
 
 static void tell_trouble(struct chronicle *chronicle, int error, const char *what)
@@ -161,7 +162,10 @@ int chronicle_fact(struct chronicle *chronicle, const struct fact *fact)
         char verb[RECORD_VERB_MAX];
         _cleanup_(json_decrefp) json_t *details = record_of_fact(fact, verb);
         struct audit_entry entry = {
-                .action = verb, .subject = fact->agent, .outcome = AUDIT_INFO, .details = details,
+                .action = verb,
+                .subject = fact->agent,
+                .outcome = AUDIT_INFO,
+                .details = details,
         };
 
         return chronicle_event(chronicle, &entry);
@@ -188,17 +192,12 @@ int chronicle_decision(struct chronicle *chronicle, const struct decision *decis
 static enum audit_outcome outcome_in_chain(enum outcome outcome)
 {
         switch (outcome) {
-        case OUTCOME_OK:
-                return AUDIT_OK;
-        case OUTCOME_REFUSED:
-                return AUDIT_DENIED;
-        case OUTCOME_DRY:
-                return AUDIT_INFO;
+        case OUTCOME_OK: return AUDIT_OK;
+        case OUTCOME_REFUSED: return AUDIT_DENIED;
+        case OUTCOME_DRY: return AUDIT_INFO;
         case OUTCOME_TIMEOUT:
-        case OUTCOME_UNKNOWN:
-                return AUDIT_UNKNOWN;
-        default:
-                return AUDIT_FAIL;
+        case OUTCOME_UNKNOWN: return AUDIT_UNKNOWN;
+        default: return AUDIT_FAIL;
         }
 }
 

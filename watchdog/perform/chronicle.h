@@ -12,9 +12,10 @@ struct chronicle;
 struct chronicle_options {
         const char *state_dir;
         unsigned retention_days;
-        const char *reason;                /* stands in the audit.start record */
-        void (*committed)(void *self);     /* new records are durable; may be NULL */
-        void (*troubled)(void *self, int error, const char *what); /* the chain cannot be written, or was touched by another */
+        const char *reason;            /* stands in the audit.start record */
+        void (*committed)(void *self); /* new records are durable; may be NULL */
+        void (*troubled)(void *self, int error,
+                         const char *what); /* the chain cannot be written, or was touched by another */
         void *self;
 };
 

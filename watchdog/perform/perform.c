@@ -17,7 +17,7 @@ struct act {
         char agent[AGENT_ID_MAX];
         enum manager manager;
         enum purpose purpose;
-        uint64_t intent;   /* seq of its record */
+        uint64_t intent; /* seq of its record */
         uint64_t incident;
         enum outcome outcome; /* set: came back, waits for the loop to tell it */
         char text[TEXT_MAX];

@@ -36,9 +36,9 @@ enum audited {
 struct power {
         const char *name;
         enum audited audited;
-        bool safety;            /* may run, recorded late, while the log cannot be written */
+        bool safety; /* may run, recorded late, while the log cannot be written */
         enum action undone_by;
-        bool outlives;          /* its effect outlives the daemon: kept in the footprint until undone */
+        bool outlives; /* its effect outlives the daemon: kept in the footprint until undone */
 };
 
 const struct power *perform_power(enum action action);
