@@ -1,0 +1,309 @@
+/* The control socket takes what it knows, refuses the rest in words, and outlives hostile clients. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "control/control.h"
+
+struct bench {
+        sd_event *event;
+        struct control *control;
+        char directory[64];
+        char path[96];
+        struct control_ticket ticket;
+        int fd;
+};
+
+static json_t *echo(void *self, const struct control_request *request, struct control_error *error)
+{
+        return json_pack("{s:s, s:i}", "method", method_row(request->method)->name, "uid", (int)request->uid);
+}
+
+static json_t *put_off(void *self, const struct control_request *request, struct control_error *error)
+{
+        struct bench *bench = self;
+
+        bench->ticket = *request->later;
+        error->later = true;
+        return NULL;
+}
+
+static json_t *refuse(void *self, const struct control_request *request, struct control_error *error)
+{
+        return control_refuse(error, 5, "govctl agents", "there is no agent '%s'", "x");
+}
+
+static control_call *const calls[METHOD_N] = {
+        [METHOD_STATUS] = echo,  [METHOD_AGENTS] = refuse,      [METHOD_INCIDENTS] = echo, [METHOD_WHY] = echo,
+        [METHOD_RESTART] = put_off, [METHOD_RELEASE] = echo,    [METHOD_ACKNOWLEDGE] = echo, [METHOD_RELOAD] = echo,
+        [METHOD_SAFE_MODE] = echo, [METHOD_DISARM] = echo,      [METHOD_POLICY] = echo,    [METHOD_DISCOVER] = echo,
+        [METHOD_SUBSCRIBE] = echo, [METHOD_VERSION] = echo,
+};
+
+static int dial(const struct bench *bench)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        strcpy(address.sun_path, bench->path);
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        return fd;
+}
+
+static int setup(void **state)
+{
+        struct bench *bench = calloc(1, sizeof(*bench));
+        struct control_options options = { .calls = calls, .self = bench };
+
+        strcpy(bench->directory, "/tmp/control-XXXXXX");
+        assert_non_null(mkdtemp(bench->directory));
+        snprintf(bench->path, sizeof(bench->path), "%s/s", bench->directory);
+        options.path = bench->path;
+        assert_true(sd_event_new(&bench->event) >= 0);
+        assert_int_equal(control_new(bench->event, &options, &bench->control), 0);
+        bench->fd = dial(bench);
+        *state = bench;
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        struct bench *bench = *state;
+
+        close(bench->fd);
+        control_free(bench->control);
+        assert_int_equal(access(bench->path, F_OK), -1);
+        sd_event_unref(bench->event);
+        rmdir(bench->directory);
+        free(bench);
+        return 0;
+}
+
+/* Lets the daemon's side work until nothing is left to do. */
+static void turn(struct bench *bench)
+{
+        while (sd_event_run(bench->event, 0) > 0)
+                ;
+}
+
+static json_t *hear(struct bench *bench, int fd)
+{
+        static char text[1 << 20];
+        ssize_t n = 0, total = 0;
+
+        do {
+                turn(bench);
+                n = recv(fd, text + total, sizeof(text) - 1 - (size_t)total, MSG_DONTWAIT);
+                total += n > 0 ? n : 0;
+        } while (n > 0 && text[total - 1] != '\n');
+        if (total <= 0)
+                return NULL;
+        text[total] = '\0';
+        return json_loads(text, JSON_DISABLE_EOF_CHECK, NULL);
+}
+
+static json_t *ask(struct bench *bench, const char *text)
+{
+        assert_int_equal(send(bench->fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+        return hear(bench, bench->fd);
+}
+
+static void expect_error(struct bench *bench, const char *text, int code, int exit_code, const char *why)
+{
+        json_t *answer = ask(bench, text), *error = json_object_get(answer, "error");
+
+        assert_non_null(error);
+        assert_int_equal(json_integer_value(json_object_get(error, "code")), code);
+        assert_int_equal(json_integer_value(json_object_get(json_object_get(error, "data"), "exit")), exit_code);
+        if (!strstr(json_string_value(json_object_get(error, "message")), why))
+                fail_msg("'%s' does not say '%s'", json_string_value(json_object_get(error, "message")), why);
+        json_decref(answer);
+}
+
+static void a_request_gets_its_answer_with_its_id(void **state)
+{
+        json_t *answer = ask(*state, "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"status\"}\n");
+
+        assert_string_equal(json_string_value(json_object_get(answer, "id")), "a");
+        assert_string_equal(json_string_value(json_object_get(json_object_get(answer, "result"), "method")), "status");
+        json_decref(answer);
+}
+
+static void a_request_may_arrive_byte_by_byte(void **state)
+{
+        struct bench *bench = *state;
+        const char *text = "{\"id\":1,\"method\":\"version\"}\n";
+        json_t *answer;
+
+        for (; *text; text++) {
+                assert_int_equal(send(bench->fd, text, 1, 0), 1);
+                turn(bench);
+        }
+        answer = hear(bench, bench->fd);
+        assert_non_null(json_object_get(answer, "result"));
+        json_decref(answer);
+}
+
+static void what_is_wrong_is_said_in_words(void **state)
+{
+        struct bench *bench = *state;
+
+        expect_error(bench, "nonsense\n", -32700, 2, "not JSON at column");
+        expect_error(bench, "[]\n", -32600, 2, "not a JSON-RPC 2.0 request");
+        expect_error(bench, "{\"id\":{},\"method\":\"status\"}\n", -32600, 2, "not a JSON-RPC 2.0 request");
+        expect_error(bench, "{\"id\":1,\"id\":2,\"method\":\"status\"}\n", -32700, 2, "duplicate");
+        expect_error(bench, "{\"id\":1,\"method\":\"statsu\"}\n", -32601, 2, "did you mean 'status'?");
+        expect_error(bench, "{\"id\":1,\"method\":\"eat\",\"params\":{}}\n", -32601, 2, "unknown method 'eat'");
+        expect_error(bench, "{\"id\":1,\"method\":\"why\"}\n", -32602, 2, "needs the parameter 'what'");
+        expect_error(bench, "{\"id\":1,\"method\":\"why\",\"params\":{\"what\":3}}\n", -32602, 2, "must be a string");
+        expect_error(bench, "{\"id\":1,\"method\":\"status\",\"params\":[]}\n", -32602, 2, "params must be an object");
+        expect_error(bench, "{\"id\":1,\"method\":\"status\",\"params\":{\"x\":1}}\n", -32602, 2, "takes no parameter 'x'");
+        expect_error(bench, "{\"id\":1,\"method\":\"agents\"}\n", 1, 5, "there is no agent 'x'");
+        expect_error(bench, "{\"id\":1,\"method\":\"why\",\"params\":{\"what\":\"a\\u0000b\"}}\n", -32700, 2, "not JSON");
+}
+
+static void a_line_without_end_is_cut_off(void **state)
+{
+        struct bench *bench = *state;
+        char *flood = malloc(CONTROL_LINE_MAX + 1);
+        char byte;
+        json_t *answer = NULL;
+
+        memset(flood, 'x', CONTROL_LINE_MAX + 1);
+        for (size_t sent = 0; sent < CONTROL_LINE_MAX;) {
+                ssize_t n = send(bench->fd, flood, CONTROL_LINE_MAX - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+                if (n > 0)
+                        sent += (size_t)n;
+                turn(bench);
+        }
+        answer = hear(bench, bench->fd);
+        assert_non_null(strstr(json_string_value(json_object_get(json_object_get(answer, "error"), "message")), "64 KiB"));
+        turn(bench);
+        assert_int_equal(recv(bench->fd, &byte, 1, MSG_DONTWAIT), 0);
+        json_decref(answer);
+        free(flood);
+}
+
+static void an_answer_may_come_later_even_to_one_who_left(void **state)
+{
+        struct bench *bench = *state;
+        struct control_error error = { .exit_code = 7, .why = "too late" };
+        int other = dial(bench);
+        const char *text = "{\"id\":9,\"method\":\"restart\",\"params\":{\"agent\":\"x\"}}\n";
+        json_t *answer = ask(bench, text);
+
+        assert_null(answer);
+        control_answer(bench->control, &bench->ticket, json_pack("{s:s}", "outcome", "ok"), NULL);
+        answer = hear(bench, bench->fd);
+        assert_int_equal(json_integer_value(json_object_get(answer, "id")), 9);
+        json_decref(answer);
+
+        assert_true(send(other, text, strlen(text), 0) > 0);
+        turn(bench);
+        close(other);
+        turn(bench);
+        control_answer(bench->control, &bench->ticket, NULL, &error);
+        assert_null(bench->ticket.id);
+}
+
+static void a_subscriber_hears_and_one_that_does_not_read_is_dropped(void **state)
+{
+        struct bench *bench = *state;
+        json_t *big = json_object(), *answer = ask(bench, "{\"id\":1,\"method\":\"subscribe\"}\n");
+        char *filler = calloc(1, 1 << 20);
+
+        json_decref(answer);
+        assert_true(control_has_subscribers(bench->control));
+        control_publish(bench->control, "record", big);
+        answer = hear(bench, bench->fd);
+        assert_string_equal(json_string_value(json_object_get(answer, "method")), "record");
+        json_decref(answer);
+
+        memset(filler, 'x', (1 << 20) - 1);
+        json_object_set_new(big, "a", json_string(filler));
+        for (unsigned i = 0; i < 16 && control_has_subscribers(bench->control); i++)
+                control_publish(bench->control, "record", big);
+        assert_false(control_has_subscribers(bench->control));
+        json_decref(big);
+        free(filler);
+}
+
+static void the_sixty_fifth_client_is_turned_away_and_a_place_is_free_again(void **state)
+{
+        struct bench *bench = *state;
+        int fds[70];
+        char byte;
+        int last;
+
+        for (unsigned i = 0; i < 70; i++)
+                fds[i] = dial(bench), turn(bench);
+        assert_int_equal(recv(fds[69], &byte, 1, MSG_DONTWAIT), 0);
+        for (unsigned i = 0; i < 70; i++)
+                close(fds[i]);
+        turn(bench);
+        last = dial(bench);
+        assert_true(send(last, "{\"id\":1,\"method\":\"status\"}\n", 27, 0) > 0);
+        json_decref(hear(bench, last));
+        close(last);
+}
+
+static void a_second_daemon_is_told_and_a_dead_ones_socket_is_replaced(void **state)
+{
+        struct bench *bench = *state;
+        struct control_options options = { .calls = calls, .path = bench->path };
+        struct control *second = NULL;
+        char dead[128];
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+        assert_int_equal(control_new(bench->event, &options, &second), -EADDRINUSE);
+        snprintf(dead, sizeof(dead), "%s/dead", bench->directory);
+        strcpy(address.sun_path, dead);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        close(fd);
+        options.path = dead;
+        assert_int_equal(control_new(bench->event, &options, &second), 0);
+        control_free(second);
+}
+
+static void every_method_has_a_name_and_someone_it_is_for(void **state)
+{
+        const char *near;
+
+        for (unsigned i = 0; i < METHOD_N; i++) {
+                assert_non_null(method_row((enum method)i)->name);
+                assert_true(method_row((enum method)i)->role > ROLE_NONE);
+                assert_int_equal(method_find(method_row((enum method)i)->name, &near), i);
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(a_request_gets_its_answer_with_its_id, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_request_may_arrive_byte_by_byte, setup, teardown),
+                cmocka_unit_test_setup_teardown(what_is_wrong_is_said_in_words, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_line_without_end_is_cut_off, setup, teardown),
+                cmocka_unit_test_setup_teardown(an_answer_may_come_later_even_to_one_who_left, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_subscriber_hears_and_one_that_does_not_read_is_dropped, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_sixty_fifth_client_is_turned_away_and_a_place_is_free_again, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(a_second_daemon_is_told_and_a_dead_ones_socket_is_replaced, setup,
+                                                teardown),
+                cmocka_unit_test(every_method_has_a_name_and_someone_it_is_for),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,150 @@
+/* Facts survive the way into the chain and back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "io/record.h"
+
+static struct fact there_and_back(const struct fact *fact, json_t **details, struct remembered *scratch)
+{
+        char verb[RECORD_VERB_MAX];
+        struct fact back;
+
+        *details = record_of_fact(fact, verb);
+        assert_int_equal(record_to_fact(verb, fact->agent, *details, scratch, &back), 0);
+        assert_int_equal(back.kind, fact->kind);
+        assert_int_equal(back.at, fact->at);
+        assert_int_equal(back.manager, fact->manager);
+        assert_int_equal(back.instance, fact->instance);
+        return back;
+}
+
+static void a_death_comes_back_with_its_cause(void **state)
+{
+        struct fact fact = {
+                .kind = FACT_ENDED,
+                .at = 1700000000000001,
+                .manager = MANAGER_PM2,
+                .agent = "pm2:root/lily",
+                .instance = 4,
+                .ended = { .pid = 77, .start = 123456, .ending = ENDING_SIGNAL, .signal = 9 },
+        };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        assert_int_equal(back.ended.ending, ENDING_SIGNAL);
+        assert_int_equal(back.ended.signal, 9);
+        assert_int_equal(back.ended.pid, 77);
+        assert_int_equal(back.ended.start, 123456);
+        json_decref(details);
+}
+
+static void what_the_manager_says_comes_back_word_for_word(void **state)
+{
+        struct fact fact = {
+                .kind = FACT_AGENT,
+                .at = 5,
+                .manager = MANAGER_SYSTEMD,
+                .agent = "systemd:x.service",
+                .agent_is = { .claimed = CLAIMED_WAITING, .word = "activating/auto-restart", .restarts = 643,
+                              .result = "exit-code", .first = true },
+        };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        assert_int_equal(back.agent_is.claimed, CLAIMED_WAITING);
+        assert_string_equal(back.agent_is.word, "activating/auto-restart");
+        assert_string_equal(back.agent_is.result, "exit-code");
+        assert_int_equal(back.agent_is.restarts, 643);
+        assert_true(back.agent_is.first);
+        json_decref(details);
+}
+
+static void the_judges_memory_comes_back_with_every_death_and_with_never(void **state)
+{
+        struct remembered memory = { .state = 3, .rung = 1, .until = USEC_INFINITY, .cause = CAUSE_HOT_LOOP, .deaths_n = 3,
+                                     .deaths = { 10, 20, 30 } };
+        struct fact fact = { .kind = FACT_REMEMBERED, .at = 9, .agent = "pm2:root/lily", .remembered = &memory };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        assert_ptr_equal(back.remembered, &scratch);
+        assert_int_equal(scratch.state, 3);
+        assert_int_equal(scratch.cause, CAUSE_HOT_LOOP);
+        assert_true(scratch.until == USEC_INFINITY);
+        assert_int_equal(scratch.deaths_n, 3);
+        assert_int_equal(scratch.deaths[2], 30);
+        json_decref(details);
+}
+
+static void an_outcome_record_is_a_fact_and_its_intent_is_not(void **state)
+{
+        struct fact outcome = {
+                .kind = FACT_OUTCOME, .at = 8, .manager = MANAGER_PM2, .agent = "pm2:root/lily", .instance = INSTANCE_ALL,
+                .outcome = { .action = ACTION_STOP, .purpose = PURPOSE_QUARANTINE, .outcome = OUTCOME_TIMEOUT, .text = "t" },
+        };
+        json_t *details = record_of_outcome(&outcome, 12), *intent = json_pack("{s:i}", "at", 7);
+        struct remembered scratch;
+        struct fact back;
+
+        assert_int_equal(record_to_fact("agent.stop", "pm2:root/lily", details, &scratch, &back), 0);
+        assert_int_equal(back.kind, FACT_OUTCOME);
+        assert_int_equal(back.outcome.outcome, OUTCOME_TIMEOUT);
+        assert_int_equal(back.outcome.purpose, PURPOSE_QUARANTINE);
+        assert_int_equal(back.instance, INSTANCE_ALL);
+        assert_int_equal(record_to_fact("agent.stop", "pm2:root/lily", intent, &scratch, &back), -ENOENT);
+        json_decref(details);
+        json_decref(intent);
+}
+
+static void strangers_are_told_apart_from_damage(void **state)
+{
+        json_t *empty = json_object(), *deaths = json_pack("{s:[]}", "deaths");
+        struct remembered scratch;
+        struct fact back;
+
+        for (unsigned i = 0; i <= FACT_DEATHS_MAX; i++)
+                json_array_append_new(json_object_get(deaths, "deaths"), json_integer(i));
+        assert_int_equal(record_to_fact("policy.load", "policy", empty, &scratch, &back), -ENOENT);
+        assert_int_equal(record_to_fact("fact.nonsense", "", empty, &scratch, &back), -EBADMSG);
+        assert_int_equal(record_to_fact("fact.remembered", "", deaths, &scratch, &back), -EBADMSG);
+        assert_int_equal(record_to_fact("fact.agent", "", empty, &scratch, &back), 0);
+        assert_string_equal(back.agent_is.word, "");
+        json_decref(empty);
+        json_decref(deaths);
+}
+
+static void hostile_text_becomes_safe_text(void **state)
+{
+        struct fact fact = { .kind = FACT_SOURCE, .agent = "", .source = { .name = "pm2:\x1b[31m\xff", .why = NULL } };
+        char verb[RECORD_VERB_MAX];
+        json_t *details = record_of_fact(&fact, verb);
+
+        assert_string_equal(verb, "fact.source");
+        assert_string_equal(json_string_value(json_object_get(details, "name")), "pm2:?[31m?");
+        assert_string_equal(json_string_value(json_object_get(details, "why")), "");
+        json_decref(details);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_death_comes_back_with_its_cause),
+                cmocka_unit_test(what_the_manager_says_comes_back_word_for_word),
+                cmocka_unit_test(the_judges_memory_comes_back_with_every_death_and_with_never),
+                cmocka_unit_test(an_outcome_record_is_a_fact_and_its_intent_is_not),
+                cmocka_unit_test(strangers_are_told_apart_from_damage),
+                cmocka_unit_test(hostile_text_becomes_safe_text),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
