@@ -40,7 +40,7 @@ static int bad_or_errno(struct audit_how *how, int r, const char *what)
 static int judge_schema(struct audit *audit, struct audit_how *how)
 {
         int64_t application = 0, version = 0;
-        char detail[120];
+        struct audit_schema schema;
         int r = audit_store_integer(audit->db, "PRAGMA application_id", &application);
 
         r = r ?: audit_store_integer(audit->db, "PRAGMA user_version", &version);
@@ -50,10 +50,10 @@ static int judge_schema(struct audit *audit, struct audit_how *how)
                 return bad(how, "SCHEMA", "application_id %lld, user_version %lld are not this format's",
                            (long long)application, (long long)version);
 
-        r = audit_store_schema_is_ours(audit->db, detail, sizeof(detail));
+        r = audit_store_compare_schema(audit->db, &schema);
         if (r < 0)
                 return bad_or_errno(how, r, "the schema");
-        return r > 0 ? JUDGED_GOOD : bad(how, "SCHEMA", "%s", detail);
+        return schema.is_ours ? JUDGED_GOOD : bad(how, "SCHEMA", "%s", schema.detail);
 }
 
 static int judge_genesis(struct audit *audit, struct audit_how *how)

@@ -53,7 +53,7 @@ static const struct {
 };
 /* clang-format on */
 
-enum { SCHEMA_N = sizeof(schema) / sizeof(schema[0]) };
+enum { SCHEMA_N = sizeof(schema) / sizeof(schema[0]), TABLES_SEEN = 0xf /* the first four are the tables */ };
 
 int audit_sqlite_errno(sqlite3 *db, int code)
 {
@@ -230,9 +230,21 @@ static const char *column_text(sqlite3_stmt *statement, int column)
         return (const char *)sqlite3_column_text(statement, column) ?: "";
 }
 
-int audit_store_schema_is_ours(sqlite3 *db, char *ret_detail, size_t room)
+/* Names in a file that someone changed may hold anything, and end up on a terminal. */
+static void differs(struct audit_schema *schema_found, const char *name, const char *how)
+{
+        if (schema_found->detail[0] != '\0')
+                return;
+        snprintf(schema_found->detail, sizeof(schema_found->detail), "'%.64s' %s", name, how);
+        for (char *at = schema_found->detail; *at; at++)
+                if (*at < ' ' || *at > '~')
+                        *at = '?';
+}
+
+int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret)
 {
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        struct audit_schema found = { .is_empty = true };
         unsigned seen = 0;
         int r = audit_store_prepare(db, "SELECT name, sql FROM sqlite_schema", &statement);
 
@@ -241,21 +253,22 @@ int audit_store_schema_is_ours(sqlite3 *db, char *ret_detail, size_t room)
         while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
                 const int i = find_object(column_text(statement, 0), column_text(statement, 1));
 
-                if (i < 0) {
-                        snprintf(ret_detail, room, "'%s' is not as this format defines it", column_text(statement, 0));
-                        return 0;
-                }
-                seen |= 1u << i;
+                found.is_empty = false;
+                if (i < 0)
+                        differs(&found, column_text(statement, 0), "is not as this format defines it");
+                else
+                        seen |= 1u << i;
         }
         if (r != SQLITE_DONE)
                 return audit_sqlite_errno(db, r);
 
         for (int i = 0; i < SCHEMA_N; i++)
-                if (!(seen >> i & 1)) {
-                        snprintf(ret_detail, room, "'%s' is missing", schema[i].name);
-                        return 0;
-                }
-        return 1;
+                if (!(seen >> i & 1))
+                        differs(&found, schema[i].name, "is missing");
+        found.is_ours = found.detail[0] == '\0';
+        found.has_tables = (seen & TABLES_SEEN) == TABLES_SEEN;
+        *ret = found;
+        return 0;
 }
 
 /* ---- the tree ------------------------------------------------------------------------------------------------- */
@@ -292,7 +305,7 @@ static int load_leaves(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tre
 {
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
         struct audit_subtree completed[AUDIT_SUBTREES_MAX];
-        int r = audit_store_prepare(db, "SELECT seq, body FROM record WHERE seq>=?1 AND seq<?2 ORDER BY seq",
+        int r = audit_store_prepare(db, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 AND seq<?2 ORDER BY seq",
                                     &statement);
 
         if (r < 0)

@@ -30,9 +30,15 @@ int audit_store_run(sqlite3 *db, const char *sql);
 /* One integer out of the database; -ENODATA when there is no row or it is NULL. */
 int audit_store_integer(sqlite3 *db, const char *sql, int64_t *ret);
 
-/* Is everything in sqlite_schema ours, byte for byte, and nothing missing? 1, 0 or a negative errno. The first difference
- * is named in `ret_detail`. */
-int audit_store_schema_is_ours(sqlite3 *db, char *ret_detail, size_t room);
+/* How sqlite_schema compares with ours, byte for byte. */
+struct audit_schema {
+        bool is_ours;
+        bool has_tables; /* the four tables themselves are as they should be, so reading them makes sense */
+        bool is_empty;
+        char detail[120]; /* the first difference; printable whatever the name was */
+};
+
+int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret);
 
 /* Puts together the right edge of the tree of `size` leaves from the kept subtrees and the last bodies. -EUCLEAN when rows
  * are missing. */
