@@ -1,0 +1,245 @@
+#pragma once
+
+/* The evidence chain of governor-audit(5): records that are appended, sealed, read and verified.
+ *
+ * One process writes (struct audit, guarded by a lock on keys/seal.key); any number read (struct audit_reader) and verify.
+ * Calls return 0 or a negative errno; out-parameters come last and are untouched on failure. Nothing here logs. */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+        AUDIT_BODY_MAX = 65535,   /* the limit of tlog-tiles */
+        AUDIT_ORIGIN_MAX = 288,   /* a host name of 253, "/governor/", 8 hex digits, NUL */
+        AUDIT_ANCHOR_MAX = 384,   /* "govaudit1 ORIGIN SIZE ROOT", NUL */
+        AUDIT_FINDINGS_MAX = 128, /* a report keeps as many and counts the rest */
+        AUDIT_CODE_SHOWN_MAX = 16 /* of one code: one torn page must not hide the other findings */
+};
+
+/* A loan of text that does not end in NUL. */
+struct audit_slice {
+        const char *text;
+        size_t length;
+};
+
+/* ---- records -------------------------------------------------------------------------------------------------- */
+
+enum audit_outcome {
+        AUDIT_PENDING, /* an intent, durable before the act */
+        AUDIT_OK,
+        AUDIT_FAIL,
+        AUDIT_DENIED,
+        AUDIT_UNKNOWN, /* of an intent whose end a crash hid */
+        AUDIT_INFO,
+        AUDIT_OUTCOME_N,
+};
+
+const char *audit_outcome_name(enum audit_outcome outcome);
+
+/* What the caller says; the chain adds seq, prev, boot and the times. All is borrowed for the call. */
+struct audit_entry {
+        const char *action;  /* a dotted verb; genesis, start, foreign_write and heartbeat of audit.* are the chain's own */
+        const char *actor;   /* NULL: "governor" */
+        const char *subject; /* NULL: "" */
+        const char *incident; /* NULL: "" */
+        enum audit_outcome outcome;
+        const json_t *details;  /* an object of keys [a-z0-9_]{1,32}, no real numbers; NULL: {} */
+        uint64_t realtime_usec; /* 0: the clock's; likewise boottime */
+        uint64_t boottime_usec;
+};
+
+/* ---- writing -------------------------------------------------------------------------------------------------- */
+
+struct audit;
+
+/* Where time and boot come from; a zeroed struct means the kernel. */
+struct audit_clock {
+        uint64_t (*realtime_usec)(void *userdata);
+        uint64_t (*boottime_usec)(void *userdata);
+        const char *boot_id; /* 32 hex digits; NULL: /proc/sys/kernel/random/boot_id */
+        void *userdata;
+};
+
+/* The order that makes every crash harmless; a test may end the process after each of these. */
+enum audit_step {
+        AUDIT_STEP_NEXT_KEY,  /* the key after this seal is on disk */
+        AUDIT_STEP_BEGUN,     /* rows are inserted, nothing is committed */
+        AUDIT_STEP_COMMITTED, /* the transaction is durable */
+        AUDIT_STEP_ERASED,    /* the key that signed is gone */
+        AUDIT_STEP_LINKED,    /* set aside: the old files have their second name */
+        AUDIT_STEP_STAGED,    /* a new log is complete under its temporary names */
+        AUDIT_STEP_SWAPPED,   /* new keys in place, database not yet */
+        AUDIT_STEP_N,
+};
+
+struct audit_options {
+        const char *host;        /* first part of a new log's origin; NULL: gethostname() */
+        unsigned retention_days; /* fixed in a new log's genesis; 0: 400 */
+        const char *reason;      /* stands in the audit.start record; NULL: "start" */
+        struct audit_clock clock;
+        bool no_ballast; /* the 16 MiB kept for a full disk */
+        void (*step)(void *userdata, enum audit_step step); /* for tests */
+        void *step_userdata;
+};
+
+enum audit_start {
+        AUDIT_CREATED,   /* there was no log */
+        AUDIT_CONTINUED, /* the last seal, its root and the live key fit */
+        AUDIT_SET_ASIDE, /* the old log may not be continued: it is kept untouched, a new one names it as prev_log */
+};
+
+/* How audit_open began. */
+struct audit_how {
+        enum audit_start start;
+        const char *finding; /* set aside: the code (KEY_AHEAD, KEY_MISSING, ROOT_MISMATCH ...), else NULL */
+        char detail[160];    /* set aside: what was found */
+        char aside[1024];    /* set aside: the directory the old files are in, "" when there were none left */
+        bool adopted;        /* records after the last seal were taken over, these: */
+        uint64_t adopted_from;
+        uint64_t adopted_to;
+        char genesis_anchor[AUDIT_ANCHOR_MAX]; /* the trust anchor, to be kept elsewhere */
+};
+
+/* Opens the log in `state_dir` for writing: creates it at the first start, continues it, or sets it aside and opens a new
+ * one. An audit.start record, sealed, is durable on return. -EBUSY: another daemon holds the lock. Any other error left
+ * the log as it was. `ret_how` may be NULL. */
+int audit_open(const char *state_dir, const struct audit_options *options, struct audit **ret,
+               struct audit_how *ret_how);
+
+/* Ends without a seal; what is pending and not committed is lost. Takes NULL, returns NULL. */
+struct audit *audit_close(struct audit *audit);
+
+/* Adds a record to the pending group in memory; its seq is final. -EINVAL: it has no canonical form; -EMSGSIZE: larger
+ * than AUDIT_BODY_MAX; -ENOBUFS: 4096 records wait already. */
+int audit_append(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq);
+
+enum { AUDIT_SEAL = 1 << 0 }; /* flags of audit_commit */
+
+enum audit_committed { /* a non-negative result of audit_commit is a mask of these; 0 is the rule */
+        AUDIT_FOREIGN_WRITE = 1 << 0, /* someone else wrote to the file: recorded; alert and verify at once */
+        AUDIT_KEY_FAULT = 1 << 1,     /* durable, but seal.key could not be written: not sealed, or the old key lingers */
+};
+
+/* Makes the pending group durable in one transaction, sealed if asked to. A seal with nothing to seal does nothing; when
+ * the last seal is an hour old it appends audit.heartbeat first. -ENOSPC, -EIO, -EBUSY: nothing was written, the group
+ * stays pending, call again. -EUCLEAN: the file is no longer the log that this process wrote; close, then audit_open. */
+int audit_commit(struct audit *audit, unsigned flags);
+
+size_t audit_pending_count(const struct audit *audit);
+
+/* When (CLOCK_BOOTTIME) a seal is due by the sealing rule: 10 s after the first unsealed record, at once from 256 of them,
+ * an hour after the last seal. */
+uint64_t audit_seal_deadline(const struct audit *audit);
+bool audit_seal_due(const struct audit *audit, uint64_t boottime_usec);
+
+/* The newest committed state, for alerts and for HEAD_MISMATCH. `ret_anchor` is the one-line anchor. */
+struct audit_head {
+        uint64_t size;
+        uint64_t sealed_size;
+        uint8_t root[32];
+        char anchor[AUDIT_ANCHOR_MAX];
+};
+void audit_head(const struct audit *audit, struct audit_head *ret);
+
+/* The note of the newest seal, on loan until the next commit. */
+const char *audit_last_note(const struct audit *audit);
+
+/* ---- reading -------------------------------------------------------------------------------------------------- */
+
+/* An ordinary reader of the file: works while the daemon writes and without one, never writes. */
+struct audit_reader;
+
+/* `database` is the path of an audit.db. -ENOENT, -EACCES, -EUCLEAN (not a log), ... */
+int audit_reader_open(const char *database, struct audit_reader **ret);
+struct audit_reader *audit_reader_close(struct audit_reader *reader);
+
+struct audit_range {
+        uint64_t from;
+        uint64_t to; /* inclusive; UINT64_MAX: the end */
+        bool newest_first;
+};
+
+/* Starts over with what is committed now. NULL: everything, oldest first (as a fresh reader does). */
+int audit_reader_seek(struct audit_reader *reader, const struct audit_range *range);
+
+/* One stored record; the slices of `body` are raw JSON text, on loan until the next call. */
+struct audit_item {
+        uint64_t seq;
+        const char *body;
+        size_t length;
+};
+
+/* 1 and the next record, 0 at the end, or a negative errno. */
+int audit_reader_next(struct audit_reader *reader, struct audit_item *ret);
+
+/* Number of records, and the origin, as stored: what verify proves, this merely says. */
+int audit_reader_head(struct audit_reader *reader, uint64_t *ret_size, uint64_t *ret_sealed_size);
+
+/* The one-line anchor of the genesis, as `audit init` prints it on an existing log. */
+int audit_reader_genesis_anchor(struct audit_reader *reader, char ret_anchor[AUDIT_ANCHOR_MAX]);
+
+/* The note of the newest seal, allocated. */
+int audit_reader_last_note(struct audit_reader *reader, char **ret_note);
+
+/* Reads some members of a body without building JSON. The text is raw: escapes as stored, on loan from `body`. */
+struct audit_view {
+        struct audit_slice action, actor, subject, incident, ts, boot, prev, details;
+        enum audit_outcome outcome;
+        uint64_t seq;
+        uint64_t boottime_usec;
+};
+
+/* -EBADMSG when the body is not one that the chain writes. */
+int audit_view(const char *body, size_t length, struct audit_view *ret);
+
+/* A member of `details` that is an integer, such as "intent"; false when there is none. */
+bool audit_view_integer(const struct audit_view *view, const char *key, int64_t *ret);
+
+/* Calls `found` for each intent (outcome pending, from `from_seq` on) that no later record's details.intent names, oldest
+ * first. After a crash each gets an `unknown` outcome. A negative result of `found` ends the search. */
+int audit_open_intents(struct audit_reader *reader, uint64_t from_seq,
+                       int (*found)(void *userdata, const struct audit_item *intent), void *userdata);
+
+/* ---- verifying ------------------------------------------------------------------------------------------------ */
+
+enum audit_verdict { AUDIT_VERDICT_OK, AUDIT_VERDICT_UNPROVEN, AUDIT_VERDICT_UNREADABLE, AUDIT_VERDICT_TAMPERED };
+
+struct audit_finding {
+        const char *code; /* SEQ_GAP, SEAL_SIG ...: governor-audit(5) lists them */
+        int64_t seq;      /* -1: of no record */
+        int64_t epoch;    /* -1: of no seal */
+        char detail[144];
+};
+
+struct audit_report {
+        enum audit_verdict verdict;
+        int exit_code; /* govctl's: 0 ok, 3 tampered, 1 unreadable, 7 unproven, 4 not permitted, 5 no such file */
+        char origin[AUDIT_ORIGIN_MAX];
+        uint64_t size;
+        uint64_t sealed_size;
+        uint8_t root[32];
+        bool anchored;
+        size_t n_findings;    /* kept below */
+        uint64_t n_all;       /* found */
+        struct audit_finding findings[AUDIT_FINDINGS_MAX];
+};
+
+struct audit_verify_options {
+        const char *state_dir;    /* the live log: audit.db and keys/seal.key in it */
+        const char *database;     /* or a copy of it ... */
+        const char *seal_key;     /* ... with its key file, or NULL: a detached copy */
+        uint64_t max_age_usec;    /* STALE when the last sealed record is older; 0: never */
+        uint64_t now_usec;        /* what ages are measured from; 0: CLOCK_REALTIME */
+        bool require_anchor;      /* NO_ANCHOR when nothing from elsewhere was compared */
+};
+
+/* Checks everything in one pass in constant memory and goes on after each finding. Always fills in the report; a failure
+ * to read is a finding in it. */
+void audit_verify(const struct audit_verify_options *options, struct audit_report *ret);
+
+const char *audit_verdict_name(enum audit_verdict verdict);
+
+/* The report as `govctl audit verify --json` prints it; NULL when memory is short. */
+json_t *audit_report_json(const struct audit_report *report);

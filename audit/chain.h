@@ -1,0 +1,80 @@
+#pragma once
+
+/* The writer: what struct audit holds, shared by the files that start, replace and extend a log. */
+
+#include "audit/genesis.h"
+#include "audit/sealkey.h"
+#include "audit/store.h"
+
+/* In memory that is locked, guarded and erased (sodium_malloc). */
+struct audit_keys {
+        uint8_t log[AUDIT_SECRET_KEY];
+        uint8_t seal[AUDIT_SECRET_KEY]; /* of the next seal, `epoch` */
+        uint8_t next[AUDIT_SECRET_KEY]; /* of the one after, once it is on disk */
+};
+
+struct audit_waiting {
+        size_t offset, length; /* in pending.bytes */
+        struct audit_hash hash;
+};
+
+/* Records that have their place in the chain and are not in the file yet. */
+struct audit_pending {
+        char *bytes;
+        size_t length, room;
+        struct audit_waiting *list;
+        size_t n, list_room;
+};
+
+struct audit {
+        char *dir;
+        struct audit_clock clock;
+        char boot_id[33];
+        char host[254];
+        char *reason;
+        unsigned retention_days;
+        bool no_ballast;
+        void (*step)(void *userdata, enum audit_step step);
+        void *step_userdata;
+
+        int lock_fd; /* keys/seal.key, flock'ed */
+        struct audit_keys *keys;
+        bool next_stored; /* keys->next is in its slot; it stays the next key until a seal with it is durable */
+
+        sqlite3 *db;
+        sqlite3_stmt *begin, *commit, *insert_record, *insert_subtree, *insert_checkpoint, *data_version;
+        int64_t data_version_seen;
+        bool foreign_noted; /* and its record waits */
+
+        struct audit_genesis genesis;
+        struct audit_tree tree; /* of what is committed */
+        struct audit_hash last; /* of the last record, waiting ones included */
+        uint64_t epoch;         /* of the next seal */
+        uint64_t sealed_size;
+        char note[AUDIT_NOTE_MAX]; /* of the last seal */
+        uint64_t sealed_at, unsealed_since, retry_at; /* CLOCK_BOOTTIME */
+
+        struct audit_pending pending;
+        char *space; /* AUDIT_BODY_MAX, where a body is written before it has a length */
+};
+
+void audit_step_done(const struct audit *audit, enum audit_step step);
+
+/* "DIR/NAME", allocated; NULL when memory is short. */
+char *audit_path(const struct audit *audit, const char *name);
+
+/* The next record's place, and the clock's reading for what an entry does not say. */
+struct audit_place audit_next_place(const struct audit *audit);
+
+/* audit_append without the names that are reserved. */
+int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq);
+
+int audit_prepare_statements(struct audit *audit);
+
+/* Replaces what is in the directory by a new, sealed log: puts the old files in a directory of their own, stages the new
+ * ones, swaps. `prev_log` is a note or "". What is staged completely is swapped in by the next start if need be. */
+int audit_begin_log(struct audit *audit, const char *prev_log);
+int audit_set_aside(struct audit *audit, char *ret_name, size_t room);
+
+/* Ends what audit_begin_log had staged before a crash. 1 when there was something to end. */
+int audit_finish_swap(struct audit *audit);

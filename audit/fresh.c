@@ -1,0 +1,301 @@
+/* A new log: staged beside the old one under temporary names, then swapped in. audit.db.new is the point of no return:
+ * once it has that name everything it needs is on disk, and whoever starts next finishes the swap. */
+
+#include "audit/chain.h"
+#include "audit/cleanup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { LOG_KEY_FILE = AUDIT_SECRET_KEY, SEAL_KEY_FILE = AUDIT_SLOTS * AUDIT_SLOT_SIZE };
+
+static int sync_directory(const struct audit *audit, const char *name)
+{
+        _cleanup_(free_memory) char *path = audit_path(audit, name);
+        _cleanup_(close_fd) int fd = -1;
+
+        if (!path)
+                return -ENOMEM;
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static int remove_file(const struct audit *audit, const char *name)
+{
+        _cleanup_(free_memory) char *path = audit_path(audit, name);
+
+        if (!path)
+                return -ENOMEM;
+        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int create_file(const struct audit *audit, const char *name, const void *bytes, size_t length, int *ret_fd)
+{
+        _cleanup_(free_memory) char *path = audit_path(audit, name);
+        _cleanup_(close_fd) int fd = -1;
+        ssize_t n;
+
+        if (!path)
+                return -ENOMEM;
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        n = write(fd, bytes, length);
+        if (n < 0 || fsync(fd) < 0)
+                return -errno;
+        if ((size_t)n != length)
+                return -ENOSPC;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* 0 also when there is nothing under the first name: a swap may be repeated from any point. */
+static int rename_file(const struct audit *audit, const char *from, const char *to)
+{
+        _cleanup_(free_memory) char *old = audit_path(audit, from);
+        _cleanup_(free_memory) char *new = audit_path(audit, to);
+
+        if (!old || !new)
+                return -ENOMEM;
+        return rename(old, new) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* ---- staging -------------------------------------------------------------------------------------------------- */
+
+static int remove_leftovers(const struct audit *audit)
+{
+        static const char *const names[] = { "audit.db.tmp", "audit.db.tmp-journal", "keys/log.key.new",
+                                             "keys/seal.key.new" };
+        int r = 0;
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && r == 0; i++)
+                r = remove_file(audit, names[i]);
+        return r;
+}
+
+/* The key of epoch 0 seals the genesis and is never on disk; the file begins with that of epoch 1. */
+static int stage_keys(struct audit *audit)
+{
+        static const uint8_t empty[SEAL_KEY_FILE];
+        _cleanup_(close_fd) int log_fd = -1, seal_fd = -1;
+        uint8_t unused[AUDIT_PUBLIC_KEY];
+        int r;
+
+        crypto_sign_keypair(audit->genesis.log_key, audit->keys->log);
+        crypto_sign_keypair(audit->genesis.seal_key, audit->keys->seal);
+        crypto_sign_keypair(unused, audit->keys->next);
+
+        r = create_file(audit, "keys/log.key.new", audit->keys->log, LOG_KEY_FILE, &log_fd);
+        r = r ?: create_file(audit, "keys/seal.key.new", empty, sizeof(empty), &seal_fd);
+        r = r ?: audit_sealkey_store(seal_fd, 1, audit->keys->next);
+        return r ?: sync_directory(audit, "keys");
+}
+
+static int insert(sqlite3 *db, const char *sql, const char *text, size_t length)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        int r = audit_store_prepare(db, sql, &statement);
+
+        if (r < 0)
+                return r;
+        sqlite3_bind_text(statement, 1, text, (int)length, SQLITE_STATIC);
+        r = sqlite3_step(statement);
+        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(db, r);
+}
+
+static int insert_genesis(struct audit *audit, sqlite3 *db, const char *prev_log)
+{
+        struct audit_place place = audit_next_place(audit);
+        char note[AUDIT_NOTE_MAX];
+        struct audit_sealing sealing;
+        size_t length;
+        int r;
+
+        place.seq = 0;
+        memset(place.prev.bytes, 0, sizeof(place.prev.bytes));
+        r = audit_genesis_encode(&audit->genesis, prev_log, &place, audit->space, &length);
+        if (r < 0)
+                return r;
+
+        sealing = (struct audit_sealing){
+                .origin = audit->genesis.origin,
+                .size = 1,
+                .root = audit_leaf_hash(audit->space, length),
+                .log_secret = audit->keys->log,
+                .seal_secret = audit->keys->seal,
+                .next_public = audit->keys->next + AUDIT_SECRET_KEY - AUDIT_PUBLIC_KEY,
+        };
+        r = insert(db, "INSERT INTO record(seq, body) VALUES(0, ?1)", audit->space, length);
+        if (r < 0)
+                return r;
+        length = audit_note_write(&sealing, note);
+        return insert(db, "INSERT INTO checkpoint(epoch, size, note) VALUES(0, 1, ?1)", note, length);
+}
+
+static int stage_database(struct audit *audit, const char *prev_log)
+{
+        _cleanup_(free_memory) char *path = audit_path(audit, "audit.db.tmp");
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        r = audit_store_create(path, &db);
+        r = r ?: insert_genesis(audit, db, prev_log);
+        r = r ?: audit_store_run(db, "COMMIT");
+        if (r < 0)
+                return r;
+        if (sqlite3_close(TAKE_PTR(db)) != SQLITE_OK)
+                return -EIO;
+        r = rename_file(audit, "audit.db.tmp", "audit.db.new");
+        return r ?: sync_directory(audit, ".");
+}
+
+/* A host name may hold what a key name may not. */
+static void choose_origin(struct audit *audit)
+{
+        const uint32_t random = randombytes_random();
+
+        for (char *at = audit->host; *at; at++)
+                if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", *at))
+                        *at = '-';
+        snprintf(audit->genesis.origin, sizeof(audit->genesis.origin), "%s/governor/%08x",
+                 audit->host[0] ? audit->host : "localhost", random);
+}
+
+int audit_begin_log(struct audit *audit, const char *prev_log)
+{
+        int r;
+
+        audit->genesis.retention_days = audit->retention_days;
+        choose_origin(audit);
+
+        r = remove_leftovers(audit);
+        r = r ?: stage_keys(audit);
+        r = r ?: stage_database(audit, prev_log);
+        sodium_memzero(audit->keys, sizeof(*audit->keys)); /* they come back from the files when the log is opened */
+        if (r < 0)
+                return r;
+        audit_step_done(audit, AUDIT_STEP_STAGED);
+        r = audit_finish_swap(audit);
+        return r < 0 ? r : 0;
+}
+
+/* ---- swapping ------------------------------------------------------------------------------------------------- */
+
+/* The new key file is locked before it gets its name, so that no second writer can slip in between. */
+static int swap_seal_key(struct audit *audit)
+{
+        _cleanup_(free_memory) char *path = audit_path(audit, "keys/seal.key.new");
+        _cleanup_(close_fd) int fd = -1;
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EBUSY : -errno;
+        r = rename_file(audit, "keys/seal.key.new", "keys/seal.key");
+        if (r < 0)
+                return r;
+        close_fd(&audit->lock_fd);
+        audit->lock_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int audit_finish_swap(struct audit *audit)
+{
+        /* Left beside a new audit.db, the old one's would be taken for its own. */
+        static const char *const companions[] = { "audit.db-wal", "audit.db-shm", "audit.db-journal" };
+        _cleanup_(free_memory) char *staged = audit_path(audit, "audit.db.new");
+        int r = 0;
+
+        if (!staged)
+                return -ENOMEM;
+        if (access(staged, F_OK) < 0)
+                return errno == ENOENT ? 0 : -errno;
+
+        for (size_t i = 0; i < sizeof(companions) / sizeof(companions[0]) && r == 0; i++)
+                r = remove_file(audit, companions[i]);
+        r = r ?: rename_file(audit, "keys/log.key.new", "keys/log.key");
+        r = r ?: swap_seal_key(audit);
+        r = r ?: sync_directory(audit, "keys");
+        if (r < 0)
+                return r;
+        audit_step_done(audit, AUDIT_STEP_SWAPPED);
+        r = rename_file(audit, "audit.db.new", "audit.db");
+        r = r ?: sync_directory(audit, ".");
+        return r < 0 ? r : 1;
+}
+
+/* ---- setting aside -------------------------------------------------------------------------------------------- */
+
+static int make_aside(const struct audit *audit, uint64_t realtime_usec, char *ret_name, size_t room)
+{
+        const time_t now = (time_t)(realtime_usec / 1000000);
+        char stamp[32];
+        struct tm tm;
+
+        gmtime_r(&now, &tm);
+        strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
+
+        for (unsigned i = 1; i < 1000; i++) {
+                _cleanup_(free_memory) char *path = NULL;
+
+                snprintf(ret_name, room, i == 1 ? "set-aside/%s" : "set-aside/%s-%u", stamp, i);
+                path = audit_path(audit, ret_name);
+                if (!path)
+                        return -ENOMEM;
+                if (mkdir(path, 0700) == 0)
+                        return 0;
+                if (errno != EEXIST)
+                        return -errno;
+        }
+        return -EEXIST;
+}
+
+/* A second name and not a move: until the new log is staged, the old files are where they were. */
+int audit_set_aside(struct audit *audit, char *ret_name, size_t room)
+{
+        static const char *const files[] = { "audit.db", "audit.db-wal", "audit.db-journal", "keys/log.key",
+                                             "keys/seal.key" };
+        _cleanup_(free_memory) char *all = audit_path(audit, "set-aside");
+        char name[128], kept[256];
+        int r;
+
+        if (!all)
+                return -ENOMEM;
+        if (mkdir(all, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        r = make_aside(audit, audit_next_place(audit).realtime_usec, name, sizeof(name));
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+                const char *slash = strrchr(files[i], '/');
+                _cleanup_(free_memory) char *from = audit_path(audit, files[i]), *to = NULL;
+
+                snprintf(kept, sizeof(kept), "%s/%s", name, slash ? slash + 1 : files[i]);
+                to = audit_path(audit, kept);
+                if (!from || !to)
+                        return -ENOMEM;
+                if (link(from, to) < 0 && errno != ENOENT)
+                        return -errno;
+        }
+
+        r = sync_directory(audit, name);
+        r = r ?: sync_directory(audit, "set-aside");
+        if (r < 0)
+                return r;
+        audit_step_done(audit, AUDIT_STEP_LINKED);
+        snprintf(ret_name, room, "%s", name);
+        return 0;
+}

@@ -1,0 +1,20 @@
+#pragma once
+
+/* Record 0: it fixes the format, the origin, both public keys and the retention of a log. */
+
+#include "audit/record.h"
+#include "audit/note.h"
+
+struct audit_genesis {
+        char origin[AUDIT_ORIGIN_MAX];
+        uint8_t log_key[AUDIT_PUBLIC_KEY];
+        uint8_t seal_key[AUDIT_PUBLIC_KEY]; /* of epoch 0 */
+        uint64_t retention_days;
+        bool continues; /* prev_log names another log */
+};
+
+/* Writes the body of record 0. `prev_log` is a note or "". */
+int audit_genesis_encode(const struct audit_genesis *genesis, const char *prev_log, const struct audit_place *place,
+                         char *space, size_t *ret_length);
+
+bool audit_genesis_parse(const char *body, size_t length, struct audit_genesis *ret);

@@ -1,0 +1,70 @@
+#pragma once
+
+/* A checkpoint: a C2SP signed note (tlog-checkpoint) with our seal line, and the one-line anchor made from it. */
+
+#include "audit/canon.h"
+#include "audit/tree.h"
+
+enum {
+        AUDIT_PUBLIC_KEY = 32,
+        AUDIT_SECRET_KEY = 64, /* libsodium's form: seed and public key */
+        AUDIT_SIGNATURE = 64,
+        AUDIT_NOTE_MAX = 4096, /* of the notes we write: three lines and two signatures */
+        AUDIT_VKEY_MAX = AUDIT_ORIGIN_MAX + 64,
+};
+
+/* What a note says, signatures not judged. Slices are on loan from the note. */
+struct audit_note {
+        struct audit_slice text;       /* the three signed lines */
+        struct audit_slice origin;
+        struct audit_slice signatures; /* the lines after the empty one */
+        uint64_t size;
+        struct audit_hash root;
+
+        /* from the seal line */
+        uint64_t epoch;
+        uint8_t seal_key_id[4];
+        uint8_t next[AUDIT_PUBLIC_KEY];
+        uint8_t seal[AUDIT_SIGNATURE];
+};
+
+/* A well-formed note of ours: no extension lines, canonical base64, exactly one seal line, every line ended by LF. */
+bool audit_note_parse(const char *note, size_t length, struct audit_note *ret);
+
+/* Is there a line by this log key, and does every line that names it verify? */
+bool audit_note_log_signed(const struct audit_note *note, const uint8_t log_key[AUDIT_PUBLIC_KEY]);
+
+/* Is the seal line by this key, over this text, for this epoch and next key? */
+bool audit_note_sealed(const struct audit_note *note, const uint8_t seal_key[AUDIT_PUBLIC_KEY]);
+
+/* Everything that one seal signs and says. */
+struct audit_sealing {
+        const char *origin;
+        uint64_t size;
+        struct audit_hash root;
+        uint64_t epoch;
+        const uint8_t *log_secret;  /* AUDIT_SECRET_KEY each */
+        const uint8_t *seal_secret;
+        const uint8_t *next_public; /* AUDIT_PUBLIC_KEY */
+};
+
+/* Writes the note, ended by NUL, and its length without it. */
+size_t audit_note_write(const struct audit_sealing *sealing, char ret_note[static AUDIT_NOTE_MAX]);
+
+/* The text that the seal line signs. -1 when it does not fit. */
+int audit_seal_message(uint64_t epoch, const uint8_t next[AUDIT_PUBLIC_KEY], struct audit_slice text, char *space,
+                       size_t room);
+
+/* "govaudit1 ORIGIN SIZE ROOT" */
+void audit_anchor_write(const char *origin, uint64_t size, const struct audit_hash *root,
+                        char ret[static AUDIT_ANCHOR_MAX]);
+
+/* "ORIGIN+KEYID+BASE64", the C2SP verifier key, and back. */
+void audit_vkey_write(const char *origin, const uint8_t log_key[AUDIT_PUBLIC_KEY], char ret[static AUDIT_VKEY_MAX]);
+bool audit_vkey_parse(struct audit_slice vkey, const char *origin, uint8_t ret_log_key[AUDIT_PUBLIC_KEY]);
+
+/* Base64 in its one canonical form: exactly `room` bytes, or no. */
+bool audit_base64_decode(struct audit_slice text, uint8_t *ret, size_t room);
+
+/* An origin is ASCII without space or plus, so that it can be a key name. */
+bool audit_origin_is_good(struct audit_slice origin);

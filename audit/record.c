@@ -1,0 +1,212 @@
+#include "audit/record.h"
+#include "audit/cleanup.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define USEC_PER_SEC UINT64_C(1000000)
+
+static const char *const outcome_names[AUDIT_OUTCOME_N] = {
+        [AUDIT_PENDING] = "pending", [AUDIT_OK] = "ok",           [AUDIT_FAIL] = "fail",
+        [AUDIT_DENIED] = "denied",   [AUDIT_UNKNOWN] = "unknown", [AUDIT_INFO] = "info",
+};
+
+const char *audit_outcome_name(enum audit_outcome outcome)
+{
+        return outcome < AUDIT_OUTCOME_N ? outcome_names[outcome] : NULL;
+}
+
+void audit_ts_format(uint64_t realtime_usec, char ret[static AUDIT_TS_LENGTH + 1])
+{
+        const time_t seconds = (time_t)(realtime_usec / USEC_PER_SEC);
+        char whole[64];
+        struct tm tm;
+
+        gmtime_r(&seconds, &tm);
+        strftime(whole, sizeof(whole), "%Y-%m-%dT%H:%M:%S", &tm);
+        snprintf(ret, AUDIT_TS_LENGTH + 1, "%.19s.%06uZ", whole, (unsigned)(realtime_usec % USEC_PER_SEC));
+}
+
+uint64_t audit_ts_parse(const char *ts)
+{
+        struct tm tm = { 0 };
+        unsigned micros = 0;
+
+        sscanf(ts, "%4d-%2d-%2dT%2d:%2d:%2d.%6uZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+               &tm.tm_sec, &micros);
+        tm.tm_year -= 1900;
+        tm.tm_mon -= 1;
+        return (uint64_t)timegm(&tm) * USEC_PER_SEC + micros;
+}
+
+/* ---- to bytes ------------------------------------------------------------------------------------------------- */
+
+static int out_member(struct audit_out *out, const char *before, const char *text)
+{
+        audit_out_text(out, before);
+        return audit_out_string(out, text, strlen(text));
+}
+
+static int out_details(struct audit_out *out, const json_t *details)
+{
+        audit_out_text(out, ",\"details\":");
+        if (!details) {
+                audit_out_text(out, "{}");
+                return 0;
+        }
+        return json_is_object(details) ? audit_out_json(out, details, 2) : -EINVAL;
+}
+
+static void out_hex(struct audit_out *out, const struct audit_hash *hash)
+{
+        char hex[2 * sizeof(hash->bytes)];
+
+        for (size_t i = 0; i < sizeof(hash->bytes); i++) {
+                hex[2 * i] = "0123456789abcdef"[hash->bytes[i] >> 4];
+                hex[2 * i + 1] = "0123456789abcdef"[hash->bytes[i] & 15];
+        }
+        audit_out_bytes(out, hex, sizeof(hex));
+}
+
+int audit_record_encode(const struct audit_entry *entry, const struct audit_place *place, char *space,
+                        size_t *ret_length)
+{
+        struct audit_out out = { .bytes = space, .room = AUDIT_BODY_MAX };
+        char ts[AUDIT_TS_LENGTH + 1];
+        int r;
+
+        if (!entry->action || entry->action[0] == '\0' || entry->outcome >= AUDIT_OUTCOME_N)
+                return -EINVAL;
+
+        r = out_member(&out, "{\"action\":", entry->action);
+        r = r ?: out_member(&out, ",\"actor\":", entry->actor ?: "governor");
+        r = r ?: out_member(&out, ",\"boot\":", place->boot_id);
+        r = r ?: out_details(&out, entry->details);
+        r = r ?: out_member(&out, ",\"incident\":", entry->incident ?: "");
+        audit_out_text(&out, ",\"mono\":");
+        audit_out_integer(&out, (int64_t)place->boottime_usec);
+        audit_out_text(&out, ",\"outcome\":\"");
+        audit_out_text(&out, outcome_names[entry->outcome]);
+        audit_out_text(&out, "\",\"prev\":\"");
+        out_hex(&out, &place->prev);
+        audit_out_text(&out, "\",\"seq\":");
+        audit_out_integer(&out, (int64_t)place->seq);
+        r = r ?: out_member(&out, ",\"subject\":", entry->subject ?: "");
+        audit_ts_format(place->realtime_usec, ts);
+        r = r ?: out_member(&out, ",\"ts\":", ts);
+        audit_out_text(&out, ",\"v\":1}");
+
+        if (r < 0)
+                return r;
+        if (out.full)
+                return -EMSGSIZE;
+        *ret_length = out.length;
+        return 0;
+}
+
+/* ---- from bytes ----------------------------------------------------------------------------------------------- */
+
+#define LITERAL(scan, text) audit_scan_literal(scan, text, sizeof(text) - 1)
+
+static bool is_hex(const struct audit_slice *text, size_t length)
+{
+        if (text->length != length)
+                return false;
+        for (size_t i = 0; i < length; i++)
+                if (!((text->text[i] >= '0' && text->text[i] <= '9') || (text->text[i] >= 'a' && text->text[i] <= 'f')))
+                        return false;
+        return true;
+}
+
+static bool is_ts(const struct audit_slice *text)
+{
+        static const char form[] = "dddd-dd-ddTdd:dd:dd.ddddddZ";
+
+        if (text->length != AUDIT_TS_LENGTH)
+                return false;
+        for (size_t i = 0; i < AUDIT_TS_LENGTH; i++)
+                if (form[i] == 'd' ? text->text[i] < '0' || text->text[i] > '9' : text->text[i] != form[i])
+                        return false;
+        return true;
+}
+
+static bool parse_outcome(const struct audit_slice *text, enum audit_outcome *ret)
+{
+        for (unsigned i = 0; i < AUDIT_OUTCOME_N; i++)
+                if (strlen(outcome_names[i]) == text->length &&
+                    memcmp(outcome_names[i], text->text, text->length) == 0) {
+                        *ret = i;
+                        return true;
+                }
+        return false;
+}
+
+static bool scan_details(struct audit_scan *scan, struct audit_slice *ret)
+{
+        const char *begin = (const char *)scan->at;
+
+        if (!audit_scan_object(scan, 2))
+                return false;
+        *ret = (struct audit_slice){ begin, (size_t)((const char *)scan->at - begin) };
+        return true;
+}
+
+/* The order of the members is part of the form, so one look at each byte is enough. */
+bool audit_record_scan(const char *body, size_t length, struct audit_view *ret)
+{
+        struct audit_scan scan = audit_scan_begin(body, length);
+        struct audit_slice outcome;
+        struct audit_view record;
+        int64_t mono, seq;
+
+        if (length > AUDIT_BODY_MAX ||
+            !(LITERAL(&scan, "{\"action\":") && audit_scan_string(&scan, &record.action) &&
+              LITERAL(&scan, ",\"actor\":") && audit_scan_string(&scan, &record.actor) &&
+              LITERAL(&scan, ",\"boot\":") && audit_scan_string(&scan, &record.boot) &&
+              LITERAL(&scan, ",\"details\":") && scan_details(&scan, &record.details) &&
+              LITERAL(&scan, ",\"incident\":") && audit_scan_string(&scan, &record.incident) &&
+              LITERAL(&scan, ",\"mono\":") && audit_scan_integer(&scan, &mono) &&
+              LITERAL(&scan, ",\"outcome\":") && audit_scan_string(&scan, &outcome) &&
+              LITERAL(&scan, ",\"prev\":") && audit_scan_string(&scan, &record.prev) &&
+              LITERAL(&scan, ",\"seq\":") && audit_scan_integer(&scan, &seq) &&
+              LITERAL(&scan, ",\"subject\":") && audit_scan_string(&scan, &record.subject) &&
+              LITERAL(&scan, ",\"ts\":") && audit_scan_string(&scan, &record.ts) &&
+              LITERAL(&scan, ",\"v\":1}") && audit_scan_done(&scan)))
+                return false;
+
+        if (record.action.length == 0 || !is_hex(&record.boot, 32) || !is_hex(&record.prev, 64) ||
+            !is_ts(&record.ts) || mono < 0 || seq < 0 || !parse_outcome(&outcome, &record.outcome))
+                return false;
+
+        record.boottime_usec = (uint64_t)mono;
+        record.seq = (uint64_t)seq;
+        *ret = record;
+        return true;
+}
+
+bool audit_record_follows(const struct audit_view *record, const struct audit_hash *prev)
+{
+        char hex[2 * sizeof(prev->bytes)];
+        struct audit_out out = { .bytes = hex, .room = sizeof(hex) };
+
+        out_hex(&out, prev);
+        return memcmp(record->prev.text, hex, sizeof(hex)) == 0;
+}
+
+int audit_view(const char *body, size_t length, struct audit_view *ret)
+{
+        return audit_record_scan(body, length, ret) ? 0 : -EBADMSG;
+}
+
+bool audit_view_integer(const struct audit_view *view, const char *key, int64_t *ret)
+{
+        struct audit_slice value;
+        struct audit_scan scan;
+
+        if (!audit_find_member(view->details, key, &value))
+                return false;
+        scan = audit_scan_begin(value.text, value.length);
+        return audit_scan_integer(&scan, ret) && audit_scan_done(&scan);
+}

@@ -1,0 +1,30 @@
+#pragma once
+
+/* A record: the twelve members of governor-audit(5), to bytes and back. */
+
+#include "audit/audit.h"
+#include "audit/canon.h"
+#include "audit/tree.h"
+
+/* What the chain adds to an entry. */
+struct audit_place {
+        uint64_t seq;
+        struct audit_hash prev;
+        const char *boot_id;
+        uint64_t realtime_usec;
+        uint64_t boottime_usec;
+};
+
+/* Writes the body into `space` of AUDIT_BODY_MAX bytes. -EINVAL, -EMSGSIZE, -ENOMEM as audit_append. */
+int audit_record_encode(const struct audit_entry *entry, const struct audit_place *place, char *space,
+                        size_t *ret_length);
+
+/* Is this canonical, with exactly our members and well-formed values? Allocates nothing. */
+bool audit_record_scan(const char *body, size_t length, struct audit_view *ret);
+
+bool audit_record_follows(const struct audit_view *record, const struct audit_hash *prev);
+
+/* "2026-01-02T03:04:05.000000Z" and back; the text must be well formed. */
+enum { AUDIT_TS_LENGTH = 27 };
+void audit_ts_format(uint64_t realtime_usec, char ret[static AUDIT_TS_LENGTH + 1]);
+uint64_t audit_ts_parse(const char *ts);

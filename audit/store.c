@@ -1,0 +1,343 @@
+#include "audit/store.h"
+#include "audit/cleanup.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* The one definition of the schema: what a new log is made with and what every log is compared to. */
+/* clang-format off */
+static const struct {
+        const char *name;
+        const char *sql;
+} schema[] = {
+        { "record", "CREATE TABLE record(seq INTEGER PRIMARY KEY CHECK(seq>=0), body TEXT NOT NULL) STRICT" },
+        { "checkpoint", "CREATE TABLE checkpoint(epoch INTEGER PRIMARY KEY CHECK(epoch>=0), size INTEGER NOT NULL, note TEXT NOT NULL) STRICT" },
+        { "subtree", "CREATE TABLE subtree(level INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY(level,idx)) STRICT, WITHOUT ROWID" },
+        { "cosig", "CREATE TABLE cosig(size INTEGER, line TEXT, PRIMARY KEY(size,line)) STRICT, WITHOUT ROWID" },
+        { "record_next", "CREATE TRIGGER record_next BEFORE INSERT ON record WHEN NEW.seq<>(SELECT coalesce(max(seq)+1,0) FROM record) BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+        { "subtree_next", "CREATE TRIGGER subtree_next BEFORE INSERT ON subtree WHEN EXISTS(SELECT 1 FROM subtree WHERE level=NEW.level AND idx=NEW.idx) BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+        { "cosig_next", "CREATE TRIGGER cosig_next BEFORE INSERT ON cosig WHEN EXISTS(SELECT 1 FROM cosig WHERE size=NEW.size AND line=NEW.line) BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+        { "checkpoint_next", "CREATE TRIGGER checkpoint_next BEFORE INSERT ON checkpoint WHEN NEW.epoch<>(SELECT coalesce(max(epoch)+1,0) FROM checkpoint) BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+        { "record_no_update", "CREATE TRIGGER record_no_update BEFORE UPDATE ON record BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+        { "record_no_delete", "CREATE TRIGGER record_no_delete BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+        { "checkpoint_no_update", "CREATE TRIGGER checkpoint_no_update BEFORE UPDATE ON checkpoint BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+        { "checkpoint_no_delete", "CREATE TRIGGER checkpoint_no_delete BEFORE DELETE ON checkpoint BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+        { "subtree_no_update", "CREATE TRIGGER subtree_no_update BEFORE UPDATE ON subtree BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+        { "subtree_no_delete", "CREATE TRIGGER subtree_no_delete BEFORE DELETE ON subtree BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+        { "cosig_no_update", "CREATE TRIGGER cosig_no_update BEFORE UPDATE ON cosig BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+        { "cosig_no_delete", "CREATE TRIGGER cosig_no_delete BEFORE DELETE ON cosig BEGIN SELECT RAISE(ABORT,'append-only'); END" },
+};
+
+static const struct {
+        int code;
+        int error;
+} meanings[] = {
+        { SQLITE_OK,         0        },
+        { SQLITE_FULL,       ENOSPC   },
+        { SQLITE_IOERR,      EIO      },
+        { SQLITE_BUSY,       EBUSY    },
+        { SQLITE_LOCKED,     EBUSY    },
+        { SQLITE_CORRUPT,    EUCLEAN  },
+        { SQLITE_NOTADB,     EUCLEAN  },
+        { SQLITE_CONSTRAINT, EUCLEAN  },
+        { SQLITE_ERROR,      EUCLEAN  }, /* no such table, a view in its place: not the schema we know */
+        { SQLITE_MISMATCH,   EUCLEAN  },
+        { SQLITE_SCHEMA,     EUCLEAN  },
+        { SQLITE_NOMEM,      ENOMEM   },
+        { SQLITE_READONLY,   EROFS    },
+        { SQLITE_PERM,       EACCES   },
+        { SQLITE_AUTH,       EACCES   },
+        { SQLITE_TOOBIG,     EMSGSIZE },
+};
+/* clang-format on */
+
+enum { SCHEMA_N = sizeof(schema) / sizeof(schema[0]), TABLES_SEEN = 0xf /* the first four are the tables */ };
+
+int audit_sqlite_errno(sqlite3 *db, int code)
+{
+        const int system_error = db ? sqlite3_system_errno(db) : 0;
+
+        code &= 0xff;
+        if ((code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && system_error > 0)
+                return -system_error;
+        for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+                if (meanings[i].code == code)
+                        return -meanings[i].error;
+        return -EIO;
+}
+
+int audit_store_run(sqlite3 *db, const char *sql)
+{
+        return audit_sqlite_errno(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
+}
+
+int audit_store_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret)
+{
+        return audit_sqlite_errno(db, sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL));
+}
+
+int audit_store_integer(sqlite3 *db, const char *sql, int64_t *ret)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        int r = audit_store_prepare(db, sql, &statement);
+
+        if (r < 0)
+                return r;
+        r = sqlite3_step(statement);
+        if (r == SQLITE_DONE)
+                return -ENODATA;
+        if (r != SQLITE_ROW)
+                return audit_sqlite_errno(db, r);
+        if (sqlite3_column_type(statement, 0) != SQLITE_INTEGER)
+                return -ENODATA;
+        *ret = sqlite3_column_int64(statement, 0);
+        return 0;
+}
+
+/* ---- opening -------------------------------------------------------------------------------------------------- */
+
+static int open_database(const char *path, int flags, sqlite3 **ret)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        int r = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+
+        if (r != SQLITE_OK)
+                return audit_sqlite_errno(db, r);
+        sqlite3_busy_timeout(db, 2000); /* a reader that recovers the WAL holds the lock for a moment */
+        sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+        *ret = TAKE_PTR(db);
+        return 0;
+}
+
+int audit_store_create(const char *path, sqlite3 **ret)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        _cleanup_(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        char numbers[96];
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = open_database(path, SQLITE_OPEN_READWRITE, &db);
+        if (r < 0)
+                return r;
+
+        snprintf(numbers, sizeof(numbers), "PRAGMA application_id=%d; PRAGMA user_version=%d", AUDIT_APPLICATION_ID,
+                 AUDIT_USER_VERSION);
+        r = audit_store_run(db, "PRAGMA encoding='UTF-8'; PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; BEGIN");
+        r = r ?: audit_store_run(db, numbers);
+        for (size_t i = 0; i < SCHEMA_N && r == 0; i++)
+                r = audit_store_run(db, schema[i].sql);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(db);
+        return 0;
+}
+
+int audit_store_open(const char *path, sqlite3 **ret)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        int r = open_database(path, SQLITE_OPEN_READWRITE, &db);
+
+        if (r < 0)
+                return r;
+        audit_store_keep_wal(db, true); /* until it is clear that this log is continued */
+        r = audit_store_run(db, "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON");
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(db);
+        return 0;
+}
+
+void audit_store_keep_wal(sqlite3 *db, bool keep)
+{
+        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, (int)keep, NULL);
+}
+
+/* A URI that names the file whatever characters its path has. */
+static char *uri_of(const char *path)
+{
+        static const char scheme[] = "file:", query[] = "?immutable=1";
+        char *uri = malloc(sizeof(scheme) + 3 * strlen(path) + sizeof(query)), *at;
+
+        if (!uri)
+                return NULL;
+        at = stpcpy(uri, scheme);
+        for (; *path; path++)
+                at += strchr("%?#", *path) ? sprintf(at, "%%%02X", (unsigned char)*path) : sprintf(at, "%c", *path);
+        strcpy(at, query);
+        return uri;
+}
+
+static bool has_wal(const char *path)
+{
+        _cleanup_(free_memory) char *wal = NULL;
+        struct stat st;
+
+        return asprintf(&wal, "%s-wal", path) < 0 || (stat(wal, &st) == 0 && st.st_size > 0);
+}
+
+static int begin_reading(sqlite3 *db)
+{
+        int64_t objects;
+        int r = audit_store_run(db, "PRAGMA query_only=ON; PRAGMA cell_size_check=ON; BEGIN");
+
+        /* The first read takes the snapshot, and shows whether the file can be read at all. */
+        return r ?: audit_store_integer(db, "SELECT count(*) FROM sqlite_schema", &objects);
+}
+
+int audit_store_open_reader(const char *path, sqlite3 **ret)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        _cleanup_(free_memory) char *uri = NULL;
+        int r;
+
+        if (access(path, R_OK) < 0)
+                return -errno;
+        r = open_database(path, SQLITE_OPEN_READONLY, &db);
+        r = r ?: begin_reading(db);
+
+        /* A copy on a medium where no -shm can be made. Only without a WAL: immutable would not see what is in it. */
+        if (r < 0 && r != -EUCLEAN && r != -ENOMEM && !has_wal(path)) {
+                sqlite3_close(TAKE_PTR(db));
+                uri = uri_of(path);
+                if (!uri)
+                        return -ENOMEM;
+                r = open_database(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, &db);
+                r = r ?: begin_reading(db);
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(db);
+        return 0;
+}
+
+/* ---- the schema ----------------------------------------------------------------------------------------------- */
+
+static int find_object(const char *name, const char *sql)
+{
+        for (int i = 0; i < SCHEMA_N; i++)
+                if (strcmp(schema[i].name, name) == 0)
+                        return strcmp(schema[i].sql, sql) == 0 ? i : -1;
+        return -1;
+}
+
+static const char *column_text(sqlite3_stmt *statement, int column)
+{
+        return (const char *)sqlite3_column_text(statement, column) ?: "";
+}
+
+/* Names in a file that someone changed may hold anything, and end up on a terminal. */
+static void differs(struct audit_schema *schema_found, const char *name, const char *how)
+{
+        if (schema_found->detail[0] != '\0')
+                return;
+        snprintf(schema_found->detail, sizeof(schema_found->detail), "'%.64s' %s", name, how);
+        for (char *at = schema_found->detail; *at; at++)
+                if (*at < ' ' || *at > '~')
+                        *at = '?';
+}
+
+int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        struct audit_schema found = { .is_empty = true };
+        unsigned seen = 0;
+        int r = audit_store_prepare(db, "SELECT name, sql FROM sqlite_schema", &statement);
+
+        if (r < 0)
+                return r;
+        while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
+                const int i = find_object(column_text(statement, 0), column_text(statement, 1));
+
+                found.is_empty = false;
+                if (i < 0)
+                        differs(&found, column_text(statement, 0), "is not as this format defines it");
+                else
+                        seen |= 1u << i;
+        }
+        if (r != SQLITE_DONE)
+                return audit_sqlite_errno(db, r);
+
+        for (int i = 0; i < SCHEMA_N; i++)
+                if (!(seen >> i & 1))
+                        differs(&found, schema[i].name, "is missing");
+        found.is_ours = found.detail[0] == '\0';
+        found.has_tables = (seen & TABLES_SEEN) == TABLES_SEEN;
+        *ret = found;
+        return 0;
+}
+
+/* ---- the tree ------------------------------------------------------------------------------------------------- */
+
+static int load_rows(sqlite3 *db, unsigned level, uint64_t from, uint64_t to, struct audit_tree *tree)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        struct audit_subtree completed[AUDIT_SUBTREES_MAX];
+        int r = audit_store_prepare(
+                db, "SELECT idx, hash FROM subtree WHERE level=?1 AND idx>=?2 AND idx<?3 ORDER BY idx", &statement);
+
+        if (r < 0)
+                return r;
+        sqlite3_bind_int(statement, 1, (int)level);
+        sqlite3_bind_int64(statement, 2, (sqlite3_int64)from);
+        sqlite3_bind_int64(statement, 3, (sqlite3_int64)to);
+
+        for (uint64_t i = from; i < to; i++) {
+                struct audit_hash hash;
+
+                r = sqlite3_step(statement);
+                if (r != SQLITE_ROW && r != SQLITE_DONE)
+                        return audit_sqlite_errno(db, r);
+                if (r == SQLITE_DONE || (uint64_t)sqlite3_column_int64(statement, 0) != i ||
+                    sqlite3_column_bytes(statement, 1) != sizeof(hash.bytes))
+                        return -EUCLEAN;
+                memcpy(hash.bytes, sqlite3_column_blob(statement, 1), sizeof(hash.bytes));
+                audit_tree_push_node(tree, level, &hash, completed);
+        }
+        return 0;
+}
+
+static int load_leaves(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tree *tree)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        struct audit_subtree completed[AUDIT_SUBTREES_MAX];
+        int r = audit_store_prepare(db, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 AND seq<?2 ORDER BY seq",
+                                    &statement);
+
+        if (r < 0)
+                return r;
+        sqlite3_bind_int64(statement, 1, (sqlite3_int64)from);
+        sqlite3_bind_int64(statement, 2, (sqlite3_int64)to);
+
+        for (uint64_t i = from; i < to; i++) {
+                struct audit_hash hash;
+
+                r = sqlite3_step(statement);
+                if (r != SQLITE_ROW && r != SQLITE_DONE)
+                        return audit_sqlite_errno(db, r);
+                if (r == SQLITE_DONE || (uint64_t)sqlite3_column_int64(statement, 0) != i)
+                        return -EUCLEAN;
+                hash = audit_leaf_hash(sqlite3_column_text(statement, 1), (size_t)sqlite3_column_bytes(statement, 1));
+                audit_tree_push(tree, &hash, completed);
+        }
+        return 0;
+}
+
+/* From the largest subtrees down to the last bodies: at most 255 rows of each level below the top. */
+int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret)
+{
+        struct audit_tree tree = { 0 };
+        int r = 0;
+
+        for (unsigned level = AUDIT_SUBTREES_MAX * AUDIT_SUBTREE_STEP; level > 0 && r == 0; level -= AUDIT_SUBTREE_STEP)
+                r = load_rows(db, level, tree.size >> level, size >> level, &tree);
+        r = r ?: load_leaves(db, tree.size, size, &tree);
+        if (r < 0)
+                return r;
+        *ret = tree;
+        return 0;
+}

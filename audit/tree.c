@@ -1,0 +1,85 @@
+#include "audit/tree.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <string.h>
+
+struct audit_hash audit_leaf_hash(const void *body, size_t length)
+{
+        crypto_hash_sha256_state state;
+        struct audit_hash hash;
+
+        crypto_hash_sha256_init(&state);
+        crypto_hash_sha256_update(&state, (const uint8_t[]){ 0x00 }, 1);
+        crypto_hash_sha256_update(&state, body, length);
+        crypto_hash_sha256_final(&state, hash.bytes);
+        return hash;
+}
+
+struct audit_hash audit_node_hash(const struct audit_hash *left, const struct audit_hash *right)
+{
+        uint8_t message[1 + 32 + 32] = { 0x01 };
+        struct audit_hash hash;
+
+        memcpy(message + 1, left->bytes, 32);
+        memcpy(message + 33, right->bytes, 32);
+        crypto_hash_sha256(hash.bytes, message, sizeof(message));
+        return hash;
+}
+
+bool audit_hash_equal(const struct audit_hash *a, const struct audit_hash *b)
+{
+        return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+static bool is_kept(unsigned level)
+{
+        return level > 0 && level % AUDIT_SUBTREE_STEP == 0 && level <= AUDIT_SUBTREE_STEP * AUDIT_SUBTREES_MAX;
+}
+
+/* Adding a leaf is adding one to a binary number: each carry joins two subtrees of one level into one of the next. */
+unsigned audit_tree_push_node(struct audit_tree *tree, unsigned level, const struct audit_hash *node,
+                              struct audit_subtree ret_completed[AUDIT_SUBTREES_MAX])
+{
+        const uint64_t added = UINT64_C(1) << level;
+        struct audit_hash carry = *node;
+        unsigned n = 0;
+
+        assert(level < AUDIT_TREE_LEVELS && (tree->size & (added - 1)) == 0);
+
+        while (tree->size >> level & 1) {
+                carry = audit_node_hash(&tree->node[level], &carry);
+                level++;
+                if (is_kept(level))
+                        ret_completed[n++] = (struct audit_subtree){ level, tree->size >> level, carry };
+        }
+
+        tree->node[level] = carry;
+        tree->size += added;
+        return n;
+}
+
+unsigned audit_tree_push(struct audit_tree *tree, const struct audit_hash *leaf,
+                         struct audit_subtree ret_completed[AUDIT_SUBTREES_MAX])
+{
+        return audit_tree_push_node(tree, 0, leaf, ret_completed);
+}
+
+struct audit_hash audit_tree_root(const struct audit_tree *tree)
+{
+        struct audit_hash root;
+        unsigned level = 0;
+
+        if (tree->size == 0) {
+                crypto_hash_sha256(root.bytes, NULL, 0);
+                return root;
+        }
+
+        while (!(tree->size >> level & 1))
+                level++;
+        root = tree->node[level];
+        while (++level < AUDIT_TREE_LEVELS)
+                if (tree->size >> level & 1)
+                        root = audit_node_hash(&tree->node[level], &root);
+        return root;
+}

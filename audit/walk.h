@@ -1,0 +1,45 @@
+#pragma once
+
+/* One pass over records and checkpoints side by side: each root is compared at the moment the tree has its size. */
+
+#include "audit/genesis.h"
+#include "audit/report.h"
+#include "audit/store.h"
+
+struct audit_walk {
+        sqlite3 *db;
+        struct audit_report *report;
+        struct audit_genesis genesis;
+        bool has_genesis;
+
+        /* records */
+        sqlite3_stmt *records, *subtrees;
+        uint64_t position;      /* records passed, those that are missing included */
+        struct audit_tree tree; /* of them, unless it is */
+        bool torn;              /* a record is missing or wrong: until the stored subtrees mend the tree, roots say nothing */
+        bool unread;            /* what stood before this could not be read: no word on it being there or not */
+        struct audit_hash last;
+        bool has_last;
+
+        /* checkpoints */
+        sqlite3_stmt *checkpoints;
+        struct audit_note due; /* the next whose root is compared; its slices are on loan from the statement */
+        bool has_due;
+        uint64_t epoch;      /* of the next checkpoint */
+        uint64_t sealed_size;
+        uint8_t seal_key[AUDIT_PUBLIC_KEY]; /* which must seal it */
+        bool has_seal_key;
+
+        /* a key whose place in the chain of seals is wanted */
+        int64_t wanted_epoch; /* -1: none */
+        uint8_t wanted_key[AUDIT_PUBLIC_KEY];
+        bool has_wanted_key;
+
+        /* times, for the ages */
+        uint64_t last_seal_covers; /* as the last checkpoint row says, known before the walk */
+        char sealed_ts[AUDIT_TS_LENGTH + 1], unsealed_ts[AUDIT_TS_LENGTH + 1], last_ts[AUDIT_TS_LENGTH + 1];
+};
+
+/* Fills in findings, and everything above that a later check needs. -ENOMEM and the like only; damage is a finding. */
+int audit_walk_run(struct audit_walk *walk);
+void audit_walk_done(struct audit_walk *walk);
