@@ -19,7 +19,7 @@ files() {
         local file
         echo "0755 $build/bin/governord sbin/governord"
         echo "0755 $build/bin/govctl bin/govctl"
-        [ ! -e units/rescue.sh ] || echo "0755 units/rescue.sh lib/governor/rescue.sh"
+        echo "0755 units/rescue.sh lib/governor/rescue.sh"
         echo "0644 $work/governor.service lib/systemd/system/governor.service"
         echo "0644 units/governor.sysusers.conf lib/sysusers.d/governor.conf"
         echo "0644 units/governor.tmpfiles.conf lib/tmpfiles.d/governor.conf"
@@ -65,7 +65,7 @@ disarm() {
                 systemctl disable --now --quiet governor.service || :
                 systemctl reset-failed --quiet governor.service 2>/dev/null || :
         fi
-        [ ! -x "$rescue" ] || "$rescue"
+        [ ! -x "$rescue" ] || "$rescue" || echo "Not all could be undone: see /var/lib/governor/footprint"
 }
 
 uninstall_all() {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The test bed itself: what every other live test stands on.
-# shellcheck source=tests/live/bed.sh disable=SC2016
+# shellcheck source=tests/live/bed.sh
 . "$(dirname "$0")/bed.sh"
 
 a_service_runs_and_restarts() {
@@ -54,7 +54,6 @@ two_beds_do_not_see_each_other() {
 # The bed must notice what fails, or every test on it says ok.
 a_failing_story_says_where() {
         local told
-        # shellcheck disable=SC2317 # called by name
         stumbles() {
                 true
                 bed_wait 0 false
