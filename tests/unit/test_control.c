@@ -45,10 +45,10 @@ static json_t *refuse(void *self, const struct control_request *request, struct 
 }
 
 static control_call *const calls[METHOD_N] = {
-        [METHOD_STATUS] = echo,  [METHOD_AGENTS] = refuse,      [METHOD_INCIDENTS] = echo, [METHOD_WHY] = echo,
-        [METHOD_RESTART] = put_off, [METHOD_RELEASE] = echo,    [METHOD_ACKNOWLEDGE] = echo, [METHOD_RELOAD] = echo,
-        [METHOD_SAFE_MODE] = echo, [METHOD_DISARM] = echo,      [METHOD_POLICY] = echo,    [METHOD_DISCOVER] = echo,
-        [METHOD_SUBSCRIBE] = echo, [METHOD_VERSION] = echo,
+        [METHOD_STATUS] = echo,     [METHOD_AGENTS] = refuse, [METHOD_INCIDENTS] = echo,   [METHOD_WHY] = echo,
+        [METHOD_RESTART] = put_off, [METHOD_RELEASE] = echo,  [METHOD_ACKNOWLEDGE] = echo, [METHOD_RELOAD] = echo,
+        [METHOD_SAFE_MODE] = echo,  [METHOD_DISARM] = echo,   [METHOD_POLICY] = echo,      [METHOD_DISCOVER] = echo,
+        [METHOD_SUBSCRIBE] = echo,  [METHOD_VERSION] = echo,
 };
 
 static int dial(const struct bench *bench)
@@ -168,9 +168,11 @@ static void what_is_wrong_is_said_in_words(void **state)
         expect_error(bench, "{\"id\":1,\"method\":\"why\"}\n", -32602, 2, "needs the parameter 'what'");
         expect_error(bench, "{\"id\":1,\"method\":\"why\",\"params\":{\"what\":3}}\n", -32602, 2, "must be a string");
         expect_error(bench, "{\"id\":1,\"method\":\"status\",\"params\":[]}\n", -32602, 2, "params must be an object");
-        expect_error(bench, "{\"id\":1,\"method\":\"status\",\"params\":{\"x\":1}}\n", -32602, 2, "takes no parameter 'x'");
+        expect_error(bench, "{\"id\":1,\"method\":\"status\",\"params\":{\"x\":1}}\n", -32602, 2,
+                     "takes no parameter 'x'");
         expect_error(bench, "{\"id\":1,\"method\":\"agents\"}\n", 1, 5, "there is no agent 'x'");
-        expect_error(bench, "{\"id\":1,\"method\":\"why\",\"params\":{\"what\":\"a\\u0000b\"}}\n", -32700, 2, "not JSON");
+        expect_error(bench, "{\"id\":1,\"method\":\"why\",\"params\":{\"what\":\"a\\u0000b\"}}\n", -32700, 2,
+                     "not JSON");
 }
 
 static void a_line_without_end_is_cut_off(void **state)
@@ -189,7 +191,8 @@ static void a_line_without_end_is_cut_off(void **state)
                 turn(bench);
         }
         answer = hear(bench, bench->fd);
-        assert_non_null(strstr(json_string_value(json_object_get(json_object_get(answer, "error"), "message")), "64 KiB"));
+        assert_non_null(
+                strstr(json_string_value(json_object_get(json_object_get(answer, "error"), "message")), "64 KiB"));
         turn(bench);
         assert_int_equal(recv(bench->fd, &byte, 1, MSG_DONTWAIT), 0);
         json_decref(answer);
@@ -297,7 +300,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(what_is_wrong_is_said_in_words, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_line_without_end_is_cut_off, setup, teardown),
                 cmocka_unit_test_setup_teardown(an_answer_may_come_later_even_to_one_who_left, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_subscriber_hears_and_one_that_does_not_read_is_dropped, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_subscriber_hears_and_one_that_does_not_read_is_dropped, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(the_sixty_fifth_client_is_turned_away_and_a_place_is_free_again, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(a_second_daemon_is_told_and_a_dead_ones_socket_is_replaced, setup,

@@ -53,8 +53,11 @@ static void what_the_manager_says_comes_back_word_for_word(void **state)
                 .at = 5,
                 .manager = MANAGER_SYSTEMD,
                 .agent = "systemd:x.service",
-                .agent_is = { .claimed = CLAIMED_WAITING, .word = "activating/auto-restart", .restarts = 643,
-                              .result = "exit-code", .first = true },
+                .agent_is = { .claimed = CLAIMED_WAITING,
+                              .word = "activating/auto-restart",
+                              .restarts = 643,
+                              .result = "exit-code",
+                              .first = true },
         };
         struct remembered scratch;
         json_t *details;
@@ -70,7 +73,11 @@ static void what_the_manager_says_comes_back_word_for_word(void **state)
 
 static void the_judges_memory_comes_back_with_every_death_and_with_never(void **state)
 {
-        struct remembered memory = { .state = 3, .rung = 1, .until = USEC_INFINITY, .cause = CAUSE_HOT_LOOP, .deaths_n = 3,
+        struct remembered memory = { .state = 3,
+                                     .rung = 1,
+                                     .until = USEC_INFINITY,
+                                     .cause = CAUSE_HOT_LOOP,
+                                     .deaths_n = 3,
                                      .deaths = { 10, 20, 30 } };
         struct fact fact = { .kind = FACT_REMEMBERED, .at = 9, .agent = "pm2:root/lily", .remembered = &memory };
         struct remembered scratch;
@@ -89,8 +96,15 @@ static void the_judges_memory_comes_back_with_every_death_and_with_never(void **
 static void an_outcome_record_is_a_fact_and_its_intent_is_not(void **state)
 {
         struct fact outcome = {
-                .kind = FACT_OUTCOME, .at = 8, .manager = MANAGER_PM2, .agent = "pm2:root/lily", .instance = INSTANCE_ALL,
-                .outcome = { .action = ACTION_STOP, .purpose = PURPOSE_QUARANTINE, .outcome = OUTCOME_TIMEOUT, .text = "t" },
+                .kind = FACT_OUTCOME,
+                .at = 8,
+                .manager = MANAGER_PM2,
+                .agent = "pm2:root/lily",
+                .instance = INSTANCE_ALL,
+                .outcome = { .action = ACTION_STOP,
+                             .purpose = PURPOSE_QUARANTINE,
+                             .outcome = OUTCOME_TIMEOUT,
+                             .text = "t" },
         };
         json_t *details = record_of_outcome(&outcome, 12), *intent = json_pack("{s:i}", "at", 7);
         struct remembered scratch;

@@ -151,3 +151,9 @@ bool policy_wants(const struct policy *policy, const char *agent);
 
 const char *mode_name(enum mode mode);
 const char *rung_name(enum rung rung);
+
+/* The policy as one text in which nothing but its meaning is left (no comments, order or defaults): what is digested. Allocated. */
+int policy_normalise(const struct policy *policy, char **ret);
+
+/* The policy that rules, as YAML that loads again; with_origin: each value with "# file:line". Allocated. */
+int policy_show(const struct policy *policy, bool with_origin, char **ret);

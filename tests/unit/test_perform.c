@@ -1,0 +1,280 @@
+/* The one door: nothing is done without a durable intent, nothing is done and not recorded. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "audit/audit.h"
+#include "io/file.h"
+#include "perform/footprint.h"
+#include "perform/never.h"
+#include "perform/perform.h"
+
+struct bench {
+        char directory[64];
+        char database[96], footprint[96];
+        sd_event *event;
+        struct clock clock;
+        struct chronicle *chronicle;
+        struct perform *perform;
+        struct errand *errand; /* newest, not yet done */
+        unsigned acts;
+        uint64_t seen_intents; /* records that another process could read when the hand was called */
+        struct fact outcome;
+        char outcome_text[256];
+        unsigned outcomes;
+        int refuse; /* what the hand returns */
+};
+
+static uint64_t count_records(const struct bench *bench, const char *containing)
+{
+        struct audit_reader *reader;
+        struct audit_item item;
+        uint64_t n = 0;
+
+        assert_int_equal(audit_reader_open(bench->database, &reader), 0);
+        while (audit_reader_next(reader, &item) > 0)
+                n += memmem(item.body, item.length, containing, strlen(containing)) != NULL;
+        audit_reader_close(reader);
+        return n;
+}
+
+static int hand(void *self, struct errand *errand)
+{
+        struct bench *bench = self;
+
+        bench->acts++;
+        bench->seen_intents = count_records(bench, "\"outcome\":\"pending\"");
+        if (bench->refuse < 0)
+                return bench->refuse;
+        bench->errand = errand;
+        return 0;
+}
+
+static void take(void *self, const struct fact *fact)
+{
+        struct bench *bench = self;
+
+        bench->outcomes++;
+        bench->outcome = *fact;
+        snprintf(bench->outcome_text, sizeof(bench->outcome_text), "%s", fact->outcome.text);
+}
+
+static int setup(void **state)
+{
+        struct bench *bench = calloc(1, sizeof(*bench));
+        struct chronicle_options chronicle = { .reason = "test" };
+        struct perform_options perform = { .clock = &bench->clock, .sink = { take, bench } };
+
+        strcpy(bench->directory, "/tmp/perform-XXXXXX");
+        assert_non_null(mkdtemp(bench->directory));
+        snprintf(bench->database, sizeof(bench->database), "%s/audit.db", bench->directory);
+        snprintf(bench->footprint, sizeof(bench->footprint), "%s/footprint", bench->directory);
+        assert_true(sd_event_new(&bench->event) >= 0);
+        chronicle.state_dir = bench->directory;
+        assert_int_equal(chronicle_new(bench->event, &chronicle, NULL, &bench->chronicle), 0);
+        perform.chronicle = bench->chronicle;
+        perform.footprint = bench->footprint;
+        perform.hands[MANAGER_PM2] = (struct hands){ hand, bench };
+        perform.hands[MANAGER_SYSTEMD] = (struct hands){ hand, bench };
+        assert_int_equal(perform_new(bench->event, &perform, &bench->perform), 0);
+        *state = bench;
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        struct bench *bench = *state;
+        char command[128];
+
+        perform_free(bench->perform);
+        chronicle_free(bench->chronicle);
+        sd_event_unref(bench->event);
+        snprintf(command, sizeof(command), "rm -rf '%s'", bench->directory);
+        assert_int_equal(system(command), 0);
+        free(bench);
+        return 0;
+}
+
+static void turn(struct bench *bench)
+{
+        while (sd_event_run(bench->event, 0) > 0)
+                ;
+}
+
+static struct decision decision(const char *agent, enum action action)
+{
+        return (struct decision){
+                .kind = DECIDE_ACT,
+                .agent = agent,
+                .instance = INSTANCE_ALL,
+                .manager = agent_manager(agent),
+                .incident = 3,
+                .cause = CAUSE_CRASH_LOOP,
+                .action = action,
+                .purpose = PURPOSE_QUARANTINE,
+                .enforce = true,
+                .rule = "",
+                .rule_file = "",
+                .reason = "3 deaths in 60s",
+        };
+}
+
+static void the_intent_is_durable_before_the_hand_moves_and_the_outcome_after(void **state)
+{
+        struct bench *bench = *state;
+        struct decision stop = decision("pm2:root/lily", ACTION_STOP);
+
+        perform_decision(bench->perform, &stop);
+        assert_int_equal(bench->acts, 1);
+        assert_int_equal(bench->seen_intents, 1);
+        assert_int_equal(perform_under_way(bench->perform), 1);
+        turn(bench);
+        assert_int_equal(bench->outcomes, 0);
+
+        bench->errand->done(bench->errand, OUTCOME_OK, "stopped");
+        assert_int_equal(bench->outcomes, 0); /* from the loop, never from inside */
+        turn(bench);
+        assert_int_equal(bench->outcomes, 1);
+        assert_int_equal(bench->outcome.outcome.outcome, OUTCOME_OK);
+        assert_int_equal(bench->outcome.outcome.purpose, PURPOSE_QUARANTINE);
+        assert_int_equal(perform_under_way(bench->perform), 0);
+        assert_int_equal(count_records(bench, "\"intent\":"), 1);
+}
+
+static void observe_mode_swaps_the_hands_and_nothing_else(void **state)
+{
+        struct bench *bench = *state;
+        struct decision stop = decision("pm2:root/lily", ACTION_STOP);
+
+        stop.enforce = false;
+        perform_decision(bench->perform, &stop);
+        turn(bench);
+        assert_int_equal(bench->acts, 0);
+        assert_int_equal(bench->outcome.outcome.outcome, OUTCOME_DRY);
+        assert_int_equal(count_records(bench, "\"outcome\":\"pending\""), 1);
+        assert_int_equal(count_records(bench, "\"outcome\":\"dry\""), 1);
+}
+
+static void the_never_touch_set_is_refused_and_recorded_so(void **state)
+{
+        struct bench *bench = *state;
+        struct decision stop = decision("systemd:ssh.service", ACTION_STOP);
+
+        perform_decision(bench->perform, &stop);
+        turn(bench);
+        assert_int_equal(bench->acts, 0);
+        assert_int_equal(bench->outcome.outcome.outcome, OUTCOME_REFUSED);
+        assert_non_null(strstr(bench->outcome_text, "way in"));
+        assert_int_equal(count_records(bench, "\"outcome\":\"denied\""), 1);
+}
+
+static void nobody_may_touch_what_the_machine_stands_on(void **state)
+{
+        const char *never[] = { "systemd:systemd-journald.service", "systemd:dbus.service",
+                                "systemd:dbus-broker.service",      "systemd:sshd.service",
+                                "systemd:getty@tty1.service",       "systemd:NetworkManager.service",
+                                "systemd:tailscaled.service",       "systemd:user@1000.service",
+                                "systemd:session-3.scope",          "systemd:governor.service",
+                                "systemd:governor-courier.service", "systemd:user-0.slice" };
+
+        for (unsigned i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+                assert_non_null(never_touch(never[i], 0));
+        assert_non_null(never_touch("pm2:root/lily", 1));
+        assert_non_null(never_touch("pm2:root/lily", getpid()));
+        assert_non_null(never_touch("pm2:root/lily", getppid()));
+        assert_null(never_touch("pm2:root/ssh", 0));
+        assert_null(never_touch("systemd:agent-lily.service", 0));
+}
+
+static void a_hand_that_cannot_begin_is_a_failed_outcome(void **state)
+{
+        struct bench *bench = *state;
+        struct decision start = decision("pm2:root/lily", ACTION_START);
+
+        bench->refuse = -EHOSTDOWN;
+        perform_decision(bench->perform, &start);
+        turn(bench);
+        assert_int_equal(bench->outcome.outcome.outcome, OUTCOME_FAILED);
+        assert_non_null(strstr(bench->outcome_text, "Host is down"));
+}
+
+static void what_is_withheld_is_recorded_as_denied(void **state)
+{
+        struct bench *bench = *state;
+        struct decision stop = decision("pm2:root/lily", ACTION_STOP);
+
+        stop.kind = DECIDE_WITHHOLD;
+        stop.withheld = WITHHELD_BUDGET;
+        perform_decision(bench->perform, &stop);
+        assert_int_equal(chronicle_settle(bench->chronicle), 0);
+        assert_int_equal(bench->acts, 0);
+        assert_int_equal(count_records(bench, "\"withheld\":\"budget\""), 1);
+        assert_int_equal(count_records(bench, "\"outcome\":\"denied\""), 1);
+}
+
+static void a_stopped_agent_stands_in_the_footprint_until_it_is_started(void **state)
+{
+        struct bench *bench = *state;
+        struct decision stop = decision("pm2:root/lily", ACTION_STOP), start = decision("pm2:root/lily", ACTION_START);
+        char *text;
+        struct stat st;
+
+        perform_decision(bench->perform, &stop);
+        bench->errand->done(bench->errand, OUTCOME_OK, "");
+        turn(bench);
+        assert_int_equal(file_read(bench->footprint, 4096, &text, NULL), 0);
+        assert_non_null(strstr(text, "\nstopped pm2:root/lily\n"));
+        free(text);
+        assert_int_equal(stat(bench->footprint, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+
+        perform_decision(bench->perform, &start);
+        bench->errand->done(bench->errand, OUTCOME_OK, "");
+        turn(bench);
+        assert_int_equal(file_read(bench->footprint, 4096, &text, NULL), 0);
+        assert_null(strstr(text, "lily"));
+        free(text);
+}
+
+static void the_footprint_keeps_its_other_lines(void **state)
+{
+        struct bench *bench = *state;
+        char *text;
+
+        assert_int_equal(footprint_set(bench->footprint, "stopped", "systemd:a.service", true), 0);
+        assert_int_equal(footprint_set(bench->footprint, "stopped", "systemd:b.service", true), 0);
+        assert_int_equal(footprint_set(bench->footprint, "stopped", "systemd:a.service", true), 0);
+        assert_int_equal(footprint_set(bench->footprint, "stopped", "systemd:a.service", false), 0);
+        assert_int_equal(file_read(bench->footprint, 4096, &text, NULL), 0);
+        assert_non_null(strstr(text, "\nstopped systemd:b.service\n"));
+        assert_null(strstr(text, "a.service"));
+        free(text);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(the_intent_is_durable_before_the_hand_moves_and_the_outcome_after,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(observe_mode_swaps_the_hands_and_nothing_else, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_never_touch_set_is_refused_and_recorded_so, setup, teardown),
+                cmocka_unit_test(nobody_may_touch_what_the_machine_stands_on),
+                cmocka_unit_test_setup_teardown(a_hand_that_cannot_begin_is_a_failed_outcome, setup, teardown),
+                cmocka_unit_test_setup_teardown(what_is_withheld_is_recorded_as_denied, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_stopped_agent_stands_in_the_footprint_until_it_is_started, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(the_footprint_keeps_its_other_lines, setup, teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
