@@ -15,6 +15,7 @@
 #include "io/file.h"
 #include "io/log.h"
 #include "observers.h"
+#include "orders.h"
 #include "recall.h"
 
 #define UNCLEAN_ENDS_MAX 3 /* within 10 minutes: then safe mode */
@@ -92,9 +93,10 @@ void governor_take(void *self, const struct fact *fact)
                 perform_decision(governor->perform, &decisions.list[i]);
         }
         if (fact->kind == FACT_OUTCOME)
-                answers_outcome(governor, fact);
+                orders_outcome(governor, fact);
         if (decisions.n > 0)
                 sd_event_source_set_enabled(governor->told, SD_EVENT_ONESHOT);
+        orders_expire(governor, fact->at);
         arm(governor);
 }
 

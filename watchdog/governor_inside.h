@@ -74,10 +74,6 @@ void governor_disarm(struct governor *governor, const char *who);
 /* The calls behind the control socket, METHOD_N of them. */
 extern control_call *const answers[METHOD_N];
 
-/* Tells whoever waits for this agent what came of the action. */
-void answers_outcome(struct governor *governor, const struct fact *outcome);
-void answers_expire(struct governor *governor, usec_t now);
-
 /* Pushes records from `governor->published` on to subscribers. */
 void answers_publish(struct governor *governor);
 

@@ -1,0 +1,127 @@
+/* What people order over the control socket: put to the judge as facts, answered when it is known what came of them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "orders.h"
+#include "views.h"
+
+#define WAIT_FOR_OUTCOME (10 * USEC_PER_MINUTE)
+
+void order_from(const struct control_request *request, char who[64])
+{
+        snprintf(who, 64, "uid:%u pid:%d", (unsigned)request->uid, (int)request->pid);
+}
+
+static struct waiter *free_waiter(struct governor *governor)
+{
+        for (unsigned i = 0; i < WAITERS_MAX; i++)
+                if (governor->waiters[i].deadline == 0)
+                        return &governor->waiters[i];
+        return NULL;
+}
+
+/* Puts the order to the judge as a fact; the answer comes with the outcome. */
+static json_t *order(struct governor *governor, const struct control_request *request, struct control_error *error,
+                     enum ask what)
+{
+        const char *word = json_string_value(json_object_get(request->params, "agent"));
+        const char *reason = json_string_value(json_object_get(request->params, "reason"));
+        unsigned under_way = perform_under_way(governor->perform);
+        struct waiter *waiter = free_waiter(governor);
+        struct agent_view agent;
+        struct fact fact;
+        char who[64], id[AGENT_ID_MAX];
+
+        if (view_find_agent(governor, word, error, &agent) < 0)
+                return NULL;
+        if (!waiter)
+                return control_refuse(error, 1, "govctl status", "too many orders are under way");
+        if (what == ASK_RELEASE && !agent.quarantined)
+                return control_refuse(error, 1, "govctl status", "%s is not in quarantine, it is %s", agent.name,
+                                      effective_name(agent.effective));
+        order_from(request, who);
+        text_copy(id, sizeof(id), agent.id);
+        fact = (struct fact){
+                .kind = FACT_ASKED,
+                .at = clock_now(&governor->clock),
+                .manager = agent.manager,
+                .agent = id,
+                .instance = INSTANCE_ALL,
+                .asked = { .ask = what, .who = who, .reason = reason ? reason : "" },
+        };
+        governor_take(governor, &fact);
+        if (perform_under_way(governor->perform) == under_way)
+                return control_refuse(error, 1, "govctl why AGENT", "nothing was begun for %s: see its story", id);
+        waiter->deadline = fact.at + WAIT_FOR_OUTCOME;
+        text_copy(waiter->agent, sizeof(waiter->agent), id);
+        waiter->ticket = *request->later;
+        error->later = true;
+        return NULL;
+}
+
+json_t *order_restart(void *self, const struct control_request *request, struct control_error *error)
+{
+        return order(self, request, error, ASK_RESTART);
+}
+
+json_t *order_release(void *self, const struct control_request *request, struct control_error *error)
+{
+        return order(self, request, error, ASK_RELEASE);
+}
+
+static void answer_waiter(struct governor *governor, struct waiter *waiter, enum outcome outcome, const char *text)
+{
+        struct control_error error = { .exit_code = outcome == OUTCOME_TIMEOUT   ? 7
+                                                    : outcome == OUTCOME_REFUSED ? 4
+                                                                                 : 1 };
+        json_t *result = NULL;
+
+        if (outcome == OUTCOME_OK || outcome == OUTCOME_DRY)
+                result = json_pack("{s:i, s:s, s:s, s:s}", "schema_version", SCHEMA_VERSION, "agent", waiter->agent,
+                                   "outcome", outcome_name(outcome), "text", text);
+        else
+                control_refuse(&error, error.exit_code, "govctl why AGENT", "%s: %s: %s", waiter->agent,
+                               outcome_name(outcome), text);
+        waiter->deadline = 0;
+        control_answer(governor->control, &waiter->ticket, result, &error);
+}
+
+void orders_outcome(struct governor *governor, const struct fact *outcome)
+{
+        for (unsigned i = 0; i < WAITERS_MAX; i++)
+                if (governor->waiters[i].deadline && strcmp(governor->waiters[i].agent, outcome->agent) == 0)
+                        answer_waiter(governor, &governor->waiters[i], outcome->outcome.outcome, outcome->outcome.text);
+}
+
+void orders_expire(struct governor *governor, usec_t now)
+{
+        for (unsigned i = 0; i < WAITERS_MAX; i++)
+                if (governor->waiters[i].deadline && governor->waiters[i].deadline <= now)
+                        answer_waiter(governor, &governor->waiters[i], OUTCOME_TIMEOUT, "no outcome yet");
+}
+
+json_t *order_acknowledge(void *self, const struct control_request *request, struct control_error *error)
+{
+        struct governor *governor = self;
+        const char *name = json_string_value(json_object_get(request->params, "incident"));
+        struct incident_view incident;
+        char who[64];
+        struct fact fact = {
+                .kind = FACT_ASKED,
+                .at = clock_now(&governor->clock),
+                .agent = "",
+                .asked = { .ask = ASK_ACKNOWLEDGE,
+                           .number = incident_from_name(name),
+                           .who = who,
+                           .reason = json_string_value(json_object_get(request->params, "reason")) },
+        };
+
+        if (view_find_incident(governor, fact.asked.number, &incident) < 0 || !incident.open)
+                return control_refuse(error, 5, "govctl incidents", "there is no open incident '%s'", name);
+        order_from(request, who);
+        governor_take(governor, &fact);
+        view_find_incident(governor, fact.asked.number, &incident);
+        return json_pack("{s:i, s:s, s:s}", "schema_version", SCHEMA_VERSION, "incident", name, "state",
+                         incident.open ? "open" : "resolved");
+}

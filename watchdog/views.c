@@ -1,0 +1,174 @@
+/* The judge's views and the governor's own state as JSON. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "views.h"
+
+static json_t *incident_json(uint64_t incident)
+{
+        char name[INCIDENT_NAME_MAX];
+
+        return incident ? json_string(incident_name(name, incident)) : json_null();
+}
+
+static json_t *rule_json(const struct rule *rule)
+{
+        if (!rule)
+                return json_null();
+        return json_pack("{s:s, s:s?, s:i, s:s}", "name", rule->name ? rule->name : "", "file", rule->origin.file,
+                         "line", (int)rule->origin.line, "mode", mode_name(rule->mode));
+}
+
+/* "60s", "10m", "24h": as a policy would write it. */
+static void window_name(char name[TEXT_SPAN_MAX], usec_t within)
+{
+        static const struct {
+                usec_t unit;
+                char letter;
+        } units[] = { { USEC_PER_DAY, 'd' }, { USEC_PER_HOUR, 'h' }, { USEC_PER_MINUTE, 'm' } };
+
+        for (unsigned i = 0; i < 3; i++)
+                if (within % units[i].unit == 0 && within / units[i].unit > 1) {
+                        snprintf(name, TEXT_SPAN_MAX, "%llu%c", (unsigned long long)(within / units[i].unit),
+                                 units[i].letter);
+                        return;
+                }
+        snprintf(name, TEXT_SPAN_MAX, "%llus", (unsigned long long)(within / USEC_PER_SEC));
+}
+
+static json_t *windows_json(const struct agent_view *view, bool limits)
+{
+        json_t *windows = json_object();
+        char name[TEXT_SPAN_MAX];
+
+        for (unsigned i = 0; i < view->windows_n; i++) {
+                window_name(name, view->windows[i].within);
+                json_object_set_new(
+                        windows, name,
+                        json_integer(limits ? (json_int_t)view->windows[i].more_than : (json_int_t)view->windows[i].n));
+        }
+        return windows;
+}
+
+json_t *view_agent(const struct agent_view *view)
+{
+        return json_pack(
+                "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:o, s:o, s:I, s:i, s:i, s:b, s:o, s:s, s:I, s:s, "
+                "s:{s:s, s:i, s:i, s:I}, s:o}",
+                "id", view->id, "name", view->name, "manager", manager_name(view->manager), "via", view->via, "claimed",
+                claimed_name(view->claimed), "effective", effective_name(view->effective), "word", view->word, "pid",
+                (int)view->pid, "since", (json_int_t)view->since, "restarts", (json_int_t)view->restarts,
+                "incarnations", windows_json(view, false), "limits", windows_json(view, true), "memory_bytes",
+                (json_int_t)view->memory_bytes, "cpu_permille", (int)view->cpu_permille, "instances",
+                (int)view->instances, "quarantined", view->quarantined, "incident", incident_json(view->incident),
+                "mode", view->enforce ? "enforce" : "observe", "next", (json_int_t)view->next, "waiting_for",
+                view->waiting_for, "last", "ending", ending_name(view->last_ending), "code", view->last_code, "signal",
+                view->last_signal, "at", (json_int_t)view->last_death, "rule", rule_json(view->rule));
+}
+
+json_t *view_agents(struct governor *governor, const char *only)
+{
+        json_t *agents = json_array();
+        usec_t now = clock_now(&governor->clock);
+        struct agent_view view;
+
+        for (uint32_t i = 0; i < judge_agents(governor->judge); i++) {
+                judge_agent(governor->judge, i, now, &view);
+                if (only && !agent_answers_to(view.id, only))
+                        continue;
+                json_array_append_new(agents, view_agent(&view));
+        }
+        return agents;
+}
+
+json_t *view_sources(const struct governor *governor)
+{
+        json_t *sources = json_array();
+
+        for (unsigned i = 0; i < governor->sources_n; i++) {
+                const struct source *source = &governor->sources[i];
+
+                json_array_append_new(sources, json_pack("{s:s, s:s, s:I, s:s}", "name", source->name, "state",
+                                                         source_state_name(source->state), "since",
+                                                         (json_int_t)source->since, "why", source->why));
+        }
+        return sources;
+}
+
+json_t *view_machine(struct governor *governor)
+{
+        struct audit_head head = { 0 };
+        const struct fact *host = &governor->host;
+        char name[256] = "";
+
+        gethostname(name, sizeof(name) - 1);
+        chronicle_head(governor->chronicle, &head);
+        return json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b, s:s, s:i}, "
+                         "s:{s:I, s:I, s:b, s:s}, s:i}",
+                         "host", name, "version", GOVERNOR_VERSION, "mode",
+                         governor_only_observes(governor) ? "observe" : mode_name(governor->policy->mode), "safe_mode",
+                         governor->safe_mode, "disarmed", governor->disarmed, "now",
+                         (json_int_t)clock_now(&governor->clock), "uptime_s",
+                         (json_int_t)(host->host.uptime / USEC_PER_SEC), "memory_total_bytes",
+                         (json_int_t)host->host.total_bytes, "memory_available_bytes",
+                         (json_int_t)host->host.available_bytes, "cpus", (int)host->host.cpus, "load1_centi",
+                         (int)host->host.load1, "psi_memory_some_centi", (int)host->host.memory_some_avg10,
+                         "psi_cpu_some_centi", (int)host->host.cpu_some_avg10, "policy", "discovered",
+                         governor->policy->discovered, "bad", governor->policy_bad, "digest", governor->policy->digest,
+                         "rules", (int)governor->policy->rules_n, "audit", "size", (json_int_t)head.size, "sealed_size",
+                         (json_int_t)head.sealed_size, "healthy", chronicle_healthy(governor->chronicle), "anchor",
+                         head.anchor, "agents_max", (int)governor->policy->daemon.agents_max);
+}
+
+json_t *view_incident(const struct incident_view *view)
+{
+        char where[512] = "";
+
+        if (view->rule && view->rule->origin.file)
+                snprintf(where, sizeof(where), "%s:%u", view->rule->origin.file, view->rule->origin.line);
+        return json_pack("{s:o, s:s, s:s, s:s, s:s, s:I, s:o, s:I, s:s, s:[s], s:[]}", "id",
+                         incident_json(view->incident), "agent", view->agent, "manager", manager_name(view->manager),
+                         "cause", cause_name(view->cause), "state", view->open ? "open" : "resolved", "opened",
+                         (json_int_t)view->opened, "resolved",
+                         view->open ? json_null() : json_integer((json_int_t)view->resolved), "count",
+                         (json_int_t)view->count, "rule", where, "evidence", view->reason, "actions");
+}
+
+int view_find_incident(const struct governor *governor, uint64_t number, struct incident_view *ret)
+{
+        for (uint32_t i = 0; number && i < judge_incidents(governor->judge); i++) {
+                judge_incident(governor->judge, i, ret);
+                if (ret->incident == number)
+                        return 0;
+        }
+        return -ENOENT;
+}
+
+/* The one agent that answers to this word; otherwise an error that names the candidates. */
+int view_find_agent(struct governor *governor, const char *word, struct control_error *error, struct agent_view *ret)
+{
+        usec_t now = clock_now(&governor->clock);
+        char candidates[256] = "", safe[128];
+        unsigned found = 0;
+        struct agent_view view;
+
+        for (uint32_t i = 0; i < judge_agents(governor->judge); i++) {
+                judge_agent(governor->judge, i, now, &view);
+                if (!agent_answers_to(view.id, word))
+                        continue;
+                text_append(candidates, sizeof(candidates), "%s%s", found ? ", " : "", view.id);
+                *ret = view;
+                found++;
+        }
+        if (found == 1)
+                return 0;
+        text_copy_safe(safe, sizeof(safe), word);
+        if (found == 0)
+                control_refuse(error, 5, "govctl agents", "there is no agent '%s'", safe);
+        else
+                control_refuse(error, 2, "govctl agents", "'%s' is ambiguous: %s", safe, candidates);
+        return -ENOENT;
+}
