@@ -11,21 +11,16 @@
 #include "base/text.h"
 #include "governor_inside.h"
 #include "io/cleanup.h"
-#include "io/digest.h"
 #include "io/file.h"
 #include "io/log.h"
+#include "memory.h"
 #include "observers.h"
 #include "orders.h"
-#include "recall.h"
-
-#define UNCLEAN_ENDS_MAX 3 /* within 10 minutes: then safe mode */
-#define INSTANCES_PER_AGENT 2
-#define INCIDENTS_PER_AGENT 2
-#define INCIDENTS_MIN 64
+#include "rules.h"
 
 /* ---- the one flow ------------------------------------------------------------------------------------------------------ */
 
-static void arm(struct governor *governor)
+void governor_arm(struct governor *governor)
 {
         usec_t deadline = judge_deadline(governor->judge);
 
@@ -97,7 +92,7 @@ void governor_take(void *self, const struct fact *fact)
         if (decisions.n > 0)
                 sd_event_source_set_enabled(governor->told, SD_EVENT_ONESHOT);
         orders_expire(governor, fact->at);
-        arm(governor);
+        governor_arm(governor);
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
@@ -196,213 +191,7 @@ void governor_disarm(struct governor *governor, const char *who)
         ask(governor, ASK_ENFORCE_OFF, who, "disarm --all");
 }
 
-/* ---- policy ------------------------------------------------------------------------------------------------------------- */
-
-static int digest_policy(struct policy *policy)
-{
-        _cleanup_free_ char *text = NULL;
-        int r = policy_normalise(policy, &text);
-
-        if (r < 0)
-                return r;
-        digest_hex(text, strlen(text), policy->digest);
-        return 0;
-}
-
-static void log_messages(const struct policy_messages *messages)
-{
-        char text[POLICY_RENDER_MAX];
-
-        for (size_t i = 0; i < messages->n; i++)
-                log_with(messages->list[i].warning ? LOG_WARNING : LOG_ERR, NULL, "%s",
-                         policy_message_render(&messages->list[i], false, text));
-}
-
-/* At start a policy that is wrong means discovery in observe mode, said loudly. */
-static int load_first_policy(struct governor *governor)
-{
-        struct policy_messages messages = { 0 };
-        int r = policy_load(governor->options.config, governor->options.policies, &governor->policy, &messages);
-
-        log_messages(&messages);
-        policy_messages_done(&messages);
-        if (r == -EINVAL) {
-                log_error("The policy has errors: governing by discovery, in observe mode, until it is right");
-                governor->policy_bad = true;
-                r = policy_discovered(&governor->policy);
-        }
-        return r < 0 ? r : digest_policy(governor->policy);
-}
-
-static void record_policy(struct governor *governor, const char *outcome_text)
-{
-        json_t *details =
-                json_pack("{s:s, s:b, s:i, s:s}", "digest", governor->policy->digest, "discovered",
-                          governor->policy->discovered, "rules", (int)governor->policy->rules_n, "text", outcome_text);
-        struct audit_entry entry = {
-                .action = "policy.load",
-                .subject = "policy",
-                .outcome = AUDIT_INFO,
-                .details = details,
-        };
-
-        chronicle_event(governor->chronicle, &entry);
-        json_decref(details);
-}
-
-/* ---- memory ------------------------------------------------------------------------------------------------------------- */
-
-/* judge.start and what the judge remembers: from here on the chain can be lived through again. */
-static void record_judge(struct governor *governor, bool again)
-{
-        json_t *details = json_pack("{s:I, s:b, s:i, s:s, s:b, s:I}", "at", (json_int_t)clock_now(&governor->clock),
-                                    "again", again, "agents_max", (int)governor->policy->daemon.agents_max, "policy",
-                                    governor->policy->digest, "safe_mode", governor->safe_mode, "seed",
-                                    (json_int_t)governor->seed);
-        struct audit_entry entry = {
-                .action = "judge.start",
-                .subject = "judge",
-                .outcome = AUDIT_INFO,
-                .details = details,
-        };
-        struct remembered scratch;
-        struct fact fact;
-        uint32_t cursor = 0;
-
-        chronicle_event(governor->chronicle, &entry);
-        json_decref(details);
-        while (judge_remember(governor->judge, &cursor, &scratch, &fact)) {
-                fact.at = clock_now(&governor->clock);
-                chronicle_fact(governor->chronicle, &fact);
-        }
-}
-
-static void record_stop(struct governor *governor)
-{
-        json_t *details = json_pack("{s:I}", "at", (json_int_t)clock_now(&governor->clock));
-        struct audit_entry entry = {
-                .action = "judge.stop",
-                .subject = "judge",
-                .outcome = AUDIT_INFO,
-                .details = details,
-        };
-
-        chronicle_event(governor->chronicle, &entry);
-        json_decref(details);
-}
-
-static int on_remember(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        record_judge(userdata, true);
-        sd_event_source_set_time(source, usec + USEC_PER_DAY);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-/* An action that a crash cut off: what came of it is unknown, and the judge hears so. */
-static void close_intent(void *self, const struct open_intent *intent)
-{
-        struct governor *governor = self;
-        struct fact fact = {
-                .kind = FACT_OUTCOME,
-                .at = clock_now(&governor->clock),
-                .manager = agent_manager(intent->agent),
-                .agent = intent->agent,
-                .instance = intent->instance,
-                .outcome = { .action = intent->action,
-                             .purpose = intent->purpose,
-                             .outcome = OUTCOME_UNKNOWN,
-                             .text = "the daemon ended before the outcome was known" },
-        };
-
-        chronicle_outcome(governor->chronicle, &fact, intent->seq, incident_from_name(intent->incident));
-        governor_take(governor, &fact);
-}
-
-static int judge_begin(struct governor *governor)
-{
-        uint32_t agents = governor->policy->daemon.agents_max;
-        struct judge_limits limits = {
-                .agents_max = agents,
-                .instances_max = agents * INSTANCES_PER_AGENT,
-                .incidents_max = agents * INCIDENTS_PER_AGENT + INCIDENTS_MIN,
-        };
-
-        governor->judge_memory = calloc(1, judge_size(&limits));
-        if (!governor->judge_memory)
-                return -ENOMEM;
-        governor->judge = judge_init(governor->judge_memory, &limits, governor->policy, governor->seed);
-        return 0;
-}
-
-/* Clock, judge and modes continue where the chain says that they were. */
-static int remember(struct governor *governor)
-{
-        struct recall recall = { .from = UINT64_MAX };
-        int r = recall_look_back(governor->database, &recall);
-
-        if (r < 0)
-                log_ignored(r, "Cannot look back through the audit log");
-        clock_init(&governor->clock, recall.last);
-        governor->seed = recall.seed ? recall.seed : (clock_now(&governor->clock) & 0xffffffff) | 1;
-        r = judge_begin(governor);
-        if (r < 0)
-                return log_failure(r, "Cannot make room for %u agents", governor->policy->daemon.agents_max);
-        r = recall_live(governor->database, &recall, governor->judge, &recall.last);
-        if (r < 0)
-                log_ignored(r, "Cannot live through all of the audit log again");
-        governor->recalled_from = recall.from;
-        governor->safe_mode = recall.safe_mode;
-        governor->fell_too_often = recall.unclean >= UNCLEAN_ENDS_MAX;
-        return 0;
-}
-
-/* Everything is open and nothing was looked at yet: the run begins in the chain, and what the last one left is closed. */
-static void begin(struct governor *governor)
-{
-        judge_set_observe_only(governor->judge, governor_only_observes(governor));
-        record_policy(governor, governor->policy_bad ? "refused at start: discovery in observe mode" : "loaded");
-        record_judge(governor, false);
-        if (governor->recalled_from != UINT64_MAX)
-                recall_open_intents(governor->database, governor->recalled_from, close_intent, governor);
-        if (governor->fell_too_often && !governor->safe_mode)
-                governor_set_safe_mode(governor, true, "governor", "three unclean ends within 10 minutes");
-        if (governor->audit_how.start == AUDIT_SET_ASIDE)
-                on_troubled(governor, 0, governor->audit_how.detail);
-        if (governor->audit_how.start == AUDIT_CREATED)
-                log_info("A new audit log begins. Keep this line elsewhere, it is the trust anchor: %s",
-                         governor->audit_how.genesis_anchor);
-}
-
-/* ---- reload --------------------------------------------------------------------------------------------------------------- */
-
-int governor_reload(struct governor *governor, struct policy_messages *ret_messages)
-{
-        struct policy *policy = NULL, *old = governor->policy;
-        int r = policy_load(governor->options.config, governor->options.policies, &policy, ret_messages);
-
-        log_messages(ret_messages);
-        if (r >= 0)
-                r = digest_policy(policy);
-        if (r < 0) {
-                policy_free(policy);
-                record_policy(governor, "refused: it has errors, the old policy stays");
-                log_error("The policy has errors: the old one stays");
-                return r;
-        }
-        policy->daemon.agents_max = old->daemon.agents_max; /* capacities are fixed for the life of the daemon */
-        governor->policy = policy;
-        governor->policy_bad = false;
-        governor->disarmed = false;
-        judge_set_policy(governor->judge, policy);
-        judge_set_observe_only(governor->judge, governor_only_observes(governor));
-        policy_free(old);
-        record_policy(governor, "loaded");
-        record_judge(governor, true);
-        observers_again(governor->observers);
-        arm(governor);
-        log_info("Policy loaded: %u rules", policy->rules_n);
-        return 0;
-}
+/* ---- beginning and end ------------------------------------------------------------------------------------------------------ */
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
@@ -418,8 +207,6 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         sd_notify(false, "READY=1");
         return 0;
 }
-
-/* ---- beginning and end ------------------------------------------------------------------------------------------------------ */
 
 static int open_stores(struct governor *governor)
 {
@@ -499,7 +286,7 @@ static int add_events(struct governor *governor)
                                       10 * USEC_PER_MSEC, on_tick, governor);
         if (r >= 0)
                 r = sd_event_add_time(governor->event, &governor->remember, CLOCK_BOOTTIME, now + USEC_PER_DAY,
-                                      USEC_PER_MINUTE, on_remember, governor);
+                                      USEC_PER_MINUTE, memory_on_day, governor);
         if (r >= 0)
                 r = sd_event_add_defer(governor->event, &governor->told, on_told, governor);
         if (r >= 0)
@@ -518,6 +305,22 @@ static int start_observers(struct governor *governor)
         return observers_new(governor->event, &options, &governor->observers);
 }
 
+/* Everything is open and nothing was looked at yet: the run begins in the chain, and what the last one left is closed. */
+static void begin(struct governor *governor)
+{
+        judge_set_observe_only(governor->judge, governor_only_observes(governor));
+        rules_record(governor, governor->policy_bad ? "refused at start: discovery in observe mode" : "loaded");
+        memory_write(governor, false);
+        memory_close_intents(governor);
+        if (governor->fell_too_often && !governor->safe_mode)
+                governor_set_safe_mode(governor, true, "governor", "three unclean ends within 10 minutes");
+        if (governor->audit_how.start == AUDIT_SET_ASIDE)
+                on_troubled(governor, 0, governor->audit_how.detail);
+        if (governor->audit_how.start == AUDIT_CREATED)
+                log_info("A new audit log begins. Keep this line elsewhere, it is the trust anchor: %s",
+                         governor->audit_how.genesis_anchor);
+}
+
 int governor_new(const struct governor_options *options, struct governor **ret)
 {
         struct governor *governor = calloc(1, sizeof(*governor));
@@ -528,13 +331,13 @@ int governor_new(const struct governor_options *options, struct governor **ret)
         governor->options = *options;
         r = sd_event_new(&governor->event);
         if (r >= 0)
-                r = load_first_policy(governor);
+                r = rules_load_first(governor);
         if (r >= 0)
                 r = add_events(governor);
         if (r >= 0)
                 r = open_stores(governor);
         if (r >= 0)
-                r = remember(governor);
+                r = memory_recall(governor);
         if (r >= 0)
                 r = open_socket(governor);
         if (r >= 0)
@@ -555,7 +358,7 @@ int governor_run(struct governor *governor)
         char line[GOVERNOR_LINE_MAX];
         int r;
 
-        arm(governor);
+        governor_arm(governor);
         governor_line(governor, line);
         sd_notifyf(false, "READY=1\nSTATUS=%s", line);
         log_info("Governor is up: socket %s, %s", governor->socket,
@@ -563,7 +366,7 @@ int governor_run(struct governor *governor)
         r = sd_event_loop(governor->event);
         sd_notify(false, "STOPPING=1");
         if (r == 0)
-                record_stop(governor);
+                memory_write_end(governor);
         return r < 0 ? log_failure(r, "The event loop ended") : 0;
 }
 

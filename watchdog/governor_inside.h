@@ -63,6 +63,9 @@ struct governor {
 /* Takes one fact, wherever it comes from. */
 void governor_take(void *self, const struct fact *fact);
 
+/* Sets the clock for the judge's next deadline; after every step. */
+void governor_arm(struct governor *governor);
+
 /* Loads the policy again; 0 when the new one rules, -EINVAL with messages when the old one stays. */
 int governor_reload(struct governor *governor, struct policy_messages *ret_messages);
 

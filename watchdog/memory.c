@@ -1,0 +1,121 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "io/log.h"
+#include "memory.h"
+#include "recall.h"
+
+#define UNCLEAN_ENDS_MAX 3 /* within 10 minutes: then safe mode */
+#define INSTANCES_PER_AGENT 2
+#define INCIDENTS_PER_AGENT 2
+#define INCIDENTS_MIN 64
+
+/* judge.start and what the judge remembers: from here on the chain can be lived through again. */
+void memory_write(struct governor *governor, bool again)
+{
+        json_t *details = json_pack("{s:I, s:b, s:i, s:s, s:b, s:I}", "at", (json_int_t)clock_now(&governor->clock),
+                                    "again", again, "agents_max", (int)governor->policy->daemon.agents_max, "policy",
+                                    governor->policy->digest, "safe_mode", governor->safe_mode, "seed",
+                                    (json_int_t)governor->seed);
+        struct audit_entry entry = {
+                .action = "judge.start",
+                .subject = "judge",
+                .outcome = AUDIT_INFO,
+                .details = details,
+        };
+        struct remembered scratch;
+        struct fact fact;
+        uint32_t cursor = 0;
+
+        chronicle_event(governor->chronicle, &entry);
+        json_decref(details);
+        while (judge_remember(governor->judge, &cursor, &scratch, &fact)) {
+                fact.at = clock_now(&governor->clock);
+                chronicle_fact(governor->chronicle, &fact);
+        }
+}
+
+void memory_write_end(struct governor *governor)
+{
+        json_t *details = json_pack("{s:I}", "at", (json_int_t)clock_now(&governor->clock));
+        struct audit_entry entry = {
+                .action = "judge.stop",
+                .subject = "judge",
+                .outcome = AUDIT_INFO,
+                .details = details,
+        };
+
+        chronicle_event(governor->chronicle, &entry);
+        json_decref(details);
+}
+
+int memory_on_day(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        memory_write(userdata, true);
+        sd_event_source_set_time(source, usec + USEC_PER_DAY);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* An action that a crash cut off: what came of it is unknown, and the judge hears so. */
+static void close_intent(void *self, const struct open_intent *intent)
+{
+        struct governor *governor = self;
+        struct fact fact = {
+                .kind = FACT_OUTCOME,
+                .at = clock_now(&governor->clock),
+                .manager = agent_manager(intent->agent),
+                .agent = intent->agent,
+                .instance = intent->instance,
+                .outcome = { .action = intent->action,
+                             .purpose = intent->purpose,
+                             .outcome = OUTCOME_UNKNOWN,
+                             .text = "the daemon ended before the outcome was known" },
+        };
+
+        chronicle_outcome(governor->chronicle, &fact, intent->seq, incident_from_name(intent->incident));
+        governor_take(governor, &fact);
+}
+
+static int judge_begin(struct governor *governor)
+{
+        uint32_t agents = governor->policy->daemon.agents_max;
+        struct judge_limits limits = {
+                .agents_max = agents,
+                .instances_max = agents * INSTANCES_PER_AGENT,
+                .incidents_max = agents * INCIDENTS_PER_AGENT + INCIDENTS_MIN,
+        };
+
+        governor->judge_memory = calloc(1, judge_size(&limits));
+        if (!governor->judge_memory)
+                return -ENOMEM;
+        governor->judge = judge_init(governor->judge_memory, &limits, governor->policy, governor->seed);
+        return 0;
+}
+
+/* Clock, judge and modes continue where the chain says that they were. */
+int memory_recall(struct governor *governor)
+{
+        struct recall recall = { .from = UINT64_MAX };
+        int r = recall_look_back(governor->database, &recall);
+
+        if (r < 0)
+                log_ignored(r, "Cannot look back through the audit log");
+        clock_init(&governor->clock, recall.last);
+        governor->seed = recall.seed ? recall.seed : (clock_now(&governor->clock) & 0xffffffff) | 1;
+        r = judge_begin(governor);
+        if (r < 0)
+                return log_failure(r, "Cannot make room for %u agents", governor->policy->daemon.agents_max);
+        r = recall_live(governor->database, &recall, governor->judge, &recall.last);
+        if (r < 0)
+                log_ignored(r, "Cannot live through all of the audit log again");
+        governor->recalled_from = recall.from;
+        governor->safe_mode = recall.safe_mode;
+        governor->fell_too_often = recall.unclean >= UNCLEAN_ENDS_MAX;
+        return 0;
+}
+
+void memory_close_intents(struct governor *governor)
+{
+        if (governor->recalled_from != UINT64_MAX)
+                recall_open_intents(governor->database, governor->recalled_from, close_intent, governor);
+}
