@@ -252,7 +252,7 @@ cover: ## line coverage of the unit and trace tests, in build/cover
 compile_commands.json: Makefile ## for clangd and clang-tidy
 	@sep='['; for file in $(src) $(tests_src); do \
 		printf '%s\n{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$file" \
-		"clang $(own_cppflags) -DGOVERNOR_VERSION=0 $(LIBRARY_CFLAGS) -std=gnu17 $(warnings) -c $$file"; sep=,; \
+		"clang $(own_cppflags) -DGOVERNOR_VERSION='\\\"0\\\"' $(LIBRARY_CFLAGS) -std=gnu17 $(warnings) -c $$file"; sep=,; \
 	done >$@; echo ']' >>$@
 
 clean: ## remove build/

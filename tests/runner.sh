@@ -13,8 +13,18 @@ set -u
 tier=$1
 shift
 export B=${B:-build} CMOCKA_MESSAGE_OUTPUT=TAP
-limit=${TEST_SECONDS:-300}
+limit=${TEST_SECONDS:-600}
 passed=0 failed=0 skipped=0
+pids=()
+case $tier in
+live | fuzz) jobs=${JOBS:-2} ;; # live tests mostly wait, fuzzers use one core each
+*) jobs=${JOBS:-1} ;;
+esac
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# timeout(1) puts each program into a group of its own, which Ctrl-C does not reach
+trap 'kill "${pids[@]}" 2>/dev/null; exit 130' INT TERM
 
 must_not_skip() {
         [ "$(id -u)" = 0 ] && grep -q '^VERSION_ID="12"' /etc/os-release && grep -q '^ID=debian' /etc/os-release
@@ -29,23 +39,25 @@ fuzz_one() {
         noun=${noun#fuzz_}
         [ ! -d "tests/fuzz/corpus/$noun" ] || seeds=("tests/fuzz/corpus/$noun")
         mkdir -p "$B/corpus/$noun" "$B/found"
-        "$1" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        exec "$1" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
                 -artifact_prefix="$B/found/$noun-" "$B/corpus/$noun" "${seeds[@]}"
 }
 
-run_one() {
-        if [ "$tier" = fuzz ]; then
-                fuzz_one "$1"
-        else
-                timeout --kill-after=10 "$limit" "$1"
-        fi
+# start INDEX PROGRAM: in the background; ends with the program's own status
+start() {
+        (
+                if [ "$tier" = fuzz ]; then
+                        fuzz_one "$2"
+                else
+                        exec timeout --kill-after=10 "$limit" "$2"
+                fi
+        ) >"$work/$1" 2>&1 </dev/null &
+        pids[$1]=$!
 }
 
 judge_program() {
-        local program=$1 name rc=0 said=0 broken=0 line text log
+        local log=$1 rc=$2 program=$3 name said=0 broken=0 line text
         name=$tier/$(basename "$program")
-        log=$(mktemp)
-        run_one "$program" >"$log" 2>&1 </dev/null || rc=$?
 
         while IFS= read -r line; do
                 # cmocka writes "ok 1 - name", "not ok 1 - name" and "not ok 1 # SKIP name"
@@ -74,23 +86,30 @@ judge_program() {
                 say "$line" "$name: $text"
         done <"$log"
 
-        if [ $rc != 0 ] && [ $broken = 0 ]; then
+        if [ "$rc" != 0 ] && [ $broken = 0 ]; then
                 failed=$((failed + 1)) broken=1
-                if [ $rc = 124 ] || [ $rc = 137 ]; then
+                if [ "$rc" = 124 ] || [ "$rc" = 137 ]; then
                         say failed "$name: not done after $limit s"
                 else
                         say failed "$name: ended with status $rc"
                 fi
-        elif [ $said = 0 ] && [ $rc = 0 ]; then
+        elif [ $said = 0 ] && [ "$rc" = 0 ]; then
                 passed=$((passed + 1))
                 say ok "$name"
         fi
         [ $broken = 0 ] || tail -n 60 "$log" | sed 's/^/        | /'
-        rm -f "$log"
 }
 
-for program; do
-        judge_program "$program"
+# In their order, with as many running ahead as may run at once.
+started=0
+for ((i = 0; i < $#; i++)); do
+        while [ $started -lt $# ] && [ $started -lt $((i + jobs)) ]; do
+                start $started "${@:started+1:1}"
+                started=$((started + 1))
+        done
+        rc=0
+        wait "${pids[i]}" || rc=$?
+        judge_program "$work/$i" $rc "${@:i+1:1}"
 done
 
 [ $skipped = 0 ] || echo "$skipped skipped"

@@ -13,7 +13,7 @@ echo 'mode: observe' >"$run/governor.yaml"
 rm -f "$socket"
 
 # The one place that says how it is started.
-"$build/bin/governord" --foreground --config "$run/governor.yaml" --policies "$run/policies.d" \
+"$build/bin/governord" --observe --config "$run/governor.yaml" --policies "$run/policies.d" \
         --state "$run/state" --runtime "$run/runtime" &
 daemon=$!
 

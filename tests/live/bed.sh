@@ -9,7 +9,7 @@
 #       a_killed_service_comes_back() {
 #               bed_service agent-x 'ExecStart=sleep inf' 'Restart=always'
 #               bed_run systemctl start agent-x
-#               bed_run systemctl kill -s KILL agent-x
+#               bed_run kill -KILL "$(bed_show agent-x MainPID)"
 #               bed_wait 5 '[ "$(bed_show agent-x NRestarts)" = 1 ]'
 #       }
 #
@@ -216,7 +216,8 @@ bed_blame() {
         echo "line $line: $(sed -n "${line}s/^ *//p" "$0")" >"$BED_DIR/why"
 }
 
-# bed_story FUNCTION [ARG...]: runs it and prints `ok` or `not ok` with the reason.
+# bed_story FUNCTION [ARG...]: runs it and prints `ok` or `not ok` with the reason; what it says itself is shown when
+# it failed, or as it goes with BED_VERBOSE=/dev/stderr.
 bed_story() {
         local status name=$*
         name=${name// /_}
@@ -227,7 +228,7 @@ bed_story() {
                 trap 'bed_blame $LINENO' ERR
                 set -eE
                 "$@"
-        )
+        ) >"${BED_VERBOSE:-$BED_DIR/said}" 2>&1
         status=$?
         if [ $status = 0 ]; then
                 echo "ok $name"
@@ -235,7 +236,8 @@ bed_story() {
         fi
         BED_FAILED=$((BED_FAILED + 1))
         echo "not ok $name: $(head -c 300 "$BED_DIR/why" | tr '\n' ' ')"
-        [ -z "${BED_LEADER[$BED_NOW]:-}" ] || bed_run journalctl --no-pager -q -o short-monotonic -n 25 >&2 || :
+        [ -n "${BED_VERBOSE:-}" ] || tail -n 30 "$BED_DIR/said" >&2
+        [ -z "${BED_LEADER[$BED_NOW]:-}" ] || bed_run journalctl --no-pager -q -o short-monotonic -n 20 >&2 || :
         return 0
 }
 
