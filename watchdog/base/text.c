@@ -36,15 +36,14 @@ static size_t cut_at_boundary(const char *text, size_t length)
 {
         size_t start = length;
 
-        for (unsigned back = 0; start > 0 && back < 4; back++) {
-                start--;
-                if (((unsigned char)text[start] & 0xC0) != 0x80) {
-                        size_t whole = character_length(text + start);
+        for (unsigned back = 1; start > 0 && back < 4; back++) {
+                unsigned char lead = (unsigned char)text[--start];
 
-                        return whole == 0 || start + whole <= length ? length : start;
-                }
+                if ((lead & 0xC0) == 0x80)
+                        continue;
+                return lead >= 0xC0 && back < (lead < 0xE0 ? 2u : lead < 0xF0 ? 3u : 4u) ? start : length;
         }
-        return length; /* not UTF-8 anyway */
+        return length;
 }
 
 bool text_copy(char *to, size_t size, const char *from)
