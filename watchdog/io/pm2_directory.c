@@ -1,0 +1,200 @@
+#include "io/pm2_directory.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+
+int pm2_directory_init(struct pm2_directory *directory, const char *proc_root)
+{
+        *directory = (struct pm2_directory){ 0 };
+        return proc_open(&directory->proc, proc_root);
+}
+
+void pm2_directory_done(struct pm2_directory *directory)
+{
+        for (size_t i = 0; i < directory->n_instances; i++)
+                free(directory->instances[i]);
+        for (size_t i = 0; i < directory->n_homes; i++) {
+                free(directory->homes[i]->path);
+                free(directory->homes[i]);
+        }
+        free(directory->instances);
+        free(directory->homes);
+        proc_done(&directory->proc);
+        *directory = (struct pm2_directory){ 0 };
+}
+
+/* Reads /etc/passwd itself: name services may ask the network and wait. */
+static void name_user(uid_t uid, char user[PM2_USER_MAX], char *home, size_t home_size)
+{
+        _cleanup_fclose_ FILE *file = fopen("/etc/passwd", "re");
+        struct passwd entry, *found;
+        char buffer[2048];
+
+        (void)snprintf(user, PM2_USER_MAX, "%u", uid);
+        home[0] = '\0';
+        while (file && fgetpwent_r(file, &entry, buffer, sizeof(buffer), &found) == 0) {
+                if (found->pw_uid != uid)
+                        continue;
+                (void)text_copy_safe(user, PM2_USER_MAX, found->pw_name);
+                (void)text_copy(home, home_size, found->pw_dir);
+                return;
+        }
+}
+
+/*
+ * The user's own ~/.pm2 has plain ids. Another home has them only while it is the user's first and ~/.pm2 is not there,
+ * so that an id never changes because a second home turns up.
+ */
+static bool needs_suffix(const struct pm2_directory *directory, const struct pm2_home *home, const char *user_home)
+{
+        char usual[512];
+        struct stat st;
+
+        (void)snprintf(usual, sizeof(usual), "%s/.pm2", user_home);
+        if (strcmp(usual, home->path) == 0)
+                return false;
+        for (size_t i = 0; i < directory->n_homes; i++)
+                if (directory->homes[i]->uid == home->uid)
+                        return true;
+        return user_home[0] && stat(usual, &st) == 0;
+}
+
+int pm2_directory_add_home(struct pm2_directory *directory, const char *path, struct pm2_home **ret)
+{
+        _cleanup_free_ struct pm2_home *home = NULL;
+        char user_home[256];
+        struct pm2_home **homes;
+        struct stat st;
+
+        for (size_t i = 0; i < directory->n_homes; i++)
+                if (strcmp(directory->homes[i]->path, path) == 0) {
+                        *ret = directory->homes[i];
+                        return 0;
+                }
+
+        home = calloc(1, sizeof(*home));
+        homes = reallocarray(directory->homes, directory->n_homes + 1, sizeof(*homes));
+        if (homes)
+                directory->homes = homes;
+        if (!home || !homes)
+                return -ENOMEM;
+        if (stat(path, &st) < 0)
+                return -errno;
+
+        home->uid = st.st_uid;
+        home->path = strdup(path);
+        if (!home->path)
+                return -ENOMEM;
+        name_user(home->uid, home->user, user_home, sizeof(user_home));
+        home->suffixed = needs_suffix(directory, home, user_home);
+        *ret = homes[directory->n_homes++] = TAKE_PTR(home);
+        return 0;
+}
+
+struct pm2_instance *pm2_directory_find(const struct pm2_directory *directory, const struct pm2_home *home,
+                                        uint32_t pm_id)
+{
+        for (size_t i = 0; i < directory->n_instances; i++)
+                if (directory->instances[i]->pm_id == pm_id && directory->instances[i]->home == home)
+                        return directory->instances[i];
+        return NULL;
+}
+
+int pm2_directory_add(struct pm2_directory *directory, struct pm2_home *home, const struct pm2_app *app,
+                      struct pm2_instance **ret)
+{
+        _cleanup_free_ struct pm2_instance *instance = NULL;
+
+        if (directory->n_instances == directory->room) {
+                size_t room = directory->room ? 2 * directory->room : 32;
+                struct pm2_instance **instances = reallocarray(directory->instances, room, sizeof(*instances));
+
+                if (!instances)
+                        return -ENOMEM;
+                directory->instances = instances;
+                directory->room = room;
+        }
+        instance = calloc(1, sizeof(*instance));
+        if (!instance)
+                return -ENOMEM;
+
+        instance->home = home;
+        instance->pm_id = app->pm_id;
+        (void)text_copy(instance->name, sizeof(instance->name), app->name);
+        pm2_agent_id(home, app->name, instance->agent);
+        *ret = directory->instances[directory->n_instances++] = TAKE_PTR(instance);
+        return 0;
+}
+
+void pm2_directory_remove(struct pm2_directory *directory, struct pm2_instance *instance)
+{
+        for (size_t i = 0; i < directory->n_instances; i++) {
+                if (directory->instances[i] != instance)
+                        continue;
+                memmove(&directory->instances[i], &directory->instances[i + 1],
+                        (directory->n_instances - i - 1) * sizeof(*directory->instances));
+                directory->n_instances--;
+                free(instance);
+                return;
+        }
+}
+
+struct pm2_instance *pm2_directory_nth(const struct pm2_directory *directory, const char *agent, size_t n)
+{
+        for (size_t i = 0; i < directory->n_instances; i++)
+                if (strcmp(directory->instances[i]->agent, agent) == 0 && n-- == 0)
+                        return directory->instances[i];
+        return NULL;
+}
+
+static uint64_t fnv1a(const char *text)
+{
+        uint64_t hash = 0xcbf29ce484222325;
+
+        for (; *text; text++)
+                hash = (hash ^ (uint8_t)*text) * 0x100000001b3;
+        return hash;
+}
+
+void pm2_agent_id(const struct pm2_home *home, const char *name, char id[AGENT_ID_MAX])
+{
+        char whole[sizeof("pm2:/@") + PM2_USER_MAX + PM2_NAME_MAX + 4096], safe[PM2_NAME_MAX];
+
+        (void)text_copy_safe(safe, sizeof(safe), name[0] ? name : "?");
+        (void)snprintf(whole, sizeof(whole), "pm2:%s/%s%s%s", home->user, safe, home->suffixed ? "@" : "",
+                       home->suffixed ? home->path : "");
+        if (strlen(whole) < AGENT_ID_MAX) {
+                memcpy(id, whole, strlen(whole) + 1);
+                return;
+        }
+        (void)text_copy(id, AGENT_ID_MAX - 18, whole);
+        (void)snprintf(id + strlen(id), 18, "~%016llx", (unsigned long long)fnv1a(whole));
+}
+
+enum claimed pm2_claimed(const char *word)
+{
+        /* clang-format off */
+        static const struct {
+                const char *word;
+                enum claimed claimed;
+        } words[] = {
+                { "online",          CLAIMED_RUNNING  },
+                { "launching",       CLAIMED_STARTING },
+                { "stopping",        CLAIMED_STOPPING },
+                { "stopped",         CLAIMED_STOPPED  },
+                { "waiting restart", CLAIMED_WAITING  },
+                { "errored",         CLAIMED_FAILED   },
+        };
+        /* clang-format on */
+
+        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+                if (strcmp(words[i].word, word) == 0)
+                        return words[i].claimed;
+        return CLAIMED_UNKNOWN;
+}

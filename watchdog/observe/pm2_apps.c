@@ -1,0 +1,369 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "observe/pm2_inside.h"
+
+#define SOON (150 * USEC_PER_MSEC) /* a cluster worker writes its pid file a moment after it is online */
+#define AFTERWARDS USEC_PER_SEC    /* what became of an app that ended and was not begun again */
+#define PLANNED_FOR (60 * USEC_PER_SEC)
+#define CRON_SLACK_MS 300 /* PM2's timer fires this close behind the second */
+
+/* ---- what is told ---- */
+
+static void tell(const struct pm2_watch *watch, const struct pm2_instance *instance, struct fact *fact)
+{
+        fact->agent = instance->agent;
+        fact->instance = instance->pm_id;
+        pm2_tell(watch->pm2, fact);
+}
+
+/* The manager's word, told when it is another than last time. */
+static void say(struct pm2_watch *watch, struct pm2_instance *instance, enum claimed claimed, const char *word, pid_t pid,
+                int64_t restarts)
+{
+        struct fact fact = {
+                .kind = FACT_AGENT,
+                .agent_is = {
+                        .claimed = claimed,
+                        .word = instance->word,
+                        .pid = pid,
+                        .restarts = (uint64_t)restarts,
+                        .result = "",
+                        .first = !instance->said,
+                },
+        };
+
+        if (instance->said && instance->claimed_pid == pid && instance->restarts == restarts &&
+            strcmp(instance->word, word) == 0)
+                return;
+        instance->said = true;
+        instance->claimed = claimed;
+        instance->claimed_pid = pid;
+        instance->restarts = restarts;
+        (void)text_copy_safe(instance->word, sizeof(instance->word), word);
+        tell(watch, instance, &fact);
+}
+
+static void say_word(struct pm2_watch *watch, struct pm2_instance *instance, const char *word, pid_t pid, int64_t restarts)
+{
+        say(watch, instance, pm2_claimed(word), word, pid, restarts);
+}
+
+static void started(struct pm2_watch *watch, struct pm2_instance *instance, pid_t pid, uint64_t start, usec_t since,
+                    bool ordered)
+{
+        struct fact fact = {
+                .kind = FACT_STARTED,
+                .started = { .pid = pid, .start = start, .since = since, .ordered = ordered },
+        };
+
+        instance->pid = pid;
+        instance->start = start;
+        instance->up = true;
+        tell(watch, instance, &fact);
+}
+
+static void ended(struct pm2_watch *watch, struct pm2_instance *instance, enum ending ending, int code, int signal)
+{
+        struct fact fact = {
+                .kind = FACT_ENDED,
+                .ended = {
+                        .pid = instance->pid,
+                        .start = instance->start,
+                        .ending = ending,
+                        .code = code,
+                        .signal = signal,
+                },
+        };
+
+        instance->ordered = !ending_is_death(ending);
+        instance->died = ending_is_death(ending);
+        instance->pid = 0;
+        instance->start = 0;
+        instance->up = false;
+        instance->by_memory = false;
+        instance->by_cron = false;
+        instance->has_exit = false;
+        tell(watch, instance, &fact);
+}
+
+/* An end that somebody ordered: ourselves, PM2's own rules, or else a person. */
+static enum ending ordered_ending(const struct pm2_instance *instance, enum ending otherwise)
+{
+        if (instance->ours)
+                return ENDING_GOVERNOR;
+        if (instance->by_memory)
+                return ENDING_MEMORY;
+        return instance->by_cron ? ENDING_CRON : otherwise;
+}
+
+/* An end that nobody ordered: PM2's event lacks the signal, its log line just before has it. */
+static void ended_by_itself(struct pm2_watch *watch, struct pm2_instance *instance, const struct pm2_app *app)
+{
+        if (instance->has_exit && instance->exit_signal > 0)
+                ended(watch, instance, ENDING_SIGNAL, 0, instance->exit_signal);
+        else if (instance->has_exit)
+                ended(watch, instance, ENDING_EXIT, instance->exit_code, 0);
+        else if (app->has_exit_code && app->exit_code != 0)
+                ended(watch, instance, ENDING_EXIT, app->exit_code, 0);
+        else
+                ended(watch, instance, ENDING_UNKNOWN, 0, 0);
+}
+
+static void gone(struct pm2_watch *watch, struct pm2_instance *instance)
+{
+        if (instance->up)
+                ended(watch, instance, ordered_ending(instance, ENDING_MANUAL), 0, 0);
+        say(watch, instance, CLAIMED_GONE, "gone", 0, instance->restarts);
+        pm2_directory_remove(watch->pm2->options.directory, instance);
+}
+
+/* The process behind `pid`, if it is this daemon's child and alive. */
+static bool child_of_daemon(const struct pm2_watch *watch, pid_t pid, uint64_t *ret_start)
+{
+        struct proc_stat stat;
+
+        if (pid <= 0 || proc_stat(&watch->pm2->options.directory->proc, pid, &stat) < 0)
+                return false;
+        if (stat.parent != watch->home->god || stat.state == 'Z' || stat.state == 'X')
+                return false;
+        *ret_start = stat.start;
+        return true;
+}
+
+/* ---- events ---- */
+
+static struct pm2_instance *instance_of(struct pm2_watch *watch, const struct pm2_app *app)
+{
+        struct pm2_directory *directory = watch->pm2->options.directory;
+        struct pm2_instance *instance = pm2_directory_find(directory, watch->home, app->pm_id);
+
+        if (instance && strcmp(instance->name, app->name) != 0) { /* the number was given to another app */
+                gone(watch, instance);
+                instance = NULL;
+        }
+        if (!instance && pm2_directory_add(directory, watch->home, app, &instance) < 0)
+                return NULL;
+
+        instance->kill_timeout = app->kill_timeout;
+        instance->cluster = app->cluster;
+        instance->cron = app->cron;
+        instance->cron_seconds = app->cron_seconds;
+        return instance;
+}
+
+static void on_begin(struct pm2_watch *watch, struct pm2_instance *instance, const struct pm2_event *event)
+{
+        const struct pm2_app *app = &event->app;
+        bool automatic = instance->died && app->restarts > instance->restarts;
+        pid_t pid = pm2_proc_pid_file(watch->home->path, event->pid_file);
+        pid_t old_pid = instance->pid;
+        uint64_t start;
+
+        if (instance->up) /* the new worker comes before the old one goes: a reload, also PM2's own for memory */
+                ended(watch, instance, ordered_ending(instance, ENDING_RELOAD), 0, 0);
+        instance->up = true;
+        instance->ordered = false;
+        instance->died = false;
+
+        if (pid != old_pid && child_of_daemon(watch, pid, &start)) {
+                say_word(watch, instance, app->status, pid, app->restarts);
+                started(watch, instance, pid, start, clock_now(watch->pm2->options.clock), !automatic);
+        } else {
+                say_word(watch, instance, app->status, 0, app->restarts);
+                instance->ordered = !automatic; /* for the list that finds its pid */
+                pm2_watch_want_list(watch, SOON);
+        }
+}
+
+static void on_end(struct pm2_watch *watch, struct pm2_instance *instance, const struct pm2_app *app)
+{
+        if (strcmp(app->status, "stopping") == 0) {
+                if (instance->up)
+                        ended(watch, instance, ordered_ending(instance, ENDING_MANUAL), 0, 0);
+                instance->ordered = true;
+        } else if (!instance->up && instance->ordered) {
+                ; /* the second notice of an ordered end */
+        } else if (instance->up || instance->has_exit) {
+                ended_by_itself(watch, instance, app);
+        }
+        instance->has_exit = false;
+
+        if (strcmp(app->status, "errored") == 0)
+                say_word(watch, instance, app->status, 0, app->restarts);
+        pm2_watch_want_list(watch, AFTERWARDS);
+}
+
+static void on_process(struct pm2_watch *watch, const struct pm2_event *event)
+{
+        const struct pm2_app *app = &event->app;
+        struct pm2_instance *instance;
+
+        if (!app->has_id || app->old) /* what a reload replaces was told of when it was replaced */
+                return;
+        instance = instance_of(watch, app);
+        if (!instance)
+                return;
+        instance->touched = ++watch->events;
+
+        if (strcmp(event->what, "online") == 0)
+                on_begin(watch, instance, event);
+        else if (strcmp(event->what, "exit") == 0)
+                on_end(watch, instance, app);
+        else
+                say_word(watch, instance, app->status, instance->pid, app->restarts);
+}
+
+/* God's own words about an app: they come just before or after the events that lack them. */
+static void on_line(struct pm2_watch *watch, const struct pm2_event *event)
+{
+        struct pm2_instance *instance;
+        bool on_time;
+
+        if (event->line == PM2_LINE_NONE || event->app.old)
+                return;
+        instance = pm2_directory_find(watch->pm2->options.directory, watch->home, event->app.pm_id);
+        if (!instance)
+                return;
+
+        switch (event->line) {
+        case PM2_LINE_EXITED:
+                instance->has_exit = true;
+                instance->exit_code = event->app.exit_code;
+                instance->exit_signal = event->signal;
+                break;
+        case PM2_LINE_ONLINE:
+                say_word(watch, instance, "online", instance->pid, instance->restarts);
+                break;
+        case PM2_LINE_STOPPING:
+                on_time = event->at_ms % 1000 < CRON_SLACK_MS;
+                instance->by_cron = instance->cron && on_time &&
+                                    (instance->cron_seconds || event->at_ms / 1000 % 60 == 0);
+                break;
+        case PM2_LINE_MEMORY:
+                instance->by_memory = true;
+                break;
+        default:
+                break;
+        }
+}
+
+void pm2_apps_event(struct pm2_watch *watch, const struct pm2_event *event)
+{
+        if (event->topic == PM2_TOPIC_PROCESS)
+                on_process(watch, event);
+        else
+                on_line(watch, event);
+}
+
+/* ---- lists ---- */
+
+/* An incarnation that the list shows and no event told of. */
+static void found_running(struct pm2_watch *watch, struct pm2_instance *instance, pid_t pid, uint64_t start)
+{
+        const struct clock *clock = watch->pm2->options.clock;
+        bool known = instance->up; /* its start was told, its pid was not */
+        bool ordered = instance->ordered || !instance->said || watch->new_god || !known;
+        usec_t since = clock_of_ticks(clock, start), now = clock_now(clock);
+
+        if (instance->up && instance->pid > 0)
+                ended(watch, instance, watch->new_god ? ENDING_MANAGER : ordered_ending(instance, ENDING_UNKNOWN), 0, 0);
+        started(watch, instance, pid, start, since < now ? since : now, ordered);
+        instance->ordered = false;
+        instance->died = false;
+}
+
+static void take_row(struct pm2_watch *watch, struct pm2_instance *instance, const struct pm2_app *app)
+{
+        const struct proc *proc = &watch->pm2->options.directory->proc;
+        uint64_t start;
+        bool running = child_of_daemon(watch, app->pid, &start);
+
+        if (!instance->said)
+                say_word(watch, instance, app->status, app->pid, app->restarts);
+        if (running && (app->pid != instance->pid || start != instance->start))
+                found_running(watch, instance, app->pid, start);
+        else if (!running && instance->up && !pm2_proc_lives(proc, instance->pid, instance->start))
+                ended(watch, instance, watch->new_god ? ENDING_MANAGER : ordered_ending(instance, ENDING_UNKNOWN), 0, 0);
+        say_word(watch, instance, app->status, app->pid, app->restarts);
+}
+
+/* What the list lacks is gone, unless the daemon is too young to have brought it up. */
+static void drop_unlisted(struct pm2_watch *watch)
+{
+        struct pm2_directory *directory = watch->pm2->options.directory;
+        usec_t now = pm2_now(watch->pm2);
+
+        for (size_t i = directory->n_instances; i-- > 0;) {
+                struct pm2_instance *instance = directory->instances[i];
+
+                if (instance->home != watch->home || instance->listed || instance->touched > watch->list_sent)
+                        continue;
+                if (now < watch->settle_until)
+                        pm2_watch_want_list(watch, watch->settle_until - now);
+                else
+                        gone(watch, instance);
+        }
+}
+
+void pm2_apps_list(struct pm2_watch *watch, const struct pm2_app *apps, size_t n)
+{
+        struct pm2_directory *directory = watch->pm2->options.directory;
+
+        for (size_t i = 0; i < directory->n_instances; i++)
+                if (directory->instances[i]->home == watch->home)
+                        directory->instances[i]->listed = false;
+
+        for (size_t i = 0; i < n; i++) {
+                struct pm2_instance *instance = instance_of(watch, &apps[i]);
+
+                if (!instance)
+                        continue;
+                instance->listed = true;
+                if (instance->touched <= watch->list_sent)
+                        take_row(watch, instance, &apps[i]);
+                else /* it changed while the list was on its way */
+                        pm2_watch_want_list(watch, AFTERWARDS);
+        }
+        drop_unlisted(watch);
+        watch->new_god = false;
+}
+
+/* ---- the daemon is gone ---- */
+
+void pm2_apps_daemon_gone(struct pm2_watch *watch)
+{
+        const struct pm2_directory *directory = watch->pm2->options.directory;
+
+        for (size_t i = 0; i < directory->n_instances; i++) {
+                struct pm2_instance *instance = directory->instances[i];
+                struct fact fact = {
+                        .kind = FACT_PLANNED,
+                        .planned = {
+                                .ending = ENDING_MANAGER,
+                                .until = clock_now(watch->pm2->options.clock) + PLANNED_FOR,
+                                .by = "PM2 announced its end (pm2 kill, pm2 update or SIGTERM)",
+                        },
+                };
+
+                if (instance->home != watch->home)
+                        continue;
+                if (watch->killed)
+                        tell(watch, instance, &fact);
+                say(watch, instance, CLAIMED_UNKNOWN, "no daemon", 0, instance->restarts);
+        }
+}
+
+void pm2_apps_sweep(struct pm2_watch *watch)
+{
+        const struct pm2_directory *directory = watch->pm2->options.directory;
+
+        for (size_t i = 0; i < directory->n_instances; i++) {
+                struct pm2_instance *instance = directory->instances[i];
+
+                if (instance->home == watch->home && instance->up &&
+                    !pm2_proc_lives(&directory->proc, instance->pid, instance->start))
+                        ended(watch, instance, ENDING_MANAGER, 0, 0);
+        }
+}

@@ -1,0 +1,81 @@
+#pragma once
+/* What the files of the PM2 observer share: the watch of one home, and who does what with it. */
+#include "io/pm2_call.h"
+#include "io/pm2_proc.h"
+#include "observe/pm2.h"
+
+#define PM2_SOURCE_MAX 320
+
+struct pm2_stray {
+        pid_t pid;
+        uint64_t start;
+        uint32_t pm_id;
+        enum stray stray;
+        bool seen;
+        char agent[AGENT_ID_MAX];
+        sd_event_source *gone;
+        struct pm2 *pm2;
+};
+
+struct pm2 {
+        sd_event *event;
+        struct pm2_options options;
+        struct pm2_watch **watches;
+        size_t n_watches;
+        sd_event_source *search;
+        unsigned searches;
+        struct pm2_stray **strays;
+        size_t n_strays;
+        bool absent; /* said that there is no PM2 here */
+};
+
+/* One home: a connection that is always drained, and at most one list and one ping under way. */
+struct pm2_watch {
+        struct pm2 *pm2;
+        struct pm2_home *home;
+        char source[PM2_SOURCE_MAX];
+        enum source_state state; /* as last said */
+        int fd;
+        sd_event_source *io;
+        sd_event_source *timer;
+        sd_event_source *nudge; /* inotify on the home while nobody answers there */
+        struct pm2_event_reader reader;
+        struct pm2_call *list;
+        struct pm2_call *ping;
+        uint64_t events;    /* counted, so that a list older than an event does not undo it */
+        uint64_t list_sent; /* count of events when the list was asked for */
+        usec_t listed_at;   /* monotonic, as all below */
+        usec_t list_gap;
+        usec_t heard_at;
+        usec_t settle_until;
+        usec_t backoff;
+        usec_t list_due, ping_due, connect_due, sweep_due;
+        unsigned sweeps;
+        bool killed;    /* PM2 announced its own end */
+        bool had_god;
+        bool new_god;   /* apps of the daemon before are judged by the first list */
+        bool listed;    /* a list of this daemon has been taken in */
+};
+
+usec_t pm2_now(const struct pm2 *pm2);
+void pm2_tell(const struct pm2 *pm2, struct fact *fact);
+
+/* pm2_watch.c: the connection */
+int pm2_watch_new(struct pm2 *pm2, struct pm2_home *home, struct pm2_watch **ret);
+struct pm2_watch *pm2_watch_free(struct pm2_watch *watch);
+void pm2_watch_list_now(struct pm2_watch *watch);
+/* A list is wanted for what events do not tell; sooner ones win, a burst gets one. */
+void pm2_watch_want_list(struct pm2_watch *watch, usec_t delay);
+
+/* pm2_apps.c: what happens to the apps */
+void pm2_apps_event(struct pm2_watch *watch, const struct pm2_event *event);
+void pm2_apps_list(struct pm2_watch *watch, const struct pm2_app *apps, size_t n);
+void pm2_apps_daemon_gone(struct pm2_watch *watch); /* says so of each; planned when PM2 announced it */
+void pm2_apps_sweep(struct pm2_watch *watch);       /* ends those that went with their daemon */
+
+/* pm2_search.c: where there is PM2 */
+int pm2_search(struct pm2 *pm2, int (*found)(void *self, const char *home), void *self);
+
+/* pm2_stray.c: apps that run outside their daemon */
+void pm2_strays_scan(struct pm2 *pm2);
+void pm2_strays_done(struct pm2 *pm2);
