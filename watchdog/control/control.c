@@ -32,13 +32,15 @@ struct control {
 
 json_t *control_refuse(struct control_error *error, int exit_code, const char *next, const char *why, ...)
 {
+        char text[sizeof(error->why)];
         va_list args;
 
         error->exit_code = exit_code;
         text_copy(error->next, sizeof(error->next), next ? next : "");
         va_start(args, why);
-        vsnprintf(error->why, sizeof(error->why), why, args);
+        vsnprintf(text, sizeof(text), why, args);
         va_end(args);
+        text_copy_safe(error->why, sizeof(error->why), text); /* the cut may have split a character */
         return NULL;
 }
 
