@@ -21,6 +21,11 @@ live | fuzz) jobs=${JOBS:-2} ;; # live tests mostly wait, fuzzers use one core e
 *) jobs=${JOBS:-1} ;;
 esac
 
+# Tiers that one make runs side by side take turns, so that each one's lines stay together.
+mkdir -p "$B"
+exec 8>"$B/runner.lock"
+flock 8
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # timeout(1) puts each program into a group of its own, which Ctrl-C does not reach
@@ -51,7 +56,7 @@ start() {
                 else
                         exec timeout --kill-after=10 "$limit" "$2"
                 fi
-        ) >"$work/$1" 2>&1 </dev/null &
+        ) >"$work/$1" 2>&1 </dev/null 8>&- &
         pids[$1]=$!
 }
 

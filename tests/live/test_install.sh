@@ -1,0 +1,103 @@
+#!/bin/bash
+# The installed service: what systemd makes of the unit, what it leaves, and that uninstall leaves nothing.
+# shellcheck source=tests/live/bed.sh
+. "$(dirname "$0")/bed.sh"
+
+governor_make() { bed_run make -s -C /srv/governor B=/opt/gov PREFIX="${PREFIX:-/usr/local}" "$@"; }
+
+listing() { bed_run sh -c 'cd / && find etc run usr -xdev \( -path run/systemd -o -path run/log -o -path run/udev \) -prune -o -print | sort
+        find /etc -type f -exec lsattr {} + 2>/dev/null | sort'; }
+
+it_installs_and_starts_nothing() {
+        listing >"$BED_DIR/before"
+        governor_make install
+        bed_run test -x /usr/local/sbin/governord
+        bed_is inactive bed_run systemctl is-active governor
+        bed_run getent group governor
+        bed_is '700 root' bed_run stat -c '%a %U' /var/lib/governor
+}
+
+the_unit_is_clean() {
+        bed_run systemd-analyze verify --man=no governor.service 2>&1 | tee "$BED_DIR/verify"
+        [ ! -s "$BED_DIR/verify" ]
+        bed_run systemd-analyze security --offline=true --threshold=40 --no-pager /usr/local/lib/systemd/system/governor.service
+}
+
+it_says_when_it_is_ready() {
+        bed_run systemctl enable --now governor.service
+        bed_is active bed_run systemctl is-active governor
+        bed_run test -S /run/governor/governor.sock
+        bed_is 'governor 660' bed_run stat -c '%G %a' /run/governor/governor.sock
+}
+
+it_lives_in_the_hosts_namespaces() {
+        local pid
+        pid=$(bed_show governor MainPID)
+        for namespace in mnt net pid; do
+                bed_is "$(bed_run readlink /proc/1/ns/$namespace)" bed_run readlink "/proc/$pid/ns/$namespace"
+        done
+}
+
+it_may_no_more_than_its_features_need() {
+        local pid status
+        pid=$(bed_show governor MainPID)
+        status=$(bed_run cat "/proc/$pid/status")
+        # chown 0, dac_override 1, kill 5, sys_ptrace 19
+        grep -q '^CapBnd:.0000000000080023$' <<<"$status"
+        grep -q '^NoNewPrivs:.1$' <<<"$status"
+        grep -q '^Seccomp:.2$' <<<"$status"
+        bed_is -900 bed_run cat "/proc/$pid/oom_score_adj"
+}
+
+nothing_waits_for_it_at_boot() {
+        local after
+        after=$(bed_run systemctl list-dependencies --plain --after multi-user.target)
+        [[ $after != *governor.service* ]] || bed_fail "multi-user.target waits for governor.service"
+        bed_is 'multi-user.target' bed_show governor WantedBy
+        bed_is '' bed_show governor RequiredBy
+        bed_is 'shutdown.target' bed_show governor Before
+}
+
+it_comes_back_when_killed() {
+        bed_run kill -KILL "$(bed_show governor MainPID)"
+        bed_wait 10 '[ "$(bed_show governor NRestarts)" = 1 ] && bed_run systemctl is-active governor'
+}
+
+a_reload_keeps_it() {
+        local pid
+        pid=$(bed_show governor MainPID)
+        bed_run systemctl reload governor
+        bed_is "$pid" bed_show governor MainPID
+}
+
+uninstall_leaves_nothing_but_the_evidence() {
+        governor_make uninstall
+        bed_run test -e /var/lib/governor/audit.db
+        bed_run test ! -e /run/governor
+        listing >"$BED_DIR/after"
+        diff "$BED_DIR/before" "$BED_DIR/after"
+        governor_make uninstall PURGE=yes
+        bed_run test ! -e /var/lib/governor
+}
+
+it_installs_below_destdir_for_packagers() {
+        governor_make install DESTDIR=/srv/package PREFIX=/usr
+        bed_run grep -qx 'ExecStart=/usr/sbin/governord' /srv/package/usr/lib/systemd/system/governor.service
+        bed_run test ! -e /usr/lib/systemd/system/governor.service
+        governor_make uninstall DESTDIR=/srv/package PREFIX=/usr
+        bed_is '' bed_run find /srv/package -type f
+}
+
+bed_boot one
+# a tree that make may write into is not needed: it finds everything built
+bed_run cp -r /opt/src/. /srv/governor
+bed_story it_installs_and_starts_nothing
+bed_story the_unit_is_clean
+bed_story it_says_when_it_is_ready
+bed_story it_lives_in_the_hosts_namespaces
+bed_story it_may_no_more_than_its_features_need
+bed_story nothing_waits_for_it_at_boot
+bed_story it_comes_back_when_killed
+bed_story a_reload_keeps_it
+bed_story uninstall_leaves_nothing_but_the_evidence
+bed_story it_installs_below_destdir_for_packagers
