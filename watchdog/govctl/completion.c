@@ -1,0 +1,293 @@
+/* Shell completion, generated from the tables of verbs and options; agents and incidents are asked of the daemon. */
+#include <string.h>
+
+#include "govctl/daemon.h"
+#include "govctl/field.h"
+#include "govctl/options.h"
+#include "govctl/verbs.h"
+
+/* First words of the verbs, each once. */
+static void put_first_words(FILE *out, const char *between)
+{
+        for (size_t i = 0; i < verbs_n; i++) {
+                size_t length = strcspn(verbs[i].name, " ");
+
+                if (i > 0 && strncmp(verbs[i].name, verbs[i - 1].name, length) == 0 && verbs[i - 1].name[length] == ' ')
+                        continue;
+                fprintf(out, "%s%.*s", i > 0 ? between : "", (int) length, verbs[i].name);
+        }
+}
+
+static bool takes(const struct verb *verb, const struct option_row *row)
+{
+        return row->takes == TAKES_ALWAYS || (row->takes & verb->takes);
+}
+
+/* ---- bash ---- */
+
+static void bash_second_words(FILE *out, const char *first)
+{
+        size_t length = strlen(first);
+        const char *between = "";
+
+        for (size_t i = 0; i < verbs_n; i++)
+                if (strncmp(verbs[i].name, first, length) == 0 && verbs[i].name[length] == ' ') {
+                        fprintf(out, "%s%s", between, verbs[i].name + length + 1);
+                        between = " ";
+                }
+}
+
+static void bash_verb(FILE *out, const struct verb *verb)
+{
+        fprintf(out, "        '%s')\n                options='", verb->name);
+        for (size_t i = 0; i < option_rows_n; i++)
+                if (takes(verb, &option_rows[i]))
+                        fprintf(out, "%s--%s", i > 0 ? " " : "", option_rows[i].name);
+        fputs("'\n", out);
+        switch (verb->kind) {
+        case ARGUMENT_AGENT:
+                fputs("                words=$(govctl completion agents)\n", out);
+                break;
+        case ARGUMENT_INCIDENT:
+                fputs("                words=$(govctl completion incidents)\n", out);
+                break;
+        case ARGUMENT_EITHER:
+                fputs("                words=\"$(govctl completion agents) $(govctl completion incidents)\"\n", out);
+                break;
+        case ARGUMENT_VERB:
+                fputs("                words='", out);
+                put_first_words(out, " ");
+                fputs("'\n", out);
+                break;
+        case ARGUMENT_WORDS:
+                fputs("                words='", out);
+                for (const char *c = verb->arguments; *c; c++)
+                        if (!strchr("[]", *c))
+                                fputc(*c == '|' ? ' ' : *c, out);
+                fputs("'\n", out);
+                break;
+        case ARGUMENT_FILE:
+                fputs("                files=1\n", out);
+                break;
+        case ARGUMENT_NONE:
+                break;
+        }
+        fputs("                ;;\n", out);
+}
+
+static void bash_families(FILE *out)
+{
+        for (size_t i = 0; i < verbs_n; i++) {
+                const char *space = strchr(verbs[i].name, ' ');
+                char first[32];
+                size_t length = space ? (size_t) (space - verbs[i].name) : 0;
+
+                if (!space || length >= sizeof first ||
+                    (i > 0 && strncmp(verbs[i].name, verbs[i - 1].name, length + 1) == 0))
+                        continue;
+                memcpy(first, verbs[i].name, length);
+                first[length] = '\0';
+                fprintf(out, "        '%s')\n                words='", first);
+                bash_second_words(out, first);
+                fputs("'\n                ;;\n", out);
+        }
+}
+
+/* Options whose value is a path. */
+static void put_path_options(FILE *out)
+{
+        const char *between = "";
+
+        for (size_t i = 0; i < option_rows_n; i++) {
+                const char *argument = option_rows[i].argument;
+
+                if (!argument || (strcmp(argument, "FILE") != 0 && strcmp(argument, "DIR") != 0 && strcmp(argument, "PATH") != 0))
+                        continue;
+                fprintf(out, "%s--%s", between, option_rows[i].name);
+                between = " | ";
+        }
+}
+
+static void put_bash(FILE *out)
+{
+        fputs("# bash completion for govctl, printed by `govctl completion bash`\n"
+              "\n"
+              "_govctl() {\n"
+              "        local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} first= second= i\n"
+              "        local options= words= files=\n"
+              "        for ((i = 1; i < COMP_CWORD; i++)); do\n"
+              "                case ${COMP_WORDS[i]} in\n"
+              "                -*) ;;\n"
+              "                *) [ -z \"$first\" ] && first=${COMP_WORDS[i]} || : \"${second:=${COMP_WORDS[i]}}\" ;;\n"
+              "                esac\n"
+              "        done\n"
+              "        case $before in\n"
+              "        ",
+              out);
+        put_path_options(out);
+        fputs(") COMPREPLY=($(compgen -f -- \"$word\")) && return ;;\n"
+              "        esac\n"
+              "        case \"$first${second:+ $second}\" in\n"
+              "        '')\n"
+              "                options='",
+              out);
+        for (size_t i = 0; i < option_rows_n; i++)
+                if (option_rows[i].takes == TAKES_ALWAYS)
+                        fprintf(out, "--%s ", option_rows[i].name);
+        fputs("'\n                words='", out);
+        put_first_words(out, " ");
+        fputs("'\n                ;;\n", out);
+        bash_families(out);
+        for (size_t i = 0; i < verbs_n; i++)
+                bash_verb(out, &verbs[i]);
+        fputs("        esac\n"
+              "        case $word in\n"
+              "        -*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\")) ;;\n"
+              "        *)\n"
+              "                COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+              "                [ -z \"$files\" ] || COMPREPLY+=($(compgen -f -- \"$word\"))\n"
+              "                ;;\n"
+              "        esac\n"
+              "}\n"
+              "complete -F _govctl govctl\n",
+              out);
+}
+
+/* ---- zsh ---- */
+
+/* Text inside a zsh '...' specification: its own marks are escaped. */
+static void put_zsh_text(FILE *out, const char *text)
+{
+        for (const char *c = text; *c; c++) {
+                if (*c == '\'')
+                        fputs("'\\'", out);
+                else if (strchr(":[]\\", *c))
+                        fputc('\\', out);
+                fputc(*c, out);
+        }
+}
+
+static void zsh_option(FILE *out, const struct option_row *row)
+{
+        const char *argument = row->argument;
+        bool path = argument && (strcmp(argument, "FILE") == 0 || strcmp(argument, "DIR") == 0 || strcmp(argument, "PATH") == 0);
+
+        fprintf(out, " \\\n                        '--%s%s[", row->name, !argument ? "" : row->optional ? "=-" : "=");
+        put_zsh_text(out, row->help);
+        fputc(']', out);
+        if (argument)
+                fprintf(out, ":%s:%s", argument, path ? "_files" : "");
+        fputc('\'', out);
+}
+
+static void zsh_argument(FILE *out, const struct verb *verb)
+{
+        switch (verb->kind) {
+        case ARGUMENT_AGENT:
+                fputs(" \\\n                        '*:agent:($(govctl completion agents))'", out);
+                break;
+        case ARGUMENT_INCIDENT:
+                fputs(" \\\n                        '*:incident:($(govctl completion incidents))'", out);
+                break;
+        case ARGUMENT_EITHER:
+                fputs(" \\\n                        '*:agent or incident:($(govctl completion agents) $(govctl completion incidents))'", out);
+                break;
+        case ARGUMENT_FILE:
+                fputs(" \\\n                        '*:file:_files'", out);
+                break;
+        case ARGUMENT_VERB:
+                fputs(" \\\n                        '*:verb:(", out);
+                put_first_words(out, " ");
+                fputs(")'", out);
+                break;
+        case ARGUMENT_WORDS:
+                fputs(" \\\n                        '*:word:(", out);
+                for (const char *c = verb->arguments; *c; c++)
+                        if (!strchr("[]", *c))
+                                fputc(*c == '|' ? ' ' : *c, out);
+                fputs(")'", out);
+                break;
+        case ARGUMENT_NONE:
+                break;
+        }
+}
+
+static void zsh_verb(FILE *out, const struct verb *verb)
+{
+        fprintf(out, "        '%s')\n                _arguments", verb->name);
+        for (size_t i = 0; i < option_rows_n; i++)
+                if (takes(verb, &option_rows[i]))
+                        zsh_option(out, &option_rows[i]);
+        zsh_argument(out, verb);
+        fputs("\n                ;;\n", out);
+}
+
+static void put_zsh(FILE *out)
+{
+        fputs("#compdef govctl\n"
+              "# zsh completion for govctl, printed by `govctl completion zsh`\n"
+              "\n"
+              "_govctl() {\n"
+              "        local -a verbs\n"
+              "        verbs=(",
+              out);
+        for (size_t i = 0; i < verbs_n; i++) {
+                fputs("\n                '", out);
+                put_zsh_text(out, verbs[i].name);
+                fputc(':', out);
+                put_zsh_text(out, verbs[i].help);
+                fputc('\'', out);
+        }
+        fputs("\n        )\n"
+              "        local -a typed\n"
+              "        typed=(${${words[2,CURRENT-1]}:#-*})\n"
+              "        local verb=${typed[1]} family=\"${typed[1]} ${typed[2]}\"\n"
+              "        (( ${#typed} )) || { _describe verb verbs; return }\n"
+              "        [[ -z ${(M)verbs:#$family:*} ]] || verb=$family\n"
+              "        case $verb in\n",
+              out);
+        for (size_t i = 0; i < verbs_n; i++)
+                zsh_verb(out, &verbs[i]);
+        fputs("        *)\n"
+              "                local -a seconds\n"
+              "                seconds=(${${(M)verbs:#$verb *}#$verb })\n"
+              "                _describe verb seconds\n"
+              "                ;;\n"
+              "        esac\n"
+              "}\n"
+              "\n"
+              "_govctl \"$@\"\n",
+              out);
+}
+
+/* ---- what the scripts ask for while somebody types: one word a line, silence when there is no daemon ---- */
+
+static void put_words(struct call *call, const char *method, const char *key)
+{
+        json_auto_t *answer = NULL;
+        size_t i;
+        const json_t *item;
+
+        daemon_ask_quietly(call, method, NULL, &answer);
+        json_array_foreach ((json_t *) field(answer, method), i, item) {
+                page_put(&call->page, TINT_PLAIN, field_text(item, key));
+                page_end(&call->page);
+        }
+}
+
+enum code run_completion(struct call *call)
+{
+        const char *shell = call_argument(call);
+
+        if (strcmp(shell, "bash") == 0)
+                put_bash(call->page.out);
+        else if (strcmp(shell, "zsh") == 0)
+                put_zsh(call->page.out);
+        else if (strcmp(shell, "agents") == 0)
+                put_words(call, "agents", "name");
+        else if (strcmp(shell, "incidents") == 0)
+                put_words(call, "incidents", "id");
+        else
+                return call_complain(call, CODE_USAGE, "completion knows bash and zsh", shell, "govctl completion bash");
+        return CODE_OK;
+}

@@ -1,0 +1,39 @@
+#pragma once
+/* Asking the daemon: JSON-RPC 2.0 over its control socket, one object a line. */
+#include <jansson.h>
+
+#include "govctl/call.h"
+
+/* What ordinary questions may take, and orders that wait for a manager. */
+#define DAEMON_ANSWER (10 * USEC_PER_SEC)
+#define DAEMON_ORDER (120 * USEC_PER_SEC)
+
+struct daemon;
+
+/* Connects; complains and returns how to end when it cannot. Free with daemon_close(), which takes NULL and returns it. */
+enum code daemon_open(struct call *call, struct daemon **ret);
+struct daemon *daemon_close(struct daemon *daemon);
+
+/* One question, its answer. `parameters` is taken over (NULL: none). Complains when there is no good answer. */
+enum code daemon_ask(struct call *call, struct daemon *daemon, const char *method, json_t *parameters, usec_t patience,
+                     json_t **ret);
+
+/* Connects, asks one question and leaves. */
+enum code daemon_ask_once(struct call *call, const char *method, json_t *parameters, usec_t patience, json_t **ret);
+
+/* As daemon_ask_once() for verbs that can do without: no daemon, no answer, no complaint; *ret stays NULL. */
+void daemon_ask_quietly(struct call *call, const char *method, json_t *parameters, json_t **ret);
+
+/* The next line that the daemon pushes, or the timeout: 1, 0 or a negative errno. Lines that are no JSON are skipped. */
+int daemon_next(struct daemon *daemon, usec_t patience, json_t **ret);
+int daemon_fd(const struct daemon *daemon);
+
+/* Whether a line may lie here already, so that waiting for the descriptor would be in vain. */
+bool daemon_waiting(const struct daemon *daemon);
+
+const char *daemon_socket(const struct call *call);
+
+static inline void daemon_closep(struct daemon **daemon)
+{
+        daemon_close(*daemon);
+}

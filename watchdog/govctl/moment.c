@@ -1,0 +1,91 @@
+#include "govctl/moment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+usec_t moment_parse_utc(const char *text)
+{
+        struct tm tm = { 0 };
+        const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+        usec_t fraction = 0, unit = USEC_PER_SEC / 10;
+
+        if (!rest)
+                return 0;
+        if (*rest == '.')
+                for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
+                        fraction += unit * (usec_t) (*rest - '0');
+        time_t seconds = timegm(&tm);
+
+        return seconds < 0 ? 0 : (usec_t) seconds * USEC_PER_SEC + fraction;
+}
+
+usec_t moment_of(const json_t *value)
+{
+        if (json_is_integer(value))
+                return json_integer_value(value) > 0 ? (usec_t) json_integer_value(value) : 0;
+        return json_is_string(value) ? moment_parse_utc(json_string_value(value)) : 0;
+}
+
+/* "10m": that long before now. */
+static bool parse_span(const char *text, usec_t now, usec_t *ret)
+{
+        static const struct {
+                char letter;
+                usec_t unit;
+        } units[] = {
+                { 's', USEC_PER_SEC }, { 'm', USEC_PER_MINUTE }, { 'h', USEC_PER_HOUR }, { 'd', USEC_PER_DAY },
+        };
+        char *end;
+        unsigned long count = strtoul(text, &end, 10);
+
+        if (end == text || text[0] < '0' || text[0] > '9' || count > 100000 || strlen(end) != 1)
+                return false;
+        for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+                if (units[i].letter == *end) {
+                        *ret = usec_since(now, count * units[i].unit);
+                        return true;
+                }
+        return false;
+}
+
+static bool whole(const char *text, const char *format, struct tm *tm)
+{
+        const char *rest = strptime(text, format, tm);
+
+        return rest && *rest == '\0';
+}
+
+bool moment_parse_typed(const char *text, usec_t now, usec_t *ret)
+{
+        static const char *const dates[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S",
+                                             "%Y-%m-%d %H:%M", "%Y-%m-%d" };
+        time_t seconds = (time_t) (now / USEC_PER_SEC);
+        struct tm tm;
+
+        if (parse_span(text, now, ret))
+                return true;
+        if (text[0] && text[strlen(text) - 1] == 'Z' && moment_parse_utc(text)) {
+                *ret = moment_parse_utc(text);
+                return true;
+        }
+        localtime_r(&seconds, &tm);
+        tm.tm_sec = 0;
+        if (whole(text, "%H:%M", &tm)) {
+                tm.tm_isdst = -1;
+                time_t at = mktime(&tm);
+
+                *ret = (usec_t) (at > seconds ? at - 86400 : at) * USEC_PER_SEC; /* later than now: yesterday's */
+                return true;
+        }
+        for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++) {
+                memset(&tm, 0, sizeof tm);
+                if (!whole(text, dates[i], &tm))
+                        continue;
+                tm.tm_isdst = -1;
+                *ret = (usec_t) mktime(&tm) * USEC_PER_SEC;
+                return true;
+        }
+        return false;
+}

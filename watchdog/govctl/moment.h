@@ -1,0 +1,15 @@
+#pragma once
+/* Moments as text: those of the daemon's JSON, and those that a person types behind --since. */
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/usec.h"
+
+/* Unix microseconds from an integer or from "2026-01-31T14:30:00.123456Z"; 0 for anything else. */
+usec_t moment_of(const json_t *value);
+
+/* "2026-01-31T14:30:00.123456Z" */
+usec_t moment_parse_utc(const char *text);
+
+/* As typed: "10m", "2h", "3d" ago; "14:30" today or yesterday; "2026-01-31" and "2026-01-31T14:30[:05]" local time. */
+bool moment_parse_typed(const char *text, usec_t now, usec_t *ret);

@@ -1,0 +1,162 @@
+#include "govctl/options.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "govctl/suggest.h"
+
+#define FLAG(member) offsetof(struct options, member), 0
+#define TEXT(member) 0, offsetof(struct options, member)
+#define BOTH(flag, text) offsetof(struct options, flag), offsetof(struct options, text)
+
+/* clang-format off */
+const struct option_row option_rows[] = {
+        /* name            letter argument  optional  taken by      stored in            help */
+        { "all",            'a', NULL,       false, TAKES_ALL,     FLAG(all),            "everything, not only what matters now" },
+        { "color",          0,   "WHEN",     false, TAKES_ALWAYS,  TEXT(colour),         "always, never or auto (the default: on a terminal)" },
+        { "config",         0,   "FILE",     false, TAKES_POLICY,  TEXT(config),         "governor.yaml to read, default /etc/governor/governor.yaml" },
+        { "db",             0,   "FILE",     false, TAKES_DB,      TEXT(db),             "an audit.db elsewhere, such as a copy" },
+        { "follow",         'f', NULL,       false, TAKES_LOG,     FLAG(follow),         "go on with what happens from now on" },
+        { "help",           'h', NULL,       false, TAKES_ALWAYS,  FLAG(help),           "explain the verb" },
+        { "json",           'j', NULL,       false, TAKES_ALWAYS,  FLAG(json),           "data as JSON" },
+        { "key",            0,   "FILE",     false, TAKES_VERIFY,  TEXT(key),            "the seal.key that belongs to --db" },
+        { "lines",          'n', "N",        false, TAKES_LOG,     TEXT(lines),          "only the newest N, default 50; 0: all" },
+        { "max-age",        0,   "SECONDS",  false, TAKES_VERIFY,  TEXT(max_age),        "a log sealed longer ago is STALE" },
+        { "origin",         0,   NULL,       false, TAKES_ORIGIN,  FLAG(origin),         "say for each value where it was set" },
+        { "policies",       0,   "DIR",      false, TAKES_POLICY,  TEXT(policies),       "policies to read, default /etc/governor/policies.d" },
+        { "reason",         'r', "TEXT",     false, TAKES_REASON,  TEXT(reason),         "kept in the audit log with what you asked for" },
+        { "require-anchor", 0,   NULL,       false, TAKES_VERIFY,  FLAG(require_anchor), "without an anchor the log is not proven" },
+        { "root",           0,   "DIR",      false, TAKES_ROOT,    TEXT(root),           "examine the machine whose files are in DIR" },
+        { "since",          's', "TIME",     false, TAKES_LOG,     TEXT(since),          "from then on: 10m, 2h, 14:30, 2026-01-31, 2026-01-31T14:30" },
+        { "socket",         0,   "PATH",     false, TAKES_ALWAYS,  TEXT(socket),         "the daemon's socket, default $GOVERNOR_SOCKET or /run/governor/governor.sock" },
+        { "state",          0,   "DIR",      false, TAKES_STATE,   TEXT(state),          "state directory, default /var/lib/governor" },
+        { "version",        'V', NULL,       false, TAKES_ALWAYS,  FLAG(version),        "print the version of govctl" },
+        { "watch",          'w', "SECONDS",  true,  TAKES_WATCH,   BOTH(watch, every),   "show it again at every change and every 2 SECONDS" },
+        { "width",          0,   "COLUMNS",  false, TAKES_ALWAYS,  TEXT(width),          "width to write for, default the terminal's or 120" },
+};
+/* clang-format on */
+
+const size_t option_rows_n = sizeof option_rows / sizeof option_rows[0];
+
+/* getopt's values for rows without a letter lie beyond every character. */
+#define LONG_ONLY 0x1000
+
+static int row_value(size_t row)
+{
+        return option_rows[row].letter ? option_rows[row].letter : LONG_ONLY + (int) row;
+}
+
+static const struct option_row *row_by_value(int value)
+{
+        for (size_t i = 0; i < option_rows_n; i++)
+                if (row_value(i) == value)
+                        return &option_rows[i];
+        return NULL;
+}
+
+static bool row_taken(const struct option_row *row, unsigned takes)
+{
+        return row->takes == TAKES_ALWAYS || (row->takes & takes) != 0;
+}
+
+static void store(struct options *options, const struct option_row *row, const char *argument)
+{
+        char *base = (char *) options;
+
+        if (row->flag || !row->argument)
+                *(bool *) (base + row->flag) = true;
+        if (row->argument && argument)
+                *(const char **) (base + row->text) = argument;
+}
+
+/* What getopt_long() is told: the rows that this verb takes. */
+struct getopt_words {
+        struct option longs[32];
+        char shorts[80];
+};
+
+static void words_make(struct getopt_words *words, unsigned takes, bool leading)
+{
+        unsigned n = 0;
+
+        memset(words, 0, sizeof *words);
+        /* ':' in front tells a missing argument from an unknown option */
+        text_append(words->shorts, sizeof words->shorts, "%s:", leading ? "+" : "");
+        for (size_t i = 0; i < option_rows_n; i++) {
+                const struct option_row *row = &option_rows[i];
+
+                if (!row_taken(row, takes))
+                        continue;
+                words->longs[n++] = (struct option){
+                        .name = row->name,
+                        .has_arg = !row->argument ? no_argument : row->optional ? optional_argument : required_argument,
+                        .val = row_value(i),
+                };
+                if (row->letter)
+                        text_append(words->shorts, sizeof words->shorts, "%c%s", row->letter,
+                                    !row->argument ? "" : row->optional ? "::" : ":");
+        }
+}
+
+static enum code complain_unknown(const struct call *call, unsigned takes, const char *word)
+{
+        const char *candidates[32];
+        char what[256], next[256] = "govctl help", name[64];
+        size_t n = 0;
+
+        for (size_t i = 0; i < option_rows_n; i++)
+                if (row_taken(&option_rows[i], takes))
+                        candidates[n++] = option_rows[i].name;
+        while (*word == '-')
+                word++;
+        text_copy(name, sizeof name, word);
+        name[strcspn(name, "=")] = '\0';
+        snprintf(what, sizeof what, "unknown option '%s%s'", name[0] && name[1] ? "--" : "-", name);
+
+        const char *near = suggest(name, candidates, n);
+
+        if (near)
+                snprintf(next, sizeof next, "did you mean --%s? (govctl help shows all)", near);
+        for (size_t i = 0; i < option_rows_n; i++)
+                if (strcmp(option_rows[i].name, name) == 0)
+                        return call_complain(call, CODE_USAGE, what, "this verb does not take it, others do", next);
+        return call_complain(call, CODE_USAGE, what, "govctl has no such option", next);
+}
+
+static enum code complain_missing(const struct call *call, int value)
+{
+        const struct option_row *row = row_by_value(value);
+        char what[128], next[256];
+
+        snprintf(what, sizeof what, "--%s needs a value", row->name);
+        snprintf(next, sizeof next, "--%s %s: %s", row->name, row->argument, row->help);
+        return call_complain(call, CODE_USAGE, what, "nothing follows it", next);
+}
+
+enum code options_take(struct call *call, unsigned takes, bool leading, int argc, char **argv, int *ret_first)
+{
+        struct getopt_words words;
+
+        words_make(&words, takes, leading);
+        opterr = 0;
+        optind = 0; /* 0, not 1: glibc begins anew, also within a bundle of letters */
+        for (;;) {
+                int value = getopt_long(argc, argv, words.shorts, words.longs, NULL);
+                char letter[2] = { (char) optopt, '\0' };
+
+                if (value < 0)
+                        break;
+                if (value == ':')
+                        return complain_missing(call, optopt);
+                if (value == '?')
+                        return complain_unknown(call, takes,
+                                                optopt > 0 && optopt < LONG_ONLY && argv[optind - 1][1] != '-' ?
+                                                        letter :
+                                                        argv[optind - 1]);
+                store(&call->options, row_by_value(value), optarg);
+        }
+        *ret_first = optind;
+        return CODE_OK;
+}

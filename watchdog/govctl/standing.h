@@ -1,0 +1,34 @@
+#pragma once
+/* How an agent stands: whether somebody should look at it, and in which words and colour people are told. */
+#include <jansson.h>
+
+#include "govctl/page.h"
+
+/* In the order in which people should read them. */
+enum standing {
+        STANDING_FINE,
+        STANDING_UNSETTLED, /* starting, waiting, not known: not wrong yet */
+        STANDING_FINDING,   /* runs, but with an open incident */
+        STANDING_DOWN,      /* dead, quarantined, frozen, lost */
+        STANDING_LOOPING,
+        STANDING_N,
+};
+
+/* `agent` is one of the daemon's agent objects. */
+enum standing agent_standing(const json_t *agent);
+enum tint standing_tint(enum standing standing);
+
+/* The agents of a status in the order for people: worst first, then by name. A new array that borrows nothing. */
+json_t *agents_sorted(const json_t *agents);
+
+/* "exit code 1", "signal 9 (KILL)", "out of memory", "ordered by somebody": `last` is {ending, code, signal}; "" if never. */
+#define ENDING_WORDS_MAX 64
+char *ending_words(const json_t *last, char buffer[ENDING_WORDS_MAX]);
+
+/* "pm2", or "pm2 via agent-x.service". */
+#define MANAGER_WORDS_MAX 160
+char *manager_words(const json_t *agent, char buffer[MANAGER_WORDS_MAX]);
+
+/* "family.yaml:12" of a rule object, or its name, or "". `whole`: with the directories. */
+#define RULE_WORDS_MAX 256
+char *rule_words(const json_t *rule, bool whole, char buffer[RULE_WORDS_MAX]);

@@ -1,0 +1,18 @@
+#pragma once
+/* The state directory as govctl reads it: the audit log in it, by default or as the options say. */
+#include "audit/audit.h"
+#include "govctl/call.h"
+
+/* --state, $GOVERNOR_STATE or /var/lib/governor. */
+const char *state_directory(const struct call *call);
+
+/* Opens the log of --db or of the state directory for reading; complains when it cannot. */
+enum code state_open_log(struct call *call, struct audit_reader **ret);
+
+/* What could not be opened, and what may help. */
+enum code state_complain(struct call *call, int error, const char *path);
+
+static inline void audit_reader_closep(struct audit_reader **reader)
+{
+        audit_reader_close(*reader);
+}

@@ -1,0 +1,454 @@
+#include "govctl/status.h"
+
+#include <string.h>
+
+#include "base/fact.h"
+#include "base/text.h"
+#include "govctl/daemon.h"
+#include "govctl/field.h"
+#include "govctl/grid.h"
+#include "govctl/standing.h"
+#include "govctl/verbs.h"
+#include "govctl/watch.h"
+#include "io/cleanup.h"
+
+#define WINDOWS_MAX 4
+
+struct tally {
+        unsigned by[STANDING_N];
+        unsigned all, stopped, quarantined;
+};
+
+static struct tally count_agents(const json_t *agents)
+{
+        struct tally tally = { .all = (unsigned) json_array_size(agents) };
+        size_t i;
+        const json_t *agent;
+
+        json_array_foreach ((json_t *) agents, i, agent) {
+                tally.by[agent_standing(agent)]++;
+                tally.stopped += strcmp(field_text(agent, "effective"), "stopped") == 0;
+                tally.quarantined += field_true(agent, "quarantined");
+        }
+        return tally;
+}
+
+static bool source_blind(const json_t *source)
+{
+        return source_state_from_name(field_text(source, "state")) == SOURCE_BLIND;
+}
+
+enum code status_code(const json_t *status)
+{
+        struct tally tally = count_agents(field(status, "agents"));
+        size_t i;
+        const json_t *source;
+
+        if (tally.by[STANDING_FINDING] + tally.by[STANDING_DOWN] + tally.by[STANDING_LOOPING] > 0)
+                return CODE_FINDING;
+        if (field_true(status, "machine.safe_mode") || field_true(status, "machine.policy.bad"))
+                return CODE_FINDING;
+        if (json_array_size(field(status, "machine.incidents")) > 0)
+                return CODE_FINDING;
+        json_array_foreach ((json_t *) field(status, "sources"), i, source)
+                if (source_blind(source))
+                        return CODE_FINDING;
+        return CODE_OK;
+}
+
+/* ---- the machine ---- */
+
+/* Pieces of one line, joined by a dot; a piece that does not fit begins the next line. */
+static void put_piece(struct page *page, enum tint tint, const char *text)
+{
+        const char *dot = page_mark(page, " · ", " | ");
+
+        if (page->at > 0 && page->at + 3 + text_width(text) > page->width)
+                page_end(page);
+        if (page->at > 0)
+                page_put(page, TINT_FAINT, dot);
+        page_put(page, tint, text);
+}
+
+static void show_health(struct page *page, const json_t *status)
+{
+        struct tally tally = count_agents(field(status, "agents"));
+        unsigned wrong = tally.by[STANDING_FINDING] + tally.by[STANDING_DOWN] + tally.by[STANDING_LOOPING];
+        unsigned fine = tally.by[STANDING_FINE] - tally.stopped;
+        char text[96];
+
+        if (tally.all == 0) {
+                put_piece(page, TINT_WATCH, "no agents found");
+                return;
+        }
+        snprintf(text, sizeof text, "%u of %u agents healthy", fine, tally.all);
+        put_piece(page, wrong > 0 ? TINT_WATCH : TINT_GOOD, text);
+        if (wrong > 0) {
+                snprintf(text, sizeof text, "%u need%s you", wrong, wrong == 1 ? "s" : "");
+                put_piece(page, TINT_BAD, text);
+        }
+        if (tally.stopped > 0) {
+                snprintf(text, sizeof text, "%u stopped", tally.stopped);
+                put_piece(page, TINT_FAINT, text);
+        }
+}
+
+static void show_resources(struct page *page, const json_t *machine)
+{
+        char text[96], one[TEXT_BYTES_MAX], two[TEXT_BYTES_MAX], span[TEXT_SPAN_MAX];
+        uint64_t total = (uint64_t) field_number(machine, "memory_total_bytes");
+        uint64_t available = (uint64_t) field_number(machine, "memory_available_bytes");
+
+        if (total > 0) {
+                snprintf(text, sizeof text, "memory %s free of %s", text_bytes(one, available), text_bytes(two, total));
+                put_piece(page, available < total / 10 ? TINT_BAD : TINT_PLAIN, text);
+        }
+        if (field_given(machine, "load1_centi")) {
+                snprintf(text, sizeof text, "load %.2f", (double) field_number(machine, "load1_centi") / 100);
+                put_piece(page, TINT_PLAIN, text);
+        }
+        int64_t pressure = field_number(machine, "psi_memory_some_centi");
+
+        if (pressure >= 100) { /* a calm machine has none: worth a word from 1 % on */
+                snprintf(text, sizeof text, "memory pressure %d%%", (int) (pressure / 100));
+                put_piece(page, pressure >= 1000 ? TINT_BAD : TINT_WATCH, text);
+        }
+        if (field_number(machine, "uptime_s") > 0) {
+                snprintf(text, sizeof text, "up %s",
+                         text_span(span, (usec_t) field_number(machine, "uptime_s") * USEC_PER_SEC));
+                put_piece(page, TINT_PLAIN, text);
+        }
+}
+
+static void show_policy(struct page *page, const json_t *machine)
+{
+        char text[96];
+        int64_t rules = field_number(machine, "policy.rules");
+
+        if (field_true(machine, "policy.bad"))
+                put_piece(page, TINT_BAD, "the policy has errors: what was discovered is observed");
+        else if (field_true(machine, "policy.discovered"))
+                put_piece(page, TINT_PLAIN, "no policy: what was discovered is observed");
+        else if (rules > 0) {
+                snprintf(text, sizeof text, "policy of %d rule%s", (int) rules, rules == 1 ? "" : "s");
+                put_piece(page, TINT_PLAIN, text);
+        }
+        int64_t most = field_number(machine, "actions.at_most"), spent = field_number(machine, "actions.spent");
+
+        if (most > 0 && spent > 0) {
+                char span[TEXT_SPAN_MAX];
+
+                snprintf(text, sizeof text, "%d of %d actions in %s spent", (int) spent, (int) most,
+                         text_span(span, (usec_t) field_number(machine, "actions.within_s") * USEC_PER_SEC));
+                put_piece(page, spent >= most ? TINT_BAD : TINT_PLAIN, text);
+        }
+        snprintf(text, sizeof text, "governor %s", field_text(machine, "version"));
+        put_piece(page, TINT_FAINT, text);
+}
+
+static void show_sources(struct page *page, const json_t *sources)
+{
+        size_t i;
+        const json_t *source;
+
+        json_array_foreach ((json_t *) sources, i, source) {
+                char span[TEXT_SPAN_MAX], text[512];
+                usec_t since = (usec_t) field_number(source, "since");
+
+                if (!source_blind(source))
+                        continue;
+                snprintf(text, sizeof text, "Blind to %s for %s: %s", field_text(source, "name"),
+                         text_span(span, usec_since(page->now, since)), field_text(source, "why"));
+                page_wrap(page, TINT_BAD, 2, text);
+        }
+}
+
+static void show_machine_incidents(struct page *page, const json_t *incidents)
+{
+        size_t i;
+        const json_t *incident;
+
+        json_array_foreach ((json_t *) incidents, i, incident) {
+                char text[512];
+
+                const char *reason = json_string_value(json_array_get(field(incident, "evidence"), 0));
+
+                snprintf(text, sizeof text, "%s %s: %s", field_text(incident, "id"), field_text(incident, "cause"),
+                         reason ? reason : "");
+                page_wrap(page, TINT_BAD, 2, text);
+        }
+}
+
+void status_show_machine(struct page *page, const json_t *status)
+{
+        const json_t *machine = field(status, "machine");
+        bool safe = field_true(machine, "safe_mode");
+
+        put_piece(page, TINT_STRONG, field_text(machine, "host"));
+        put_piece(page, safe ? TINT_BAD : TINT_PLAIN,
+                  safe                              ? "safe mode" :
+                  field_true(machine, "disarmed") ? "disarmed" :
+                                                    field_text(machine, "mode"));
+        show_health(page, status);
+        page_end(page);
+        show_resources(page, machine);
+        show_policy(page, machine);
+        page_end(page);
+        show_sources(page, field(status, "sources"));
+        show_machine_incidents(page, field(machine, "incidents"));
+}
+
+/* ---- the agents ---- */
+
+enum {
+        COLUMN_AGENT,
+        COLUMN_MANAGER,
+        COLUMN_CLAIMED,
+        COLUMN_EFFECTIVE,
+        COLUMN_RESTARTS,
+        COLUMN_WINDOW,
+        COLUMN_MEMORY = COLUMN_WINDOW + WINDOWS_MAX,
+        COLUMN_CPU,
+        COLUMN_UP,
+        COLUMN_LAST,
+        COLUMN_INCIDENT,
+        COLUMN_N,
+};
+
+/* The windows that most people look at are those of the first agent; another rule's show in `govctl agents NAME`. */
+static unsigned window_titles(const json_t *agents, const char *titles[WINDOWS_MAX])
+{
+        size_t i;
+        const json_t *agent;
+        unsigned n = 0;
+
+        json_array_foreach ((json_t *) agents, i, agent) {
+                const char *key;
+                json_t *value;
+
+                json_object_foreach ((json_t *) field(agent, "incarnations"), key, value)
+                        if (n < WINDOWS_MAX)
+                                titles[n++] = key;
+                if (n > 0)
+                        break;
+        }
+        return n;
+}
+
+static void cell_windows(struct grid *grid, const json_t *agent, const char *const *titles, unsigned n)
+{
+        for (unsigned w = 0; w < n; w++) {
+                const json_t *count = json_object_get(field(agent, "incarnations"), titles[w]);
+                const json_t *limit = json_object_get(field(agent, "limits"), titles[w]);
+                int64_t seen = json_integer_value(count);
+                bool over = json_is_integer(limit) && seen > json_integer_value(limit);
+
+                if (count)
+                        grid_cell(grid, COLUMN_WINDOW + w, over ? TINT_BAD : seen ? TINT_PLAIN : TINT_FAINT, "%lld",
+                                  (long long) seen);
+        }
+}
+
+static void cell_last(struct grid *grid, const struct page *page, const json_t *agent)
+{
+        char words[ENDING_WORDS_MAX], ago[PAGE_AGO_MAX];
+        const json_t *last = field(agent, "last");
+
+        if (ending_words(last, words)[0])
+                grid_cell(grid, COLUMN_LAST, TINT_PLAIN, "%s, %s", words,
+                          page_ago(page, (usec_t) field_number(last, "at"), ago));
+}
+
+static void cell_numbers(struct grid *grid, const struct page *page, const json_t *agent)
+{
+        char bytes[TEXT_BYTES_MAX], span[TEXT_SPAN_MAX];
+        int64_t memory = field_number(agent, "memory_bytes"), cpu = field_number(agent, "cpu_permille");
+        usec_t since = (usec_t) field_number(agent, "since");
+
+        if (field_given(agent, "restarts"))
+                grid_cell(grid, COLUMN_RESTARTS, TINT_PLAIN, "%lld", (long long) field_number(agent, "restarts"));
+        if (memory > 0)
+                grid_cell(grid, COLUMN_MEMORY, TINT_PLAIN, "%s", text_bytes(bytes, (uint64_t) memory));
+        if (field_number(agent, "pid") > 0 && since > 0) {
+                grid_cell(grid, COLUMN_CPU, cpu >= 500 ? TINT_WATCH : TINT_PLAIN, "%d.%d%%", (int) (cpu / 10),
+                          (int) (cpu % 10));
+                grid_cell(grid, COLUMN_UP, TINT_PLAIN, "%s", text_span(span, usec_since(page->now, since)));
+        }
+}
+
+static void grid_agent(struct grid *grid, const struct page *page, const json_t *agent, const char *const *titles,
+                       unsigned titles_n)
+{
+        enum standing standing = agent_standing(agent);
+        int64_t instances = field_number(agent, "instances");
+        char manager[MANAGER_WORDS_MAX], copies[32] = "";
+        const char *word = field_text(agent, "word");
+
+        if (instances > 1)
+                snprintf(copies, sizeof copies, " (%d)", (int) instances);
+        grid_cell(grid, COLUMN_AGENT, standing >= STANDING_FINDING ? TINT_STRONG : TINT_PLAIN, "%s %s%s",
+                  standing == STANDING_FINE      ? page_mark(page, "●", "+") :
+                  standing == STANDING_UNSETTLED ? page_mark(page, "○", "o") :
+                                                   page_mark(page, "✗", "x"),
+                  field_text(agent, "name"), copies);
+        grid_cell(grid, COLUMN_MANAGER, TINT_FAINT, "%s", manager_words(agent, manager));
+        grid_cell(grid, COLUMN_CLAIMED, TINT_PLAIN, "%s", word[0] ? word : field_text(agent, "claimed"));
+        grid_cell(grid, COLUMN_EFFECTIVE, standing_tint(standing), "%s", field_text(agent, "effective"));
+        cell_windows(grid, agent, titles, titles_n);
+        cell_numbers(grid, page, agent);
+        cell_last(grid, page, agent);
+        grid_cell(grid, COLUMN_INCIDENT, TINT_BAD, "%s", field_text(agent, "incident"));
+        grid_end_row(grid);
+}
+
+static unsigned show_agents(struct page *page, const json_t *sorted, unsigned rows_max)
+{
+        const char *titles[WINDOWS_MAX] = { "", "", "", "" };
+        unsigned titles_n = window_titles(sorted, titles);
+        size_t i;
+        const json_t *agent;
+        /* clang-format off */
+        const struct column columns[COLUMN_N] = {
+                [COLUMN_AGENT]      = { "AGENT",     .rank = 0, .least = 10 },
+                [COLUMN_MANAGER]    = { "MANAGER",   .rank = 6, .least = 7 },
+                [COLUMN_CLAIMED]    = { "CLAIMED",   .rank = 2, .least = 7 },
+                [COLUMN_EFFECTIVE]  = { "EFFECTIVE", .rank = 0 },
+                [COLUMN_RESTARTS]   = { "RESTARTS",  .rank = 8, .right = true },
+                [COLUMN_WINDOW]     = { titles[0],   .rank = 1, .right = true },
+                [COLUMN_WINDOW + 1] = { titles[1],   .rank = 3, .right = true },
+                [COLUMN_WINDOW + 2] = { titles[2],   .rank = 3, .right = true },
+                [COLUMN_WINDOW + 3] = { titles[3],   .rank = 9, .right = true },
+                [COLUMN_MEMORY]     = { "MEMORY",    .rank = 4, .right = true },
+                [COLUMN_CPU]        = { "CPU",       .rank = 9, .right = true },
+                [COLUMN_UP]         = { "UP",        .rank = 5, .right = true },
+                [COLUMN_LAST]       = { "LAST END",  .rank = 7, .least = 12 },
+                [COLUMN_INCIDENT]   = { "INCIDENT",  .rank = 8 },
+        };
+        /* clang-format on */
+        _cleanup_(grid_freep) struct grid *grid = grid_new(columns, COLUMN_N);
+
+        if (!grid)
+                return (unsigned) json_array_size(sorted);
+        json_array_foreach ((json_t *) sorted, i, agent)
+                grid_agent(grid, page, agent, titles, titles_n);
+        return grid_print(grid, page, rows_max);
+}
+
+/* ---- one line of advice ---- */
+
+static void advise(struct page *page, const char *text)
+{
+        page_end(page);
+        page_put(page, TINT_STRONG, page_mark(page, "→ ", "> "));
+        page_wrap(page, TINT_STRONG, 2, text);
+}
+
+/* What to say of the agent that stands worst. */
+static void advise_agent(struct page *page, const json_t *agent, unsigned wrong, bool acts)
+{
+        const char *name = field_text(agent, "name"), *effective = field_text(agent, "effective");
+        const char *incident = field_text(agent, "incident");
+        char text[512];
+
+        snprintf(text, sizeof text, "%s is %s", name, effective);
+        if (field_true(agent, "quarantined"))
+                text_append(text, sizeof text, ": see govctl why %s, mend it, then govctl release %s", name, name);
+        else if (agent_standing(agent) == STANDING_FINDING)
+                text_append(text, sizeof text, ", but %s is open: govctl why %s", incident, incident);
+        else
+                text_append(text, sizeof text, "%s: govctl why %s", acts ? "" : " and Governor only observes", name);
+        if (wrong > 1)
+                text_append(text, sizeof text, " (%u more: govctl incidents)", wrong - 1);
+        advise(page, text);
+}
+
+static void show_advice(struct page *page, const json_t *status, const json_t *sorted)
+{
+        struct tally tally = count_agents(sorted);
+        unsigned wrong = tally.by[STANDING_FINDING] + tally.by[STANDING_DOWN] + tally.by[STANDING_LOOPING];
+        const json_t *incident = json_array_get(field(status, "machine.incidents"), 0);
+        const json_t *worst = json_array_get(sorted, 0);
+        char text[256];
+
+        if (field_true(status, "machine.safe_mode"))
+                advise(page, "Governor crashed too often and only observes: journalctl -u governor, then govctl safe-mode off");
+        else if (field_true(status, "machine.policy.bad"))
+                advise(page, "The policy has errors and is not in force: govctl policy check");
+        else if (incident) {
+                snprintf(text, sizeof text, "The whole machine is concerned: govctl why %s", field_text(incident, "id"));
+                advise(page, text);
+        } else if (wrong > 0)
+                advise_agent(page, worst, wrong, strcmp(field_text(worst, "mode"), "enforce") == 0);
+        else if (tally.all == 0)
+                advise(page, "Governor sees no agent yet: govctl doctor says what it cannot see and why");
+        else if (status_code(status) == CODE_FINDING)
+                advise(page, "Something is out of Governor's sight: govctl doctor");
+        else if (field_true(status, "machine.policy.discovered"))
+                advise(page, "To keep this as a policy: govctl discover >/etc/governor/policies.d/10-agents.yaml");
+}
+
+/* Lines around the table that a page of limited height must keep: machine, titles, what is left out, advice. */
+#define LINES_AROUND 9
+
+enum code status_show(struct page *page, const json_t *status)
+{
+        json_auto_t *sorted = agents_sorted(field(status, "agents"));
+        unsigned rows_max = page->height > LINES_AROUND + 1 ? page->height - LINES_AROUND : 0;
+
+        status_show_machine(page, status);
+        if (json_array_size(sorted) > 0) {
+                page_end(page);
+                unsigned left_out = show_agents(page, sorted, rows_max);
+
+                if (left_out > 0) {
+                        page_text(page, TINT_FAINT, "  and %u more", left_out);
+                        page_end(page);
+                }
+        }
+        show_advice(page, status, sorted);
+        return status_code(status);
+}
+
+/* The incidents of no agent: common-cause, blind, audit-broken. */
+static void add_machine_incidents(json_t *status, const json_t *incidents)
+{
+        json_t *own = json_array();
+        size_t i;
+        json_t *incident;
+
+        json_array_foreach ((json_t *) incidents, i, incident)
+                if (field_text(incident, "agent")[0] == '\0' && strcmp(field_text(incident, "state"), "open") == 0)
+                        json_array_append(own, incident);
+        json_object_set_new(json_object_get(status, "machine"), "incidents", own);
+}
+
+enum code status_ask(struct call *call, struct daemon *daemon, json_t **ret)
+{
+        json_auto_t *status = NULL, *incidents = NULL;
+        enum code code = daemon_ask(call, daemon, "status", NULL, DAEMON_ANSWER, &status);
+
+        if (code == CODE_OK)
+                code = daemon_ask(call, daemon, "incidents", NULL, DAEMON_ANSWER, &incidents);
+        if (code != CODE_OK)
+                return code;
+        add_machine_incidents(status, field(incidents, "incidents"));
+        *ret = json_incref(status);
+        return CODE_OK;
+}
+
+enum code run_status(struct call *call)
+{
+        _cleanup_(daemon_closep) struct daemon *daemon = NULL;
+        json_auto_t *status = NULL;
+        enum code code;
+
+        if (call->options.watch)
+                return watch_status(call);
+        code = daemon_open(call, &daemon);
+        if (code == CODE_OK)
+                code = status_ask(call, daemon, &status);
+        if (code != CODE_OK)
+                return code;
+        return call->options.json ? call_print_json(call, status, status_code(status)) :
+                                    status_show(&call->page, status);
+}

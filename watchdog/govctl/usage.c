@@ -1,0 +1,116 @@
+#include "govctl/usage.h"
+
+#include "govctl/options.h"
+#include "govctl/verbs.h"
+
+#define HELP_COLUMN 28
+
+static void show_option(struct page *page, const struct option_row *row)
+{
+        page_go(page, 2);
+        if (row->letter)
+                page_text(page, TINT_STRONG, "-%c, ", row->letter);
+        else
+                page_put(page, TINT_STRONG, "    ");
+        page_text(page, TINT_STRONG, row->optional ? "--%s[=%s]" : row->argument ? "--%s %s" : "--%s", row->name,
+                  row->argument);
+        page_go(page, HELP_COLUMN);
+        page_wrap(page, TINT_PLAIN, HELP_COLUMN, row->help);
+}
+
+static void show_options(struct page *page, unsigned takes, const char *title)
+{
+        bool any = false;
+
+        for (size_t i = 0; i < option_rows_n; i++) {
+                const struct option_row *row = &option_rows[i];
+
+                if (takes == TAKES_ALWAYS ? row->takes != TAKES_ALWAYS : !(row->takes & takes))
+                        continue;
+                if (!any) {
+                        page_end(page);
+                        page_put(page, TINT_STRONG, title);
+                        page_end(page);
+                }
+                any = true;
+                show_option(page, row);
+        }
+}
+
+static json_t *verb_json(const struct verb *verb)
+{
+        return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "name", verb->name, "arguments", verb->arguments, "help",
+                         verb->help, "about", verb->about, "needs_daemon", verb->daemon, "may_find", verb->finds);
+}
+
+static enum code usage_json(struct call *call, const struct verb *only)
+{
+        json_auto_t *list = json_array();
+
+        for (size_t i = 0; i < verbs_n; i++)
+                if (!only || only == &verbs[i])
+                        json_array_append_new(list, verb_json(&verbs[i]));
+
+        json_auto_t *json = json_pack("{s:i, s:O}", "schema_version", 1, "verbs", list);
+
+        return json ? call_print_json(call, json, CODE_OK) : call_out_of_memory(call);
+}
+
+enum code usage_all(struct call *call)
+{
+        struct page *page = &call->page;
+
+        if (call->options.json)
+                return usage_json(call, NULL);
+        page_wrap(page, TINT_PLAIN, 0, "govctl shows what Governor sees and asks it to act.");
+        page_end(page);
+        page_put(page, TINT_STRONG, "  govctl [OPTION...] [VERB [ARGUMENT...]]");
+        page_end(page);
+        page_end(page);
+        page_put(page, TINT_STRONG, "Verbs");
+        page_end(page);
+        for (size_t i = 0; i < verbs_n; i++) {
+                page_go(page, 2);
+                page_text(page, TINT_STRONG, "%s %s", verbs[i].name, verbs[i].arguments);
+                page_go(page, HELP_COLUMN);
+                page_wrap(page, TINT_PLAIN, HELP_COLUMN, verbs[i].help);
+        }
+        show_options(page, TAKES_ALWAYS, "Options of every verb");
+        page_end(page);
+        page_wrap(page, TINT_PLAIN, 0,
+                  "Ends with 0 ok, 1 failure, 2 usage, 3 a finding, 4 not permitted, 5 not found, 6 daemon unreachable, "
+                  "7 timed out or unproven, 130 interrupted.");
+        page_wrap(page, TINT_PLAIN, 0, "More: govctl help VERB, man govctl");
+        return CODE_OK;
+}
+
+enum code usage_verb(struct call *call, const struct verb *verb)
+{
+        struct page *page = &call->page;
+
+        if (call->options.json)
+                return usage_json(call, verb);
+        page_text(page, TINT_STRONG, "govctl %s %s", verb->name, verb->arguments);
+        page_end(page);
+        page_end(page);
+        page_wrap(page, TINT_PLAIN, 0, verb->about);
+        if (verb->finds)
+                page_wrap(page, TINT_PLAIN, 0, "Ends with 3 when it shows a finding.");
+        if (verb->takes != TAKES_ALWAYS)
+                show_options(page, verb->takes, "Its own options");
+        show_options(page, TAKES_ALWAYS, "Options of every verb");
+        return CODE_OK;
+}
+
+enum code run_help(struct call *call)
+{
+        unsigned words;
+
+        if (call->arguments_n == 0)
+                return usage_all(call);
+
+        const char *first = call->arguments[0], *second = call->arguments_n > 1 ? call->arguments[1] : NULL;
+        const struct verb *verb = verb_find(first, second, &words);
+
+        return verb ? usage_verb(call, verb) : verb_complain_unknown(call, first, second);
+}

@@ -1,0 +1,216 @@
+#include "govctl/verbs.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "govctl/options.h"
+#include "govctl/suggest.h"
+#include "govctl/usage.h"
+
+/* clang-format off */
+const struct verb verbs[] = {
+        { "status", "", 0, 0, ARGUMENT_NONE, TAKES_WATCH, true, true,
+          "the machine and its agents at a glance (what govctl alone shows)",
+          "Shows the machine, every agent with the state that its manager claims beside the one that is true, and one line of "
+          "advice. Agents in trouble come first.",
+          run_status },
+        { "agents", "[NAME]", 0, 1, ARGUMENT_AGENT, TAKES_ALWAYS, true, true,
+          "all agents, or all that is known of one",
+          "Without NAME lists the agents with their processes and rules; with NAME shows everything that is known of that one.",
+          run_agents },
+        { "incidents", "", 0, 0, ARGUMENT_NONE, TAKES_ALL, true, true,
+          "what is wrong now; --all: and what was",
+          "Lists the open incidents with their cause, count and rule; with --all those that are over too.",
+          run_incidents },
+        { "why", "AGENT|INCIDENT", 1, 1, ARGUMENT_EITHER, TAKES_ALWAYS, false, true,
+          "the story of an agent or incident: facts, rule, what followed",
+          "Tells what was seen, which rule (file and line) was broken, what was done, what else was considered and why it was not "
+          "done, and what comes next.",
+          run_why },
+        { "log", "[AGENT|INCIDENT]", 0, 1, ARGUMENT_EITHER, TAKES_ALL | TAKES_LOG | TAKES_STATE | TAKES_DB, false, false,
+          "what was found and done, from the audit log; --follow: from now on",
+          "Prints the audit log in sentences, oldest first. Bare facts are left out unless --all asks for them.",
+          run_log },
+        { "restart", "AGENT", 1, 1, ARGUMENT_AGENT, TAKES_REASON, false, true,
+          "restart an agent through its own manager, on the record",
+          "Asks the daemon to restart the agent through its manager. The restart is recorded as yours and does not count as a death.",
+          run_restart },
+        { "release", "AGENT", 1, 1, ARGUMENT_AGENT, TAKES_REASON, false, true,
+          "let an agent out of quarantine",
+          "Ends the quarantine and starts the agent. It is watched as in a trial: when it fails again it goes back.",
+          run_release },
+        { "acknowledge", "INCIDENT", 1, 1, ARGUMENT_INCIDENT, TAKES_REASON, false, true,
+          "close an incident that you have dealt with",
+          "Closes the incident in your name. It opens again under a new number when the cause is seen again.",
+          run_acknowledge },
+        { "discover", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
+          "print what runs here as a policy file to keep",
+          "Prints a policy, in observe mode, that names every agent found on this machine.",
+          run_discover },
+        { "reload", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
+          "read the policy again; a wrong one changes nothing",
+          "Makes the daemon read its policy again. When there is any error it keeps the old one and the errors are printed.",
+          run_reload },
+        { "audit verify", "", 0, 0, ARGUMENT_NONE, TAKES_VERIFY | TAKES_STATE | TAKES_DB, true, false,
+          "prove that the audit log is whole",
+          "Checks every record, the chain, the tree, the seals and the live key. Needs no daemon.",
+          run_audit_verify },
+        { "audit log", "", 0, 0, ARGUMENT_NONE, TAKES_LOG | TAKES_STATE | TAKES_DB, false, false,
+          "the records themselves, as they are stored",
+          "Prints raw record bodies, one a line, exactly as they were hashed.",
+          run_audit_log },
+        { "safe-mode", "[on|off]", 0, 1, ARGUMENT_WORDS, TAKES_ALWAYS, false, true,
+          "observe only, whatever the policy says; without a word: is it on?",
+          "In safe mode Governor sees, judges and records, and does nothing. It enters it by itself after three crashes in 10 minutes.",
+          run_safe_mode },
+        { "disarm", "--all", 0, 0, ARGUMENT_NONE, TAKES_ALL, false, true,
+          "undo all that Governor has set up on this machine",
+          "Stops all action until the policy is loaded again, and removes everything in the footprint file.",
+          run_disarm },
+        { "version", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, false,
+          "versions of govctl and of the daemon",
+          "Prints the version of govctl and, when it answers, of the daemon.",
+          run_version },
+        { "completion", "bash|zsh", 1, 1, ARGUMENT_WORDS, TAKES_ALWAYS, false, false,
+          "print the completion for a shell",
+          "Prints a script that completes verbs, options, agents and incidents.",
+          run_completion },
+        { "help", "[VERB]", 0, 2, ARGUMENT_VERB, TAKES_ALWAYS, false, false,
+          "this list, or one verb explained",
+          "Prints all verbs, or explains one.",
+          run_help },
+};
+/* clang-format on */
+
+const size_t verbs_n = sizeof verbs / sizeof verbs[0];
+
+const struct verb *verb_find(const char *first, const char *second, unsigned *ret_words)
+{
+        char both[64];
+
+        snprintf(both, sizeof both, "%s %s", first, second ? second : "");
+        for (size_t i = 0; i < verbs_n; i++) {
+                if (strcmp(verbs[i].name, first) != 0 && strcmp(verbs[i].name, both) != 0)
+                        continue;
+                *ret_words = strchr(verbs[i].name, ' ') ? 2 : 1;
+                return &verbs[i];
+        }
+        return NULL;
+}
+
+/* "check, show" for "policy"; false when no verb of two words begins with it. */
+static bool family_of(const char *first, char *members, size_t size)
+{
+        size_t length = strlen(first);
+
+        members[0] = '\0';
+        for (size_t i = 0; i < verbs_n; i++)
+                if (text_starts(verbs[i].name, first) && verbs[i].name[length] == ' ')
+                        text_append(members, size, "%s%s", members[0] ? ", " : "", verbs[i].name + length + 1);
+        return members[0] != '\0';
+}
+
+enum code verb_complain_unknown(const struct call *call, const char *first, const char *second)
+{
+        const char *names[64];
+        char typed[128], what[192], next[128] = "govctl help", members[128], why[160] = "there is no such verb";
+
+        snprintf(typed, sizeof typed, "%s%s%s", first, second ? " " : "", second ? second : "");
+        for (size_t i = 0; i < verbs_n; i++)
+                names[i] = verbs[i].name;
+
+        const char *near = NULL;
+
+        if (family_of(first, members, sizeof members)) {
+                snprintf(why, sizeof why, "%s needs one of: %s", first, members);
+                near = second ? suggest(typed, names, verbs_n) : NULL;
+                snprintf(next, sizeof next, "govctl %s %.*s", first, (int) strcspn(members, ","), members);
+        } else {
+                snprintf(typed, sizeof typed, "%s", first);
+                near = suggest(first, names, verbs_n);
+        }
+        snprintf(what, sizeof what, "unknown verb '%s'", typed);
+        if (near)
+                snprintf(next, sizeof next, "did you mean: govctl %s", near);
+        return call_complain(call, CODE_USAGE, what, why, next);
+}
+
+/* The value of --width or --color, where it says something of its own. */
+static enum code take_appearance(struct call *call)
+{
+        const char *when = call->options.colour, *width = call->options.width;
+
+        if (when && strcmp(when, "always") != 0 && strcmp(when, "never") != 0 && strcmp(when, "auto") != 0)
+                return call_complain(call, CODE_USAGE, "--color takes always, never or auto", when, "govctl --color never");
+        if (when && strcmp(when, "auto") != 0)
+                call->page.colour = strcmp(when, "always") == 0;
+        if (width) {
+                unsigned columns = 0;
+
+                if (sscanf(width, "%u", &columns) != 1 || columns < 40 || columns > 1000)
+                        return call_complain(call, CODE_USAGE, "--width takes a number from 40 to 1000", width,
+                                             "govctl --width 100");
+                call->page.width = columns;
+                call->page.width_chosen = true;
+        }
+        return CODE_OK;
+}
+
+static enum code check_arguments(const struct call *call)
+{
+        const struct verb *verb = call->verb;
+        char what[160], next[160];
+
+        if (call->arguments_n >= verb->least && call->arguments_n <= verb->most)
+                return CODE_OK;
+        snprintf(next, sizeof next, "usage: govctl %s %s", verb->name, verb->arguments);
+        if (call->arguments_n < verb->least)
+                snprintf(what, sizeof what, "%s needs %s", verb->name, verb->arguments);
+        else
+                snprintf(what, sizeof what, "%s: one argument too many: '%.80s'", verb->name,
+                         call->arguments[verb->most]);
+        return call_complain(call, CODE_USAGE, what, verb->help, next);
+}
+
+static enum code run_chosen(struct call *call)
+{
+        enum code code = take_appearance(call);
+
+        if (code == CODE_OK && call->options.help)
+                return usage_verb(call, call->verb);
+        if (code == CODE_OK && call->options.version)
+                return run_version(call);
+        if (code == CODE_OK)
+                code = check_arguments(call);
+        return code == CODE_OK ? call->verb->run(call) : code;
+}
+
+/* Options before the verb are those that every verb takes; `govctl --watch` is `govctl status --watch`. */
+enum code verb_run(struct call *call, int argc, char **argv)
+{
+        unsigned words = 0;
+        int first = 1;
+        enum code code = options_take(call, TAKES_WATCH, true, argc, argv, &first);
+
+        if (code != CODE_OK)
+                return code;
+        call->verb = &verbs[0];
+        if (first < argc) {
+                call->verb = verb_find(argv[first], first + 1 < argc ? argv[first + 1] : NULL, &words);
+                if (!call->verb)
+                        return call->options.help ? run_help(call) :
+                                                    verb_complain_unknown(call, argv[first],
+                                                                          first + 1 < argc ? argv[first + 1] : NULL);
+        } else if (call->options.help)
+                return usage_all(call);
+
+        /* getopt skips argv[0], which here is the last word of the verb */
+        int skip = words > 0 ? first + (int) words - 1 : first - 1;
+
+        code = options_take(call, call->verb->takes, false, argc - skip, argv + skip, &first);
+        if (code != CODE_OK)
+                return code;
+        call->arguments = (const char *const *) argv + skip + first;
+        call->arguments_n = (unsigned) (argc - skip - first);
+        return run_chosen(call);
+}

@@ -1,0 +1,63 @@
+#pragma once
+/* The verbs of govctl as one table: parsing, usage, completion and the man page's test read the same rows. */
+#include <stddef.h>
+
+#include "govctl/call.h"
+
+/* What an argument names, so that a shell can complete it. */
+enum argument_kind {
+        ARGUMENT_NONE,
+        ARGUMENT_AGENT,
+        ARGUMENT_INCIDENT,
+        ARGUMENT_EITHER,
+        ARGUMENT_FILE,
+        ARGUMENT_VERB,
+        ARGUMENT_WORDS, /* one of the words in `arguments`, as "on|off" */
+};
+
+struct verb {
+        const char *name;      /* one word or two */
+        const char *arguments; /* as usage shows them, "" for none */
+        unsigned least, most;
+        enum argument_kind kind;
+        unsigned takes;    /* option sets of options.h */
+        bool finds;        /* may end with CODE_FINDING */
+        bool daemon;       /* asks the daemon and cannot do without */
+        const char *help;  /* one line */
+        const char *about; /* what the man page says in more words */
+        enum code (*run)(struct call *call);
+};
+
+extern const struct verb verbs[];
+extern const size_t verbs_n;
+
+/* The verb that the words name and how many of them it took (1 or 2); NULL when they name none. */
+const struct verb *verb_find(const char *first, const char *second, unsigned *ret_words);
+
+/* Complains about words that name no verb. */
+enum code verb_complain_unknown(const struct call *call, const char *first, const char *second);
+
+/* Parses the arguments into the call and runs it: all of govctl, once its streams are set. */
+enum code verb_run(struct call *call, int argc, char **argv);
+
+/* One a verb or family of them, each in the file of its name. */
+enum code run_status(struct call *call);
+enum code run_agents(struct call *call);
+enum code run_discover(struct call *call);
+enum code run_incidents(struct call *call);
+enum code run_why(struct call *call);
+enum code run_log(struct call *call);
+enum code run_restart(struct call *call);
+enum code run_release(struct call *call);
+enum code run_acknowledge(struct call *call);
+enum code run_reload(struct call *call);
+enum code run_safe_mode(struct call *call);
+enum code run_disarm(struct call *call);
+enum code run_policy_check(struct call *call);
+enum code run_policy_show(struct call *call);
+enum code run_audit_verify(struct call *call);
+enum code run_audit_log(struct call *call);
+enum code run_doctor(struct call *call);
+enum code run_version(struct call *call);
+enum code run_completion(struct call *call);
+enum code run_help(struct call *call);

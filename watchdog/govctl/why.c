@@ -1,0 +1,290 @@
+/* The story of an agent or an incident, as somebody would tell it who was there. */
+#include <string.h>
+
+#include "base/text.h"
+#include "govctl/daemon.h"
+#include "govctl/field.h"
+#include "govctl/moment.h"
+#include "govctl/standing.h"
+#include "govctl/verbs.h"
+#include "govctl/words.h"
+
+#define TIME_COLUMN 2
+#define WORDS_COLUMN 16
+
+static void show_title(struct page *page, const char *title)
+{
+        page_end(page);
+        page_put(page, TINT_STRONG, title);
+        page_end(page);
+}
+
+/* The first sentence says how it is now: true state first, the manager's word after it. */
+static void show_present(struct page *page, const json_t *agent)
+{
+        enum standing standing = agent_standing(agent);
+        const char *word = field_text(agent, "word");
+        char text[512];
+
+        snprintf(text, sizeof text, "%s (%s) is %s", field_text(agent, "name"), field_text(agent, "id"),
+                 field_text(agent, "effective"));
+        if (word[0] && standing != STANDING_FINE)
+                text_append(text, sizeof text, ", whatever %s says: \"%s\"", field_text(agent, "manager"), word);
+        else if (word[0])
+                text_append(text, sizeof text, "; %s says \"%s\"", field_text(agent, "manager"), word);
+        text_append(text, sizeof text, ".");
+        page_wrap(page, standing_tint(standing), 0, text);
+}
+
+static void show_incident(struct page *page, const json_t *incident)
+{
+        char text[512], ago[PAGE_AGO_MAX], moment[PAGE_MOMENT_MAX];
+        usec_t opened = moment_of(field(incident, "opened")), resolved = moment_of(field(incident, "resolved"));
+        bool open = strcmp(field_text(incident, "state"), "open") == 0;
+        int64_t count = field_number(incident, "count");
+        size_t i;
+        const json_t *evidence;
+
+        snprintf(text, sizeof text, "Incident %s, %s: opened at %s, %s", field_text(incident, "id"),
+                 field_text(incident, "cause"), page_moment(page, opened, moment), page_ago(page, opened, ago));
+        if (!open && resolved > 0)
+                text_append(text, sizeof text, "; over since %s", page_moment(page, resolved, moment));
+        if (count > 0)
+                text_append(text, sizeof text, "; seen %lld time%s", (long long) count, count == 1 ? "" : "s");
+        text_append(text, sizeof text, ".");
+        page_wrap(page, TINT_PLAIN, 0, text);
+        json_array_foreach ((json_t *) field(incident, "evidence"), i, evidence) {
+                page_go(page, TIME_COLUMN);
+                page_wrap(page, TINT_STRONG, TIME_COLUMN, json_is_string(evidence) ? json_string_value(evidence) : "");
+        }
+}
+
+static void show_rule(struct page *page, const json_t *rule)
+{
+        char words[RULE_WORDS_MAX], text[RULE_WORDS_MAX + 256];
+        const char *name = field_text(rule, "name");
+
+        if (!rule || json_is_null(rule))
+                return;
+        rule_words(rule, true, words);
+        snprintf(text, sizeof text, "Rule %s", words[0] ? words : "of the built-in defaults");
+        if (name[0] && strcmp(name, words) != 0)
+                text_append(text, sizeof text, " (%s)", name);
+        text_append(text, sizeof text, ".");
+        page_wrap(page, TINT_PLAIN, 0, text);
+}
+
+/* Facts between two decisions, told in one sentence: a loop of 900 lives is one line, not 1,800. */
+struct run {
+        unsigned starts, ends, others;
+        const json_t *first, *last, *last_end;
+};
+
+static void run_add(struct run *run, const json_t *fact)
+{
+        const char *action = field_text(fact, "action");
+
+        if (strcmp(action, "fact.started") == 0)
+                run->starts++;
+        else if (strcmp(action, "fact.ended") == 0) {
+                run->ends++;
+                run->last_end = fact;
+        } else if (strcmp(action, "fact.died") != 0) /* the manager tells the same, with the cause */
+                run->others++;
+        run->first = run->first ? run->first : fact;
+        run->last = fact;
+}
+
+static void begin_step(struct page *page, const json_t *step)
+{
+        char moment[PAGE_MOMENT_MAX];
+
+        page_go(page, TIME_COLUMN);
+        page_put(page, TINT_FAINT, page_moment(page, moment_of(field(step, "ts")), moment));
+        page_go(page, WORDS_COLUMN);
+}
+
+static void run_show(struct page *page, struct run *run)
+{
+        char text[RECORD_WORDS_MAX] = "", words[ENDING_WORDS_MAX], span[TEXT_SPAN_MAX];
+        usec_t took = run->first ? usec_since(moment_of(field(run->last, "ts")), moment_of(field(run->first, "ts"))) : 0;
+
+        if (run->starts + run->ends == 1 || (run->starts + run->ends == 0 && run->others > 0))
+                record_words(run->last_end ? run->last_end : run->last, text);
+        else if (run->starts + run->ends > 1) {
+                snprintf(text, sizeof text, "started %u time%s and ended %u time%s", run->starts, run->starts == 1 ? "" : "s",
+                         run->ends, run->ends == 1 ? "" : "s");
+                if (took >= USEC_PER_SEC)
+                        text_append(text, sizeof text, " in %s", text_span(span, took));
+                if (run->last_end)
+                        text_append(text, sizeof text, "; last end: %s",
+                                    ending_words(field(run->last_end, "details"), words));
+        }
+        if (text[0]) {
+                begin_step(page, run->first);
+                page_wrap(page, TINT_FAINT, WORDS_COLUMN, text);
+        }
+        *run = (struct run){ 0 };
+}
+
+/* The outcome that names this step as its intent. */
+static const json_t *outcome_of(const json_t *story, const json_t *step)
+{
+        int64_t seq = field_number(step, "seq");
+        size_t i;
+        const json_t *other;
+
+        json_array_foreach ((json_t *) story, i, other)
+                if (field_given(other, "details.intent") && field_number(other, "details.intent") == seq)
+                        return other;
+        return NULL;
+}
+
+/* An intent is told together with what came of it. */
+static void show_step(struct page *page, const json_t *story, const json_t *step)
+{
+        char words[RECORD_WORDS_MAX], after[RECORD_WORDS_MAX];
+        bool pending = strcmp(field_text(step, "outcome"), "pending") == 0;
+        const json_t *outcome = pending ? outcome_of(story, step) : NULL;
+        enum tint tint = record_tint(outcome ? outcome : step);
+
+        begin_step(page, step);
+        record_words(step, words);
+        text_append(words, sizeof words, " (#%lld)", (long long) field_number(step, "seq"));
+        page_wrap(page, pending ? TINT_PLAIN : tint, WORDS_COLUMN, words);
+        if (!pending)
+                return;
+        begin_step(page, outcome ? outcome : step);
+        page_put(page, TINT_FAINT, page_mark(page, "└ ", "  "));
+        page_wrap(page, outcome ? tint : TINT_WATCH, WORDS_COLUMN + 2,
+                  outcome ? record_words(outcome, after) : "no outcome yet");
+}
+
+static void show_story(struct page *page, const json_t *story)
+{
+        struct run run = { 0 };
+        size_t i;
+        const json_t *step;
+
+        show_title(page, "What happened");
+        if (json_array_size(story) == 0) {
+                page_go(page, TIME_COLUMN);
+                page_wrap(page, TINT_PLAIN, TIME_COLUMN, "Nothing that Governor had to judge or do.");
+        }
+        json_array_foreach ((json_t *) story, i, step) {
+                if (strcmp(field_text(step, "action"), "fact.remembered") == 0 || field_given(step, "details.intent"))
+                        continue;
+                if (record_is_fact(step) && record_is_noise(step)) {
+                        run_add(&run, step);
+                        continue;
+                }
+                run_show(page, &run);
+                show_step(page, story, step);
+        }
+        run_show(page, &run);
+}
+
+/* What was due and not done stands in the story too; here it is with its reason, each kind once, the newest one. */
+static bool told_later(const json_t *story, size_t index)
+{
+        const json_t *step = json_array_get(story, index);
+
+        for (size_t i = index + 1; i < json_array_size(story); i++) {
+                const json_t *other = json_array_get(story, i);
+
+                if (strcmp(field_text(other, "action"), field_text(step, "action")) == 0 &&
+                    strcmp(field_text(other, "details.withheld"), field_text(step, "details.withheld")) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void show_considered(struct page *page, const json_t *story)
+{
+        bool any = false;
+
+        for (size_t i = 0; i < json_array_size(story); i++) {
+                const json_t *step = json_array_get(story, i);
+                const char *action = field_text(step, "action"), *purpose = field_text(step, "details.purpose");
+                char text[512];
+
+                if (!record_withheld(step)[0] || told_later(story, i))
+                        continue;
+                if (!any)
+                        show_title(page, "What else was considered");
+                any = true;
+                snprintf(text, sizeof text, "%s%s%s%s: not done, because %s.", text_starts(action, "agent.") ? action + 6 : action,
+                         purpose[0] ? " (" : "", purpose, purpose[0] ? ")" : "", record_withheld(step));
+                page_go(page, TIME_COLUMN);
+                page_wrap(page, TINT_PLAIN, 4, text);
+        }
+}
+
+static void show_advice(struct page *page, const char *text)
+{
+        page_go(page, TIME_COLUMN);
+        page_wrap(page, TINT_STRONG, 4, text);
+}
+
+/* What comes by itself, then what a person may type. */
+static void show_next(struct page *page, const json_t *agent, const json_t *incident)
+{
+        char text[256], ago[PAGE_AGO_MAX], moment[PAGE_MOMENT_MAX];
+        const char *name = field_text(agent, "name"), *waiting = field_text(agent, "waiting_for");
+        usec_t next = (usec_t) field_number(agent, "next");
+        bool open = strcmp(field_text(incident, "state"), "open") == 0;
+
+        show_title(page, "What comes next");
+        if (next > 0) {
+                snprintf(text, sizeof text, "%s %s (%s), by itself.", waiting[0] ? waiting : "a new look",
+                         page_ago(page, next, ago), page_moment(page, next, moment));
+                page_go(page, TIME_COLUMN);
+                page_wrap(page, TINT_PLAIN, 4, text);
+        }
+        if (field_true(agent, "quarantined")) {
+                snprintf(text, sizeof text, "govctl release %s     when it is mended", name);
+                show_advice(page, text);
+        } else if (agent && agent_standing(agent) >= STANDING_DOWN &&
+                   strcmp(field_text(agent, "mode"), "enforce") != 0) {
+                page_go(page, TIME_COLUMN);
+                page_wrap(page, TINT_PLAIN, 4, "Nothing: this rule only observes. With mode: enforce Governor would act.");
+        }
+        if (open) {
+                snprintf(text, sizeof text, "govctl acknowledge %s     when you have dealt with it",
+                         field_text(incident, "id"));
+                show_advice(page, text);
+        } else if (next == 0 && !field_true(agent, "quarantined")) {
+                page_go(page, TIME_COLUMN);
+                page_wrap(page, TINT_PLAIN, 4, "Nothing is due.");
+        }
+}
+
+static void show(struct page *page, const json_t *answer)
+{
+        const json_t *agent = field(answer, "agent"), *incident = field(answer, "incident");
+
+        if (agent && !json_is_null(agent))
+                show_present(page, agent);
+        else
+                page_wrap(page, TINT_PLAIN, 0, field_text(answer, "subject"));
+        if (incident && !json_is_null(incident))
+                show_incident(page, incident);
+        show_rule(page, field_given(answer, "agent.rule") ? field(answer, "agent.rule") : field(answer, "incident.rule"));
+        show_story(page, field(answer, "story"));
+        show_considered(page, field(answer, "story"));
+        show_next(page, agent, incident);
+}
+
+enum code run_why(struct call *call)
+{
+        json_auto_t *answer = NULL;
+        json_t *parameters = json_pack("{s:s}", "what", call_argument(call));
+        enum code code = daemon_ask_once(call, "why", parameters, DAEMON_ANSWER, &answer);
+
+        if (code != CODE_OK)
+                return code;
+        if (call->options.json)
+                return call_print_json(call, answer, CODE_OK);
+        show(&call->page, answer);
+        return CODE_OK;
+}

@@ -1,0 +1,294 @@
+#include "govctl/words.h"
+
+#include <string.h>
+
+#include "base/agent.h"
+#include "base/decision.h"
+#include "base/fact.h"
+#include "base/text.h"
+#include "govctl/field.h"
+#include "govctl/moment.h"
+#include "govctl/standing.h"
+
+#define SUBJECT_COLUMN 16
+#define WORDS_COLUMN 34
+
+/* What an action is called before it, after it, and after it failed. The first row that fits counts. */
+struct phrase {
+        const char *action;  /* whole */
+        const char *purpose; /* details.purpose; NULL: any */
+        const char *before, *after, *failed;
+};
+
+/* clang-format off */
+static const struct phrase phrases[] = {
+        { "agent.restart",       "asked",      "restarting it, as asked",    "restarted, as asked",     "could not be restarted" },
+        { "agent.restart",       NULL,         "restarting it",              "restarted",               "could not be restarted" },
+        { "agent.stop",          "quarantine", "putting it into quarantine", "put into quarantine",     "could not be put into quarantine" },
+        { "agent.stop",          "backoff",    "stopping it for a pause",    "stopped for a pause",     "could not be stopped" },
+        { "agent.stop",          NULL,         "stopping it",                "stopped",                 "could not be stopped" },
+        { "agent.start",         "trial",      "starting it for a trial",    "started for a trial",     "could not be started for its trial" },
+        { "agent.start",         "asked",      "starting it, as asked",      "started, as asked",       "could not be started" },
+        { "agent.start",         NULL,         "starting it again",          "started again",           "could not be started" },
+        { "policy.load",         NULL,         "loading the policy",         "policy loaded",           "policy not loaded" },
+        { "judge.start",         NULL,         "Governor begins to judge",   "Governor begins to judge", "Governor could not begin" },
+        { "judge.stop",          NULL,         "Governor ends",              "Governor ends",           "Governor could not end" },
+        { "audit.genesis",       NULL,         "the log begins",             "the log begins",          "the log could not begin" },
+        { "audit.start",         NULL,         "the log goes on",            "the log goes on",         "the log could not go on" },
+        { "audit.heartbeat",     NULL,         "the log is alive",           "the log is alive",        "the log is not alive" },
+        { "audit.foreign_write", NULL,         "somebody else wrote to it",  "somebody else wrote to it", "somebody else wrote to it" },
+};
+
+static const char *const withheld_words[WITHHELD_N] = {
+        [WITHHELD_BUDGET]       = "the machine's budget of actions is spent",
+        [WITHHELD_COMMON_CAUSE] = "many agents fail at once: the common cause comes first",
+        [WITHHELD_TOO_MANY]     = "too large a share of the agents would be in quarantine",
+        [WITHHELD_CRITICAL]     = "a critical agent is slowed, never quarantined",
+        [WITHHELD_HUMAN]        = "a human acted on it in the last minutes, and humans go first",
+        [WITHHELD_GRACE]        = "the machine or the agent has just started",
+        [WITHHELD_BASE_FIRST]   = "an agent that it comes after is healed first",
+        [WITHHELD_BLIND]        = "the evidence is incomplete",
+        [WITHHELD_SAFE_MODE]    = "safe mode",
+};
+/* clang-format on */
+
+static bool is(const json_t *record, const char *path, const char *text)
+{
+        return strcmp(field_text(record, path), text) == 0;
+}
+
+/* ---- facts ---- */
+
+static void say_agent(const json_t *details, char *words)
+{
+        text_append(words, RECORD_WORDS_MAX, "%s says \"%s\"", field_text(details, "manager"), field_text(details, "word"));
+        if (field_number(details, "pid") > 0)
+                text_append(words, RECORD_WORDS_MAX, ", pid %lld", (long long) field_number(details, "pid"));
+        text_append(words, RECORD_WORDS_MAX, ", restarts %lld%s", (long long) field_number(details, "restarts"),
+                    field_true(details, "first") ? ", at first sight" : "");
+}
+
+static void say_started(const json_t *details, char *words)
+{
+        text_append(words, RECORD_WORDS_MAX, "it %s as pid %lld", field_true(details, "ordered") ? "was started" : "started",
+                    (long long) field_number(details, "pid"));
+}
+
+static void say_ended(const json_t *details, char *words)
+{
+        char ending[ENDING_WORDS_MAX];
+
+        text_append(words, RECORD_WORDS_MAX, "it ended: %s", ending_words(details, ending));
+}
+
+static void say_died(const json_t *details, char *words)
+{
+        text_append(words, RECORD_WORDS_MAX, "process %lld is gone", (long long) field_number(details, "pid"));
+}
+
+static void say_depends(const json_t *details, char *words)
+{
+        text_append(words, RECORD_WORDS_MAX, "it %s %s", field_text(details, "dependency"), field_text(details, "on"));
+}
+
+static void say_source(const json_t *details, char *words)
+{
+        const char *why = field_text(details, "why");
+
+        text_append(words, RECORD_WORDS_MAX, "%s is %s%s%s", field_text(details, "name"), field_text(details, "state"),
+                    why[0] ? ": " : "", why);
+}
+
+static void say_planned(const json_t *details, char *words)
+{
+        text_append(words, RECORD_WORDS_MAX, "restarts are planned by %s", field_text(details, "by"));
+}
+
+static void say_stray(const json_t *details, char *words)
+{
+        text_append(words, RECORD_WORDS_MAX, "%s, pid %lld", field_text(details, "stray"),
+                    (long long) field_number(details, "pid"));
+}
+
+static void say_asked(const json_t *details, char *words)
+{
+        const char *reason = field_text(details, "reason");
+
+        text_append(words, RECORD_WORDS_MAX, "%s asked for %s%s%s", field_text(details, "who"), field_text(details, "ask"),
+                    reason[0] ? ": " : "", reason);
+}
+
+/* clang-format off */
+static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
+        [FACT_AGENT]   = say_agent,
+        [FACT_STARTED] = say_started,
+        [FACT_ENDED]   = say_ended,
+        [FACT_DIED]    = say_died,
+        [FACT_DEPENDS] = say_depends,
+        [FACT_SOURCE]  = say_source,
+        [FACT_PLANNED] = say_planned,
+        [FACT_STRAY]   = say_stray,
+        [FACT_ASKED]   = say_asked,
+};
+/* clang-format on */
+
+static enum fact_kind fact_kind_of(const json_t *record)
+{
+        const char *action = field_text(record, "action");
+
+        return text_starts(action, "fact.") ? fact_kind_from_name(action + strlen("fact.")) : FACT_NONE;
+}
+
+/* ---- decisions and outcomes ---- */
+
+static const struct phrase *phrase_for(const json_t *record)
+{
+        for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
+                if (is(record, "action", phrases[i].action) &&
+                    (!phrases[i].purpose || is(record, "details.purpose", phrases[i].purpose)))
+                        return &phrases[i];
+        return NULL;
+}
+
+const char *record_withheld(const json_t *record)
+{
+        const char *name = field_text(record, "details.withheld");
+
+        for (unsigned i = WITHHELD_NOT + 1; i < WITHHELD_N; i++)
+                if (strcmp(name, withheld_name((enum withheld) i)) == 0)
+                        return withheld_words[i];
+        return "";
+}
+
+static void say_action(const json_t *record, char *words)
+{
+        const struct phrase *phrase = phrase_for(record);
+        const char *said = field_text(record, "action"), *open = "";
+
+        if (phrase && (is(record, "outcome", "pending") || is(record, "details.outcome", "dry") || record_withheld(record)[0]))
+                said = phrase->before;
+        else if (phrase && is(record, "outcome", "unknown"))
+                said = phrase->before, open = ", what came of it is not known";
+        else if (phrase)
+                said = is(record, "outcome", "fail") || is(record, "outcome", "denied") ? phrase->failed : phrase->after;
+        text_append(words, RECORD_WORDS_MAX, "%s%s", said, open);
+        if (record_withheld(record)[0])
+                text_append(words, RECORD_WORDS_MAX, ", withheld because %s", record_withheld(record));
+}
+
+static void say_finding(const json_t *record, char *words)
+{
+        text_append(words, RECORD_WORDS_MAX, "%s%s", field_text(record, "action") + strlen("finding."),
+                    is(record, "details.state", "resolve") ? " is over" :
+                    is(record, "details.state", "worsen")  ? " goes on" :
+                                                             " found");
+}
+
+/* What is left to say of a record that has no words of its own: its numbers and short texts. */
+static void say_details(const json_t *details, char *words)
+{
+        const char *key;
+        json_t *value;
+        bool any = false;
+
+        json_object_foreach ((json_t *) details, key, value) {
+                if (strcmp(key, "at") == 0)
+                        continue;
+                if (json_is_integer(value))
+                        text_append(words, RECORD_WORDS_MAX, "%s%s=%lld", any ? " " : ": ", key,
+                                    (long long) json_integer_value(value));
+                else if (json_is_string(value) && json_string_length(value) > 0 && json_string_length(value) < 80)
+                        text_append(words, RECORD_WORDS_MAX, "%s%s=%s", any ? " " : ": ", key, json_string_value(value));
+                else
+                        continue;
+                any = true;
+        }
+}
+
+char *record_words(const json_t *record, char buffer[RECORD_WORDS_MAX])
+{
+        const char *action = field_text(record, "action"), *told = field_text(record, "text");
+        const char *reason = field_text(record, "details.reason"), *text = field_text(record, "details.text");
+        enum fact_kind kind = fact_kind_of(record);
+
+        buffer[0] = '\0';
+        if (told[0]) {
+                text_append(buffer, RECORD_WORDS_MAX, "%s", told);
+                return buffer;
+        }
+        if (kind != FACT_NONE && fact_words[kind]) {
+                fact_words[kind](field(record, "details"), buffer);
+                return buffer;
+        }
+        if (text_starts(action, "finding."))
+                say_finding(record, buffer);
+        else
+                say_action(record, buffer);
+        if (reason[0])
+                text_append(buffer, RECORD_WORDS_MAX, ": %s", reason);
+        if (text[0])
+                text_append(buffer, RECORD_WORDS_MAX, ": %s", text);
+        if (!reason[0] && !text[0] && !phrase_for(record))
+                say_details(field(record, "details"), buffer);
+        return buffer;
+}
+
+bool record_is_fact(const json_t *record)
+{
+        return text_starts(field_text(record, "action"), "fact.");
+}
+
+/* What people asked for is a fact to the judge and news to other people. */
+bool record_is_noise(const json_t *record)
+{
+        enum fact_kind kind = fact_kind_of(record);
+
+        if (kind == FACT_ASKED || kind == FACT_SOURCE)
+                return false;
+        return record_is_fact(record) || is(record, "action", "audit.heartbeat") || is(record, "action", "judge.stop");
+}
+
+enum tint record_tint(const json_t *record)
+{
+        if (is(record, "details.outcome", "dry"))
+                return TINT_FAINT;
+        if (record_withheld(record)[0])
+                return TINT_WATCH;
+        if (is(record, "outcome", "fail") || is(record, "outcome", "denied") || is(record, "outcome", "unknown"))
+                return TINT_BAD;
+        if (text_starts(field_text(record, "action"), "finding."))
+                return is(record, "details.state", "resolve") ? TINT_GOOD : TINT_BAD;
+        return record_is_noise(record) ? TINT_FAINT : TINT_PLAIN;
+}
+
+char *subject_words(const char *subject, char buffer[SUBJECT_WORDS_MAX])
+{
+        if (subject[0] == '\0')
+                text_copy(buffer, SUBJECT_WORDS_MAX, "the machine");
+        else if (agent_manager(subject) != MANAGER_NONE)
+                agent_short_name(subject, buffer);
+        else
+                text_copy(buffer, SUBJECT_WORDS_MAX, subject);
+        return buffer;
+}
+
+void record_show(struct page *page, const json_t *record)
+{
+        char moment[PAGE_MOMENT_MAX], subject[SUBJECT_WORDS_MAX], cut[SUBJECT_WORDS_MAX], words[RECORD_WORDS_MAX];
+        const char *incident = field_text(record, "incident");
+        bool narrow = page->width < 80;
+        unsigned indent = narrow ? 4 : WORDS_COLUMN;
+
+        page_put(page, TINT_FAINT, page_moment(page, moment_of(field(record, "ts")), moment));
+        page_go(page, SUBJECT_COLUMN);
+        text_cut(cut, sizeof cut, subject_words(field_text(record, "subject"), subject),
+                 narrow ? page->width - SUBJECT_COLUMN : WORDS_COLUMN - SUBJECT_COLUMN - 2, page_mark(page, "…", "~"));
+        page_put(page, TINT_STRONG, cut);
+        if (narrow)
+                page_end(page);
+        page_go(page, indent);
+        record_words(record, words);
+        if (incident[0])
+                text_append(words, sizeof words, " [%s]", incident);
+        page_wrap(page, record_tint(record), indent, words);
+}
