@@ -321,7 +321,7 @@ static int take_structure(struct json_stream *json, char c, const struct json_st
         case STATE_KEY_OR_CLOSE:
                 if (c == '}')
                         return close_container(json, false, sink);
-                /* fall through */
+                __attribute__((fallthrough));
         case STATE_KEY:
                 if (c != '"')
                         return -EBADMSG;
