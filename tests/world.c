@@ -1,0 +1,619 @@
+#include "world.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define WORLD_EPOCH (1700000000 * USEC_PER_SEC)
+#define TELL_DELAY (2 * USEC_PER_MSEC) /* from the kernel's word to the manager's */
+
+uint64_t world_chance(struct world *world)
+{
+        uint64_t x = world->chance += 0x9e3779b97f4a7c15;
+
+        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+        x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+        return x ^ (x >> 31);
+}
+
+usec_t world_age(const struct world *world)
+{
+        return world->now - world->began;
+}
+
+/* ---- the policy ----------------------------------------------------------------------------------------------------- */
+
+static void default_rule(struct rule *rule)
+{
+        *rule = (struct rule){
+                .name = "default",
+                .mode = MODE_ENFORCE,
+                .restarts = { { 2, USEC_PER_MINUTE }, { 4, 10 * USEC_PER_MINUTE }, { 9, USEC_PER_DAY } },
+                .restarts_n = 3,
+                .heal = { .ladder = { RUNG_RESTART, RUNG_QUARANTINE },
+                          .ladder_n = 2,
+                          .backoff_first = 5 * USEC_PER_SEC,
+                          .backoff_most = 5 * USEC_PER_MINUTE,
+                          .trial_after = 15 * USEC_PER_MINUTE },
+                .origin = { "10-test.yaml", 3 },
+        };
+}
+
+void world_init(struct world *world, uint64_t seed)
+{
+        *world = (struct world){ .now = WORLD_EPOCH, .began = WORLD_EPOCH, .seed = seed, .chance = seed, .pids = 1000 };
+        world->queue = calloc(WORLD_QUEUE_MAX, sizeof(*world->queue));
+        world->trace = calloc(1, WORLD_TRACE_MAX);
+        assert(world->queue && world->trace);
+        world->limits = (struct judge_limits){ .agents_max = 128, .instances_max = 256, .incidents_max = 64 };
+        world->policy = (struct policy){ .mode = MODE_ENFORCE,
+                                         .discovered = true,
+                                         .rules = world->rules,
+                                         .machine = { .actions_at_most = 6, .actions_within = 10 * USEC_PER_MINUTE } };
+        default_rule(&world->policy.fallback);
+}
+
+void world_done(struct world *world)
+{
+        free(world->judge);
+        free(world->queue);
+        free(world->trace);
+        world->judge = NULL;
+}
+
+struct rule *world_rule(struct world *world, const char *name, enum manager manager, const char *pattern)
+{
+        struct rule *rule;
+
+        assert(world->policy.rules_n < WORLD_RULES_MAX);
+        rule = &world->rules[world->policy.rules_n++];
+        default_rule(rule);
+        rule->name = name;
+        rule->manager = manager;
+        rule->pattern = pattern;
+        world->policy.discovered = false;
+        return rule;
+}
+
+void world_judge(struct world *world)
+{
+        void *memory = calloc(1, judge_size(&world->limits));
+
+        assert(memory);
+        free(world->judge);
+        world->judge = judge_init(memory, &world->limits, &world->policy, world->seed);
+}
+
+/* ---- what the judge says -------------------------------------------------------------------------------------------- */
+
+static struct actor *find_actor(struct world *world, const char *id, uint32_t number)
+{
+        for (int n = 0; n < world->actors_n; n++)
+                if (strcmp(world->actors[n].id, id) == 0 &&
+                    (number == INSTANCE_ALL || world->actors[n].number == number))
+                        return &world->actors[n];
+        return NULL;
+}
+
+static void write_trace(struct world *world, const struct decision *decision)
+{
+        char line[1024] = "", name[AGENT_ID_MAX] = "machine", incident[INCIDENT_NAME_MAX] = "";
+
+        if (*decision->agent)
+                agent_short_name(decision->agent, name);
+        if (decision->incident)
+                incident_name(incident, decision->incident);
+        text_append(line, sizeof(line), "%llu.%llus ",
+                    (unsigned long long)((decision->at - world->began) / USEC_PER_SEC),
+                    (unsigned long long)((decision->at - world->began) / (USEC_PER_SEC / 10) % 10));
+        switch (decision->kind) {
+        case DECIDE_ACT:
+                text_append(line, sizeof(line), "%s%s %s (%s)\n", decision->enforce ? "" : "would ",
+                            action_name(decision->action), name, purpose_name(decision->purpose));
+                break;
+        case DECIDE_WITHHOLD:
+                text_append(line, sizeof(line), "withhold %s %s (%s): %s\n", action_name(decision->action), name,
+                            withheld_name(decision->withheld), decision->reason);
+                break;
+        default:
+                text_append(line, sizeof(line), "%s %s %s %s: %s\n", decision_kind_name(decision->kind), incident, name,
+                            cause_name(decision->cause), decision->reason);
+                break;
+        }
+        size_t n = strlen(line);
+        if (world->trace_n + n + 1 < WORLD_TRACE_MAX) {
+                memcpy(world->trace + world->trace_n, line, n + 1);
+                world->trace_n += n;
+        }
+}
+
+const char *world_trace(const struct world *world)
+{
+        return world->trace;
+}
+
+void world_forget_trace(struct world *world)
+{
+        world->trace_n = 0;
+        world->trace[0] = '\0';
+}
+
+static void outcome_fact(struct world *world, const struct decision *decision, enum outcome outcome)
+{
+        struct fact fact = { .kind = FACT_OUTCOME,
+                             .manager = decision->manager,
+                             .agent = decision->agent,
+                             .instance = decision->instance,
+                             .outcome = { decision->action, decision->purpose, outcome, "" } };
+
+        world_send(world, &fact);
+}
+
+static void perform(struct world *world, const struct decision *decision)
+{
+        struct actor *actor = find_actor(world, decision->agent, decision->instance);
+
+        if (!decision->enforce) {
+                outcome_fact(world, decision, OUTCOME_DRY);
+                return;
+        }
+        assert(actor && world->orders_n < sizeof(world->orders) / sizeof(*world->orders));
+        world->orders[world->orders_n++] =
+                (struct order){ world->now + 20 * USEC_PER_MSEC, (int)(actor - world->actors), decision->action,
+                                decision->purpose };
+}
+
+void world_send(struct world *world, const struct fact *fact)
+{
+        struct decisions *decisions = malloc(sizeof(*decisions));
+        struct fact now = *fact;
+
+        assert(decisions);
+        now.at = world->now;
+        if (!now.agent)
+                now.agent = "";
+        judge_step(world->judge, &now, decisions);
+        if (world->sent)
+                world->sent(world, &now, decisions->material);
+        for (unsigned n = 0; n < decisions->n; n++) {
+                write_trace(world, &decisions->list[n]);
+                if (world->decided)
+                        world->decided(world, &decisions->list[n]);
+        }
+        for (unsigned n = 0; n < decisions->n; n++) {
+                /* what is performed sends facts of its own: the loan is over then */
+                struct decision decision = decisions->list[n];
+                char id[AGENT_ID_MAX];
+
+                if (decision.kind != DECIDE_ACT)
+                        continue;
+                text_copy(id, sizeof(id), decision.agent);
+                decision.agent = id;
+                perform(world, &decision);
+        }
+        free(decisions);
+}
+
+/* ---- facts on their way --------------------------------------------------------------------------------------------- */
+
+static void enqueue(struct world *world, const struct fact *fact, usec_t delay)
+{
+        size_t n = world->queue_n++;
+
+        assert(n < WORLD_QUEUE_MAX);
+        world->queue[n].at = world->now + delay;
+        world->queue[n].fact = *fact;
+        text_copy(world->queue[n].agent, AGENT_ID_MAX, fact->agent ? fact->agent : "");
+        if (fact->kind == FACT_DEPENDS)
+                text_copy(world->queue[n].on, AGENT_ID_MAX, fact->depends.on);
+        if (fact->kind == FACT_AGENT)
+                text_copy(world->queue[n].text, AGENT_ID_MAX, fact->agent_is.word);
+}
+
+static void tell(struct world *world, const struct fact *fact, usec_t delay)
+{
+        const struct faults *faults = &world->faults;
+
+        if (faults->lost > 0 && world_chance(world) % 1000 < faults->lost)
+                return;
+        if (faults->late > 0 && world_chance(world) % 1000 < faults->late)
+                delay += world_chance(world) % faults->late_most;
+        enqueue(world, fact, delay);
+        if (faults->twice > 0 && world_chance(world) % 1000 < faults->twice)
+                enqueue(world, fact, delay + world_chance(world) % (faults->late_most + 1));
+}
+
+static void deliver(struct world *world, size_t n)
+{
+        struct fact fact = world->queue[n].fact;
+        char agent[AGENT_ID_MAX], on[AGENT_ID_MAX], text[AGENT_ID_MAX];
+
+        memcpy(agent, world->queue[n].agent, sizeof(agent));
+        memcpy(on, world->queue[n].on, sizeof(on));
+        memcpy(text, world->queue[n].text, sizeof(text));
+        memmove(&world->queue[n], &world->queue[n + 1], (world->queue_n - n - 1) * sizeof(*world->queue));
+        world->queue_n--;
+        fact.agent = agent;
+        if (fact.kind == FACT_DEPENDS)
+                fact.depends.on = on;
+        if (fact.kind == FACT_AGENT) {
+                fact.agent_is.word = text;
+                fact.agent_is.result = "";
+        }
+        world_send(world, &fact);
+}
+
+static struct fact about(const struct actor *actor, enum fact_kind kind)
+{
+        return (struct fact){ .kind = kind, .manager = actor->manager, .agent = actor->id, .instance = actor->number };
+}
+
+static void tell_listed(struct world *world, struct actor *actor, usec_t delay, bool first)
+{
+        static const char *const pm2_words[CLAIMED_N] = { "unknown",  "launching",       "online",
+                                                          "stopping", "waiting restart", "stopped",
+                                                          "errored",  "stopped",         "" };
+        static const char *const unit_words[CLAIMED_N] = {
+                "unknown",       "activating/start",        "active/running",
+                "deactivating",  "activating/auto-restart", "inactive/dead",
+                "failed/failed", "active/running",          "",
+        };
+        struct fact fact = about(actor, FACT_AGENT);
+
+        fact.agent_is.claimed = actor->claimed;
+        fact.agent_is.word = (actor->manager == MANAGER_PM2 ? pm2_words : unit_words)[actor->claimed];
+        fact.agent_is.pid =
+                actor->up || (actor->manager == MANAGER_PM2 && actor->claimed == CLAIMED_WAITING) ? actor->pid : 0;
+        fact.agent_is.restarts = actor->restarts;
+        fact.agent_is.result = "";
+        fact.agent_is.first = first;
+        tell(world, &fact, delay);
+}
+
+static void tell_started(struct world *world, struct actor *actor, bool ordered, usec_t since)
+{
+        struct fact fact = about(actor, FACT_STARTED);
+
+        fact.started.pid = actor->pid;
+        fact.started.start = actor->start;
+        fact.started.ordered = ordered;
+        fact.started.since = since;
+        tell(world, &fact, TELL_DELAY);
+}
+
+static void tell_ended(struct world *world, struct actor *actor, enum ending ending)
+{
+        struct fact fact = about(actor, FACT_DIED);
+
+        fact.ended.pid = actor->pid;
+        fact.ended.start = actor->start;
+        fact.ended.ending = ENDING_UNKNOWN;
+        tell(world, &fact, 0);
+        fact.kind = FACT_ENDED;
+        fact.ended.ending = ending;
+        if (ending == ENDING_EXIT)
+                fact.ended.code = actor->code;
+        if (ending == ENDING_SIGNAL || ending == ENDING_OOM)
+                fact.ended.signal = actor->signal;
+        tell(world, &fact, TELL_DELAY);
+}
+
+/* ---- lives ---------------------------------------------------------------------------------------------------------- */
+
+struct actor *world_add(struct world *world, const char *id)
+{
+        struct actor *actor = &world->actors[world->actors_n++];
+
+        assert(world->actors_n <= WORLD_ACTORS_MAX);
+        *actor = (struct actor){ .manager = agent_manager(id),
+                                 .ill_from = USEC_INFINITY,
+                                 .ill_until = USEC_INFINITY,
+                                 .code = 1,
+                                 .base = -1,
+                                 .gives_up = true,
+                                 .dies_at = USEC_INFINITY,
+                                 .starts_at = USEC_INFINITY,
+                                 .wanted = true };
+        actor->restart_delay = actor->manager == MANAGER_PM2 ? 0 : USEC_PER_SEC;
+        for (int n = 0; n < world->actors_n - 1; n++)
+                if (strcmp(world->actors[n].id, id) == 0)
+                        actor->number++;
+        text_copy(actor->id, sizeof(actor->id), id);
+        return actor;
+}
+
+static usec_t death_of(struct world *world, const struct actor *actor)
+{
+        usec_t life = actor->life, at;
+
+        if (actor->ill_from == USEC_INFINITY || world->now >= actor->ill_until)
+                return USEC_INFINITY;
+        if (actor->scatter > 0 && life > 0) {
+                usec_t width = life * actor->scatter / 100;
+                life = life - width + world_chance(world) % (2 * width + 1);
+        }
+        at = (world->now > actor->ill_from ? world->now : actor->ill_from) + life;
+        return at < actor->ill_until ? at : USEC_INFINITY;
+}
+
+static void come_up(struct world *world, struct actor *actor, bool ordered)
+{
+        actor->up = true;
+        actor->pid = world->pids++;
+        actor->start = (world->now - world->began) / 10000 + 500000;
+        actor->began = world->now;
+        actor->dies_at = death_of(world, actor);
+        actor->starts_at = USEC_INFINITY;
+        actor->claimed = CLAIMED_RUNNING;
+        actor->by_judge = false;
+        tell_started(world, actor, ordered, 0);
+        tell_listed(world, actor, TELL_DELAY + 1, false);
+}
+
+static void go_down(struct world *world, struct actor *actor, enum ending ending)
+{
+        actor->up = false;
+        actor->dies_at = USEC_INFINITY;
+        tell_ended(world, actor, ending);
+}
+
+/* PM2: sixteen exits younger than a second, within 16 seconds of the first start. systemd: five starts in ten seconds. */
+static bool manager_gives_up(struct world *world, struct actor *actor)
+{
+        if (!actor->gives_up)
+                return false;
+        if (actor->manager == MANAGER_PM2) {
+                if (world->now - actor->created < 16 * USEC_PER_SEC && world->now - actor->began < USEC_PER_SEC)
+                        actor->unstable++;
+                return actor->unstable >= 16;
+        }
+        return actor->starts[4] > 0 && world->now + actor->restart_delay - actor->starts[4] < 10 * USEC_PER_SEC;
+}
+
+static void note_start(struct world *world, struct actor *actor)
+{
+        memmove(actor->starts + 1, actor->starts, 4 * sizeof(*actor->starts));
+        actor->starts[0] = world->now;
+}
+
+static void drag_dependents(struct world *world, struct actor *base, bool restarted);
+
+void world_die(struct world *world, struct actor *actor)
+{
+        enum ending ending = actor->signal > 0 ? ENDING_SIGNAL : ENDING_EXIT;
+
+        actor->deaths++;
+        go_down(world, actor, ending);
+        if (actor->nobody_restarts) {
+                actor->claimed = actor->code == 0 && actor->signal == 0 ? CLAIMED_STOPPED : CLAIMED_FAILED;
+        } else if (manager_gives_up(world, actor)) {
+                actor->claimed = CLAIMED_FAILED;
+        } else {
+                actor->claimed = actor->restart_delay > 0 ? CLAIMED_WAITING : CLAIMED_RUNNING;
+                actor->starts_at = world->now + actor->restart_delay + 5 * USEC_PER_MSEC;
+        }
+        if (actor->claimed != CLAIMED_RUNNING)
+                tell_listed(world, actor, TELL_DELAY + 1, false);
+        drag_dependents(world, actor, false);
+}
+
+static void start(struct world *world, struct actor *actor, bool ordered)
+{
+        if (actor->up)
+                return;
+        note_start(world, actor);
+        if (ordered) {
+                actor->created = world->now;
+                actor->unstable = 0;
+                if (actor->manager == MANAGER_SYSTEMD)
+                        actor->restarts = 0;
+        } else {
+                actor->restarts++;
+        }
+        come_up(world, actor, ordered);
+        for (int n = 0; n < world->actors_n; n++) {
+                struct actor *other = &world->actors[n];
+
+                if (other->base == (int)(actor - world->actors) && !other->up && other->wanted && !other->by_judge &&
+                    other->dependency == DEPENDENCY_REQUIRES && !ordered)
+                        come_up(world, other, true);
+        }
+}
+
+static void stop(struct world *world, struct actor *actor)
+{
+        actor->starts_at = USEC_INFINITY;
+        if (actor->up)
+                go_down(world, actor, ENDING_MANUAL);
+        actor->claimed = CLAIMED_STOPPED;
+        tell_listed(world, actor, TELL_DELAY + 1, false);
+        drag_dependents(world, actor, true);
+}
+
+static void drag_dependents(struct world *world, struct actor *base, bool ordered)
+{
+        for (int n = 0; n < world->actors_n; n++) {
+                struct actor *actor = &world->actors[n];
+
+                if (actor->base != (int)(base - world->actors) || !actor->up)
+                        continue;
+                go_down(world, actor, ENDING_MANUAL);
+                actor->claimed = CLAIMED_STOPPED;
+                tell_listed(world, actor, TELL_DELAY + 1, false);
+                (void)ordered;
+        }
+}
+
+static void restart(struct world *world, struct actor *actor)
+{
+        bool was_up = actor->up;
+
+        if (was_up) {
+                actor->starts_at = USEC_INFINITY;
+                go_down(world, actor, ENDING_MANUAL);
+                drag_dependents(world, actor, true);
+        }
+        start(world, actor, true);
+        if (was_up && actor->manager == MANAGER_PM2) {
+                actor->restarts++;
+                tell_listed(world, actor, TELL_DELAY + 2, false);
+        }
+        for (int n = 0; n < world->actors_n; n++)
+                if (was_up && world->actors[n].base == (int)(actor - world->actors) && !world->actors[n].up)
+                        come_up(world, &world->actors[n], true);
+}
+
+static void carry_out(struct world *world, const struct order *order)
+{
+        struct actor *actor = &world->actors[order->actor];
+        struct fact fact = about(actor, FACT_OUTCOME);
+
+        fact.outcome.action = order->action;
+        fact.outcome.purpose = order->purpose;
+        fact.outcome.outcome = world->deaf ? OUTCOME_FAILED : OUTCOME_OK;
+        fact.outcome.text = "";
+        if (!world->deaf && order->action == ACTION_STOP) {
+                stop(world, actor);
+                actor->by_judge = true;
+        } else if (!world->deaf && order->action == ACTION_START) {
+                start(world, actor, true);
+        } else if (!world->deaf) {
+                restart(world, actor);
+        }
+        enqueue(world, &fact, 10 * USEC_PER_MSEC);
+}
+
+void world_human(struct world *world, struct actor *actor, enum action action)
+{
+        actor->wanted = action != ACTION_STOP;
+        if (action == ACTION_STOP)
+                stop(world, actor);
+        else if (action == ACTION_START)
+                start(world, actor, true);
+        else
+                restart(world, actor);
+}
+
+void world_source(struct world *world, const char *name, enum manager manager, enum source_state state, const char *why)
+{
+        struct fact fact = {
+                .kind = FACT_SOURCE, .manager = manager, .agent = "", .source = { name, state, why, 0, 0 }
+        };
+
+        world_send(world, &fact);
+}
+
+void world_planned(struct world *world, const char *agent, enum ending ending, usec_t time, const char *by)
+{
+        struct fact fact = { .kind = FACT_PLANNED, .agent = agent, .planned = { ending, world->now + time, by } };
+
+        world_send(world, &fact);
+}
+
+void world_ask(struct world *world, const char *agent, enum ask ask, uint64_t number)
+{
+        struct fact fact = {
+                .kind = FACT_ASKED, .agent = agent, .instance = INSTANCE_ALL, .asked = { ask, number, "ann", "" }
+        };
+
+        world_send(world, &fact);
+}
+
+void world_start(struct world *world)
+{
+        world_source(world, "systemd", MANAGER_SYSTEMD, SOURCE_SEEING, "");
+        world_source(world, "pm2:root@/root/.pm2", MANAGER_PM2, SOURCE_SEEING, "");
+        for (int n = 0; n < world->actors_n; n++) {
+                struct actor *actor = &world->actors[n];
+
+                actor->up = true;
+                actor->claimed = CLAIMED_RUNNING;
+                actor->pid = world->pids++;
+                actor->start = 400000;
+                actor->began = world->now - USEC_PER_HOUR;
+                actor->created = actor->began;
+                actor->dies_at = death_of(world, actor);
+                tell_listed(world, actor, 0, true);
+                tell_started(world, actor, false, actor->began);
+                if (actor->base >= 0) {
+                        struct fact fact = about(actor, FACT_DEPENDS);
+
+                        fact.depends.on = world->actors[actor->base].id;
+                        fact.depends.dependency = actor->dependency;
+                        enqueue(world, &fact, 3 * TELL_DELAY);
+                }
+        }
+}
+
+/* ---- time ----------------------------------------------------------------------------------------------------------- */
+
+enum what { NOTHING, DEATH, START, ORDER, FACT, DEADLINE };
+
+static void earliest(enum what *what, size_t *which, usec_t *at, enum what candidate, size_t n, usec_t when)
+{
+        if (when < *at) {
+                *what = candidate;
+                *which = n;
+                *at = when;
+        }
+}
+
+/* One thing happens, the next one that is not after `until`. */
+static bool advance(struct world *world, usec_t until)
+{
+        enum what what = NOTHING;
+        size_t which = 0;
+        usec_t at = until + 1;
+
+        for (size_t n = 0; n < world->queue_n; n++)
+                earliest(&what, &which, &at, FACT, n, world->queue[n].at);
+        for (int n = 0; n < world->actors_n; n++) {
+                if (world->actors[n].up)
+                        earliest(&what, &which, &at, DEATH, (size_t)n, world->actors[n].dies_at);
+                else
+                        earliest(&what, &which, &at, START, (size_t)n, world->actors[n].starts_at);
+        }
+        for (size_t n = 0; n < world->orders_n; n++)
+                earliest(&what, &which, &at, ORDER, n, world->orders[n].at);
+        earliest(&what, &which, &at, DEADLINE, 0, judge_deadline(world->judge));
+        if (what == NOTHING)
+                return false;
+        if (at > world->now)
+                world->now = at;
+        switch (what) {
+        case FACT: deliver(world, which); break;
+        case DEATH: world_die(world, &world->actors[which]); break;
+        case START: start(world, &world->actors[which], false); break;
+        case ORDER: {
+                struct order order = world->orders[which];
+
+                memmove(&world->orders[which], &world->orders[which + 1], (--world->orders_n - which) * sizeof(order));
+                carry_out(world, &order);
+                break;
+        }
+        default: {
+                struct fact fact = { .kind = FACT_TICK, .agent = "" };
+
+                world_send(world, &fact);
+                break;
+        }
+        }
+        return true;
+}
+
+void world_run(struct world *world, usec_t time)
+{
+        usec_t until = world->now + time;
+
+        while (advance(world, until))
+                ;
+        world->now = until;
+}
+
+void world_run_until(struct world *world, usec_t at)
+{
+        world_run(world, world->began + at > world->now ? world->began + at - world->now : 0);
+}

@@ -1,0 +1,127 @@
+#pragma once
+/* A small machine for the judge to live in: PM2, systemd and their agents, played in simulated time. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/decision.h"
+#include "base/fact.h"
+#include "judge/judge.h"
+
+#define WORLD_ACTORS_MAX 64
+#define WORLD_RULES_MAX 8
+#define WORLD_QUEUE_MAX 4096
+#define WORLD_TRACE_MAX 65536
+
+/* One agent's instance, as it really is. */
+struct actor {
+        char id[AGENT_ID_MAX];
+        uint32_t number;
+        enum manager manager;
+
+        /* its nature; times are for one life */
+        usec_t life;      /* how long it lives while it is ill */
+        unsigned scatter; /* percent by which that varies */
+        usec_t ill_from;  /* world time from which it is ill; USEC_INFINITY never */
+        usec_t ill_until;
+        int code, signal;     /* how it ends: by the signal when there is one */
+        bool nobody_restarts; /* Restart=no, autorestart: false */
+        usec_t restart_delay; /* RestartSec=, restart_delay */
+        bool gives_up;        /* PM2's and systemd's limits against fast loops are on */
+        int base;             /* index of the agent it depends on, -1 none */
+        enum dependency dependency;
+
+        /* its state */
+        bool up;
+        pid_t pid;
+        uint64_t start;
+        usec_t began, dies_at, starts_at, created;
+        bool ordered; /* the start under way was ordered by somebody */
+        enum claimed claimed;
+        uint64_t restarts;
+        unsigned unstable; /* PM2's count, systemd's starts within its interval */
+        usec_t starts[5];
+        bool wanted;     /* somebody wants it to run */
+        bool by_judge;   /* down by the judge's order */
+        uint64_t deaths; /* real ones, unplanned */
+};
+
+/* How facts get lost on their way. In thousandths. */
+struct faults {
+        unsigned late, lost, twice;
+        usec_t late_most;
+};
+
+struct world;
+
+struct order {
+        usec_t at;
+        int actor;
+        enum action action;
+        enum purpose purpose;
+};
+
+struct world {
+        struct policy policy;
+        struct rule rules[WORLD_RULES_MAX];
+        struct judge *judge;
+        struct judge_limits limits;
+        usec_t now, began;
+        uint64_t seed, chance;
+        pid_t pids;
+
+        struct actor actors[WORLD_ACTORS_MAX];
+        int actors_n;
+        struct faults faults;
+
+        struct {
+                usec_t at;
+                struct fact fact;
+                char agent[AGENT_ID_MAX], on[AGENT_ID_MAX], text[AGENT_ID_MAX];
+        } * queue;
+        size_t queue_n;
+        struct order orders[WORLD_ACTORS_MAX * 4];
+        size_t orders_n;
+        bool deaf; /* the hands do not work: every order fails */
+
+        char *trace; /* decisions as text, in their order */
+        size_t trace_n;
+        void (*decided)(struct world *world, const struct decision *decision); /* a test's own eye on each decision */
+        void (*sent)(struct world *world, const struct fact *fact, bool material);
+        void *self;
+};
+
+/* A machine with the default rule (windows 2/60s, 4/10m, 9/24h; restart, then quarantine) for every agent, in enforce mode. */
+void world_init(struct world *world, uint64_t seed);
+void world_done(struct world *world);
+
+/* Makes the judge, after the policy was set up; world_start() then brings every agent up at first sight. */
+void world_judge(struct world *world);
+void world_start(struct world *world);
+
+/* Adds an agent that never dies; the caller makes it ill. */
+struct actor *world_add(struct world *world, const char *id);
+struct rule *world_rule(struct world *world, const char *name, enum manager manager, const char *pattern);
+
+/* Lets time pass; facts, deadlines and orders happen on the way. */
+void world_run(struct world *world, usec_t time);
+void world_run_until(struct world *world, usec_t at); /* since the world began */
+
+/* Sends one fact at this moment, past all faults. */
+void world_send(struct world *world, const struct fact *fact);
+
+/* What happens to agents. */
+void world_die(struct world *world, struct actor *actor); /* an unplanned death, now */
+void world_human(struct world *world, struct actor *actor, enum action action);
+void world_source(struct world *world, const char *name, enum manager manager, enum source_state state,
+                  const char *why);
+void world_planned(struct world *world, const char *agent, enum ending ending, usec_t time, const char *by);
+void world_ask(struct world *world, const char *agent, enum ask ask, uint64_t number);
+
+uint64_t world_chance(struct world *world);
+usec_t world_age(const struct world *world);
+
+/* The decisions so far as text, and a fresh page. */
+const char *world_trace(const struct world *world);
+void world_forget_trace(struct world *world);
+
+#define CHECK_TRACE(world, expected) assert_string_equal(world_trace(world), expected)

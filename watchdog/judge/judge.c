@@ -1,0 +1,316 @@
+#include "judge/judge.h"
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "judge/brake.h"
+#include "judge/depend.h"
+#include "judge/due.h"
+#include "judge/healer.h"
+#include "judge/incidents.h"
+#include "judge/life.h"
+#include "judge/memory.h"
+#include "judge/note.h"
+#include "judge/remember.h"
+#include "judge/source.h"
+#include "judge/table.h"
+
+/* ---- in its memory -------------------------------------------------------------------------------------------------- */
+
+/* Lays the parts out one after the other; with `memory` NULL only measures. */
+static size_t lay_out(const struct judge_limits *limits, struct judge *judge, char *memory)
+{
+        size_t used = sizeof(struct judge);
+
+#define PART(pointer, count)                                                                            \
+        do {                                                                                            \
+                used = (used + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t); \
+                if (memory)                                                                             \
+                        (pointer) = (void *)(memory + used);                                            \
+                used += (count) * sizeof(*(pointer));                                                   \
+        } while (0)
+        PART(judge->agents, limits->agents_max);
+        PART(judge->instances, limits->instances_max);
+        PART(judge->incidents, limits->incidents_max);
+        PART(judge->table, 2 * limits->agents_max + 1);
+        PART(judge->heap, limits->instances_max);
+        PART(judge->shown, limits->agents_max);
+#undef PART
+        return used;
+}
+
+size_t judge_size(const struct judge_limits *limits)
+{
+        struct judge unused;
+
+        return lay_out(limits, &unused, NULL);
+}
+
+struct judge *judge_init(void *memory, const struct judge_limits *limits, const struct policy *policy, uint64_t seed)
+{
+        struct judge *judge = memory;
+
+        judge->limits = *limits;
+        judge->policy = policy;
+        judge->seed = seed;
+        judge->machine_due = USEC_INFINITY;
+        judge->full_incident = NOBODY;
+        lay_out(limits, judge, memory);
+        judge->table_n = 2 * limits->agents_max + 1;
+        for (uint32_t n = 0; n < judge->table_n; n++)
+                judge->table[n] = NOBODY;
+        return judge;
+}
+
+void judge_set_policy(struct judge *judge, const struct policy *policy)
+{
+        judge->policy = policy;
+        judge->disarmed = false;
+        table_apply_policy(judge);
+        due_all(judge, NULL, judge->now);
+        if (judge->shown_stale)
+                table_show(judge);
+}
+
+void judge_set_observe_only(struct judge *judge, bool observe_only)
+{
+        judge->observe_only = observe_only;
+        due_all(judge, NULL, judge->now);
+}
+
+/* ---- taking facts --------------------------------------------------------------------------------------------------- */
+
+static struct agent *agent_for(struct judge *judge, const char *id)
+{
+        struct agent *agent = id && *id ? table_agent(judge, id) : NULL;
+
+        if (!agent && id && *id) {
+                judge->turned_away++;
+                judge->machine_due = judge->now;
+        }
+        return agent;
+}
+
+static struct instance *instance_for(struct judge *judge, struct agent *agent, uint32_t number)
+{
+        struct instance *instance = table_instance(judge, agent, number == INSTANCE_ALL ? 0 : number);
+
+        if (!instance) {
+                judge->turned_away++;
+                judge->machine_due = judge->now;
+        }
+        return instance;
+}
+
+static void take_agent(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact)
+{
+        bool first = fact->agent_is.first && !instance->counted && fact->agent_is.claimed != CLAIMED_GONE;
+
+        life_listed(judge, agent, instance, fact);
+        if (first)
+                note_first_sight(judge, agent, instance, fact->agent_is.restarts);
+        if (instance->gone) {
+                bool all = true;
+
+                for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
+                        all &= i->gone;
+                if (all && !agent->gone) {
+                        agent->gone = true;
+                        judge->shown_stale = true;
+                }
+        }
+}
+
+static void take_sample(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact)
+{
+        usec_t passed = usec_since(fact->at, instance->cpu_at);
+
+        if (!is_alive(instance) || life_seen(instance)->pid != fact->sample.pid)
+                return;
+        instance->cpu_permille = 0;
+        if (instance->cpu_at > life_seen(instance)->began && passed > 0 && fact->sample.cpu >= instance->cpu)
+                instance->cpu_permille = (uint32_t)((fact->sample.cpu - instance->cpu) * 1000 / passed);
+        instance->memory_bytes = fact->sample.memory_bytes;
+        instance->cpu = fact->sample.cpu;
+        instance->cpu_at = fact->at;
+}
+
+static void take_planned(struct judge *judge, const struct fact *fact)
+{
+        struct agent *agent = fact->agent && *fact->agent ? agent_for(judge, fact->agent) : NULL;
+
+        if (agent) {
+                agent->planned = fact->planned.ending;
+                agent->planned_until = fact->planned.until;
+        } else if (!fact->agent || !*fact->agent) {
+                judge->planned = fact->planned.ending;
+                judge->planned_until = fact->planned.until;
+        }
+        judge->material = true;
+}
+
+static void take_host(struct judge *judge, const struct fact *fact)
+{
+        if (judge->booted > 0 || fact->host.uptime == 0)
+                return;
+        judge->booted = usec_since(fact->at, fact->host.uptime);
+        judge->material = true;
+}
+
+static void take_ask(struct judge *judge, const struct fact *fact)
+{
+        struct agent *agent;
+
+        judge->material = true;
+        switch (fact->asked.ask) {
+        case ASK_ENFORCE_OFF: judge->disarmed = true; break;
+        case ASK_SAFE_MODE_ON: judge->observe_only = true; break;
+        case ASK_SAFE_MODE_OFF: judge->observe_only = false; break;
+        case ASK_ACKNOWLEDGE: judge->acknowledged = fact->asked.number; break;
+        case ASK_RESTART:
+        case ASK_RELEASE:
+                agent = fact->agent && *fact->agent ? table_find(judge, fact->agent) : NULL;
+                if (!agent || !is_governed(agent))
+                        return;
+                for (struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
+                        if (!i->gone && (fact->instance == INSTANCE_ALL || fact->instance == i->number))
+                                healer_asked(judge, agent, i, fact->asked.ask);
+                return;
+        default: return;
+        }
+        judge->machine_due = judge->now;
+        due_all(judge, NULL, judge->now);
+}
+
+/* Facts about one instance. */
+static void take_instance(struct judge *judge, const struct fact *fact)
+{
+        struct agent *agent = agent_for(judge, fact->agent);
+        struct instance *instance = agent ? instance_for(judge, agent, fact->instance) : NULL;
+
+        if (!instance)
+                return;
+        switch (fact->kind) {
+        case FACT_AGENT: take_agent(judge, agent, instance, fact); break;
+        case FACT_STARTED: life_started(judge, agent, instance, fact); break;
+        case FACT_ENDED:
+        case FACT_DIED: life_ended(judge, agent, instance, fact); break;
+        case FACT_SAMPLE: take_sample(judge, agent, instance, fact); break;
+        case FACT_OUTCOME: healer_outcome(judge, agent, instance, fact); break;
+        default: break;
+        }
+}
+
+static void take(struct judge *judge, const struct fact *fact)
+{
+        struct agent *agent, *base;
+
+        switch (fact->kind) {
+        case FACT_AGENT:
+        case FACT_STARTED:
+        case FACT_ENDED:
+        case FACT_DIED:
+        case FACT_SAMPLE:
+        case FACT_OUTCOME: take_instance(judge, fact); break;
+        case FACT_DEPENDS:
+                agent = agent_for(judge, fact->agent);
+                base = agent_for(judge, fact->depends.on);
+                if (agent && base)
+                        depend_add(judge, agent, base, fact->depends.dependency);
+                break;
+        case FACT_SOURCE: source_take(judge, fact); break;
+        case FACT_PLANNED: take_planned(judge, fact); break;
+        case FACT_STRAY:
+                agent = agent_for(judge, fact->agent);
+                if (agent)
+                        note_stray(judge, agent, fact);
+                break;
+        case FACT_HOST: take_host(judge, fact); break;
+        case FACT_ASKED: take_ask(judge, fact); break;
+        case FACT_REMEMBERED: remember_take(judge, fact); break;
+        default: break;
+        }
+}
+
+/* ---- looking -------------------------------------------------------------------------------------------------------- */
+
+static void look_at_capacity(struct judge *judge)
+{
+        char reason[REASON_MAX];
+
+        if (judge->turned_away == 0 || judge->full_incident != NOBODY)
+                return;
+        snprintf(reason, sizeof(reason), "agent table full (%u): what does not fit is not watched",
+                 judge->limits.agents_max);
+        judge->full_incident = incident_open(judge, NULL, NULL, CAUSE_BLIND, 1, reason);
+}
+
+static void acknowledge(struct judge *judge)
+{
+        judge->acknowledged = 0;
+}
+
+static void look_at_machine(struct judge *judge)
+{
+        usec_t due = USEC_INFINITY;
+
+        judge->machine_due = USEC_INFINITY;
+        acknowledge(judge);
+        look_at_capacity(judge);
+        source_look(judge, &due);
+        brake_look(judge, &due);
+        if (due < judge->machine_due)
+                judge->machine_due = due;
+}
+
+/* Everything due until `until`, in order, each at its own time: when the tick comes late, the decision is the same. */
+static void look(struct judge *judge, usec_t until)
+{
+        struct instance *first;
+
+        while (judge->decisions->n + DECISIONS_A_LOOK <= DECISIONS_MAX) {
+                first = due_first(judge);
+                if (judge->machine_due <= until && (!first || judge->machine_due <= first->due)) {
+                        if (judge->machine_due > judge->now)
+                                judge->now = judge->machine_due;
+                        look_at_machine(judge);
+                } else if (first && first->due <= until) {
+                        if (first->due > judge->now)
+                                judge->now = first->due;
+                        healer_look(judge, first);
+                } else {
+                        return;
+                }
+        }
+}
+
+void judge_step(struct judge *judge, const struct fact *fact, struct decisions *decisions)
+{
+        decisions->n = 0;
+        judge->decisions = decisions;
+        judge->material = false;
+        look(judge, fact->at);
+        if (fact->at > judge->now)
+                judge->now = fact->at;
+        judge->material = false;
+        if (judge->started == 0 && fact->kind != FACT_REMEMBERED) {
+                judge->started = judge->now;
+                judge->material = true;
+        }
+        take(judge, fact);
+        look(judge, judge->now);
+        decisions->material = judge->material && fact->kind != FACT_TICK;
+        judge->decisions = NULL;
+        if (judge->shown_stale)
+                table_show(judge);
+}
+
+usec_t judge_deadline(const struct judge *judge)
+{
+        const struct instance *first = due_first(judge);
+        usec_t due = first ? first->due : USEC_INFINITY;
+
+        return judge->machine_due < due ? judge->machine_due : due;
+}

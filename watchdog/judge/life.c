@@ -1,0 +1,427 @@
+#include "judge/life.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "judge/brake.h"
+#include "judge/depend.h"
+#include "judge/due.h"
+#include "judge/healer.h"
+#include "judge/source.h"
+#include "judge/table.h"
+
+#define STALE_SLACK (100 * USEC_PER_MSEC) /* start times are in ticks of 10 ms and may be rounded */
+#define ECHO_WAIT (15 * USEC_PER_SEC)     /* a unit notices that its PM2 app died and starts it again */
+#define CATCH_UP_MAX 63                   /* deaths that only a counter saw, at most counted at once */
+
+bool life_is_ours(const struct agent *agent, usec_t at)
+{
+        return agent->busy != NOBODY || (agent->acted_at > 0 && usec_since(at, agent->acted_at) <= OWN_WAIT);
+}
+
+static bool same(const struct life *life, pid_t pid, uint64_t start)
+{
+        return life->state != LIFE_NONE && life->pid == pid && (life->start == start || start == 0 || life->start == 0);
+}
+
+static struct life *find_life(struct instance *instance, pid_t pid, uint64_t start)
+{
+        if (pid <= 0)
+                return is_alive(instance) ? life_of(instance) : NULL;
+        for (uint32_t n = 0; n < LIVES_MAX; n++) {
+                struct life *life = &instance->lives[(instance->life + LIVES_MAX - n) % LIVES_MAX];
+
+                if (same(life, pid, start))
+                        return life;
+        }
+        return NULL;
+}
+
+/* The unit that starts this app again is not a human. */
+static bool is_echo_of_unit(const struct judge *judge, const struct agent *agent, const struct instance *instance,
+                            usec_t at)
+{
+        return agent->unit != NOBODY && instance->last_death > 0 && usec_since(at, instance->last_death) <= ECHO_WAIT;
+}
+
+static enum ending planned_now(const struct judge *judge, const struct agent *agent, usec_t at)
+{
+        if (agent->planned_until >= at && agent->planned_until > 0)
+                return agent->planned;
+        if (judge->planned_until >= at && judge->planned_until > 0)
+                return judge->planned;
+        return ENDING_UNKNOWN;
+}
+
+/* A stop that we ordered ends the process by these. */
+static bool is_by_order(enum ending ending, int signal)
+{
+        return ending == ENDING_MANUAL || ending == ENDING_UNKNOWN || ending == ENDING_TIMEOUT ||
+               (ending == ENDING_SIGNAL && (signal == 15 || signal == 9 || signal == 2));
+}
+
+/* Whose will it was. Ordered from the nearest to the farthest: ours, its base's, an announced period's, a human's. */
+static enum ending attribute(struct judge *judge, struct agent *agent, const struct instance *instance,
+                             enum ending ending, int signal, usec_t at, uint32_t *ret_base)
+{
+        enum ending planned = planned_now(judge, agent, at);
+
+        *ret_base = NOBODY;
+        if (ending == ENDING_MANUAL && life_is_ours(agent, at))
+                return ENDING_GOVERNOR;
+        if (agent->busy == (uint32_t)(instance - judge->instances) && is_by_order(ending, signal))
+                return ENDING_GOVERNOR;
+        if (ending == ENDING_MANUAL || ending == ENDING_DEPENDENCY) {
+                *ret_base = depend_dragged_by(judge, agent, at);
+                if (*ret_base != NOBODY)
+                        return ENDING_DEPENDENCY;
+        }
+        if (planned != ENDING_UNKNOWN && (ending_is_death(ending) || ending == ENDING_MANUAL))
+                return planned;
+        if (ending_is_death(ending) && source_is_blind(judge, agent))
+                return ENDING_MANAGER;
+        return ending;
+}
+
+static void count_death(struct judge *judge, struct agent *agent, struct instance *instance, usec_t at)
+{
+        tally_add(&instance->tally, at);
+        instance->last_death = at;
+        if (instance->incident != NOBODY)
+                judge->incidents[instance->incident].count++;
+        brake_note(judge, agent, at);
+}
+
+/* What follows from the end of a life, once it is known why. */
+static void conclude(struct judge *judge, struct agent *agent, struct instance *instance, struct life *life,
+                     enum ending ending, int code, int signal)
+{
+        uint32_t base;
+
+        ending = attribute(judge, agent, instance, ending, signal, life->ended, &base);
+        life->ending = instance->last_ending = ending;
+        life->code = instance->last_code = code;
+        life->signal = instance->last_signal = signal;
+        judge->material = true;
+        if (ending_is_death(ending)) {
+                life->state = LIFE_COUNTED;
+                healer_forget(judge, agent, instance, usec_since(life->ended, life->began));
+                count_death(judge, agent, instance, life->ended);
+                if (life == life_of(instance))
+                        healer_event(judge, instance, INPUT_DEATH);
+        } else {
+                life->state = LIFE_PLANNED;
+                if (ending == ENDING_DEPENDENCY) {
+                        instance->dragged_at = life->ended;
+                        instance->dragged_by = base;
+                }
+                if (ending == ENDING_MANUAL && !is_echo_of_unit(judge, agent, instance, life->ended))
+                        agent->human_at = life->ended;
+        }
+        due_sooner(judge, instance, judge->now);
+}
+
+/* Judged later, when the manager has had time to tell the cause. */
+static void leave_dying(struct judge *judge, struct instance *instance, struct life *life, usec_t at)
+{
+        life->state = LIFE_DYING;
+        life->ended = at;
+        due_sooner(judge, instance, at + MERGE_WAIT);
+}
+
+static struct life *new_life(struct judge *judge, struct agent *agent, struct instance *instance)
+{
+        struct life *life;
+
+        instance->life = (instance->life + 1) % LIVES_MAX;
+        life = life_of(instance);
+        if (life->state == LIFE_DYING) /* many short lives: its cause will not come any more */
+                conclude(judge, agent, instance, life, ENDING_UNKNOWN, 0, 0);
+        *life = (struct life){ .state = LIFE_NONE };
+        return life;
+}
+
+/* The life that runs as far as we know has been replaced. */
+static void replaced(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact)
+{
+        struct life *life = life_of(instance);
+
+        if (life->state != LIFE_ALIVE)
+                return;
+        leave_dying(judge, instance, life, fact->at);
+        if (fact->started.ordered)
+                conclude(judge, agent, instance, life, ENDING_MANUAL, 0, 0);
+        else if (source_was_blind(judge, agent, life->began, fact->at))
+                /* how it ended nobody saw: only the manager's counter can say that it was a death */
+                conclude(judge, agent, instance, life, ENDING_MANAGER, 0, 0);
+}
+
+static bool is_late(const struct instance *instance, const struct fact *fact, usec_t began)
+{
+        const struct life *life = life_seen(instance);
+
+        return life->state != LIFE_NONE && began + STALE_SLACK < life->began && fact->started.start < life->start;
+}
+
+void life_started(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact)
+{
+        usec_t began = fact->started.since > 0 && fact->started.since < fact->at ? fact->started.since : fact->at;
+        struct life *life = find_life(instance, fact->started.pid, fact->started.start);
+        bool known_dead = life && life->state == LIFE_DYING && life->began == 0;
+
+        if (fact->started.pid <= 0)
+                return;
+        if (known_dead) {
+                /* its end was told before its beginning */
+                life->began = began < life->ended ? began : life->ended;
+                life->start = fact->started.start;
+                due_sooner(judge, instance, life->ended + MERGE_WAIT);
+                return;
+        }
+        if (life || is_late(instance, fact, began))
+                return;
+        replaced(judge, agent, instance, fact);
+        life = new_life(judge, agent, instance);
+        *life = (struct life){
+                .state = LIFE_ALIVE, .pid = fact->started.pid, .start = fact->started.start, .began = began
+        };
+        instance->gone = agent->gone = false;
+        if (began == fact->at)
+                instance->restarts_seen++; /* ordered ones too: PM2 counts them; systemd starts anew with 0 */
+        if (fact->started.ordered && !life_is_ours(agent, fact->at) &&
+            planned_now(judge, agent, fact->at) == ENDING_UNKNOWN &&
+            !is_echo_of_unit(judge, agent, instance, fact->at) && depend_dragged_by(judge, agent, fact->at) == NOBODY)
+                agent->human_at = fact->at;
+        depend_tie(judge, agent, instance);
+        judge->material = true;
+        due_sooner(judge, instance, judge->now);
+}
+
+/* An end of which the beginning was never told. */
+static void ended_unseen(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact)
+{
+        struct life *newest = life_of(instance), *life;
+        bool older = newest->state == LIFE_ALIVE;
+
+        if (fact->ended.pid <= 0)
+                return;
+        if (older) {
+                /* keep the living one the newest */
+                struct life living = *newest;
+                life = newest;
+                instance->life = (instance->life + 1) % LIVES_MAX;
+                if (life_of(instance)->state == LIFE_DYING)
+                        conclude(judge, agent, instance, life_of(instance), ENDING_UNKNOWN, 0, 0);
+                *life_of(instance) = living;
+        } else {
+                life = new_life(judge, agent, instance);
+        }
+        *life = (struct life){ .pid = fact->ended.pid, .start = fact->ended.start, .ended = fact->at };
+        if (fact->kind == FACT_DIED) {
+                life->state = LIFE_DYING; /* told by the manager, or by a beginning that comes late, or not at all */
+                return;
+        }
+        life->began = fact->at;
+        life->told = true;
+        instance->restarts_seen++;
+        conclude(judge, agent, instance, life, fact->ended.ending, fact->ended.code, fact->ended.signal);
+}
+
+/* What we held for a death was wanted after all. */
+static void take_back(struct judge *judge, struct agent *agent, struct instance *instance, struct life *life,
+                      const struct fact *fact)
+{
+        uint32_t base;
+        enum ending ending =
+                attribute(judge, agent, instance, fact->ended.ending, fact->ended.signal, life->ended, &base);
+
+        life->told = true;
+        life->ending = instance->last_ending = ending;
+        life->code = instance->last_code = fact->ended.code;
+        life->signal = instance->last_signal = fact->ended.signal;
+        judge->material = true;
+        if (ending_is_death(ending))
+                return;
+        life->state = LIFE_PLANNED;
+        tally_retract(&instance->tally);
+        if (ending == ENDING_DEPENDENCY) {
+                instance->dragged_at = life->ended;
+                instance->dragged_by = base;
+        } else if (ending == ENDING_MANUAL) {
+                agent->human_at = life->ended;
+        }
+        due_sooner(judge, instance, judge->now);
+}
+
+void life_ended(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact)
+{
+        struct life *life = find_life(instance, fact->ended.pid, fact->ended.start);
+        bool kernel = fact->kind == FACT_DIED;
+
+        if (!life) {
+                ended_unseen(judge, agent, instance, fact);
+                return;
+        }
+        switch (life->state) {
+        case LIFE_ALIVE:
+                life->ended = fact->at;
+                depend_went_down(judge, agent, fact->at);
+                if (kernel) { /* it knows the signal, but not whether somebody ordered it */
+                        leave_dying(judge, instance, life, fact->at);
+                        life->ending = fact->ended.ending;
+                        life->code = fact->ended.code;
+                        life->signal = fact->ended.signal;
+                        judge->material = true;
+                        return;
+                }
+                life->told = true;
+                conclude(judge, agent, instance, life, fact->ended.ending, fact->ended.code, fact->ended.signal);
+                return;
+        case LIFE_DYING:
+                if (kernel)
+                        return;
+                life->told = true;
+                if (life->began == 0)
+                        life->began = life->ended;
+                if (fact->ended.ending == ENDING_UNKNOWN)
+                        conclude(judge, agent, instance, life, life->ending, life->code, life->signal);
+                else
+                        conclude(judge, agent, instance, life, fact->ended.ending, fact->ended.code,
+                                 fact->ended.signal);
+                return;
+        case LIFE_COUNTED:
+                if (!kernel && !life->told)
+                        take_back(judge, agent, instance, life, fact);
+                return;
+        default: return;
+        }
+}
+
+/* The counter tells of restarts that nobody saw: either told late, or lost. */
+static void check_counter(struct judge *judge, struct instance *instance, uint64_t restarts)
+{
+        if (!instance->counted || restarts < instance->restarts) {
+                instance->restarts_seen = 0;
+                instance->missing_at = 0;
+        } else if (restarts - instance->restarts > instance->restarts_seen) {
+                if (instance->missing_at == 0)
+                        instance->missing_at = judge->now;
+                instance->restarts_listed = restarts;
+                return; /* the counter moves on when it is settled */
+        } else {
+                instance->restarts_seen -= restarts - instance->restarts;
+                if (usec_since(judge->now, life_of(instance)->began) > OWN_WAIT)
+                        instance->restarts_seen = 0; /* starts that no counter counts */
+                instance->missing_at = 0;
+        }
+        instance->restarts = restarts;
+        instance->restarts_at = judge->now;
+        instance->counted = true;
+}
+
+void life_listed(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact)
+{
+        enum claimed claimed = fact->agent_is.claimed;
+        bool changed = claimed != instance->claimed || fact->agent_is.pid != instance->listed_pid;
+
+        if (changed) {
+                if (claimed != instance->claimed || (fact->agent_is.pid == 0) != (instance->listed_pid == 0))
+                        instance->claimed_at = fact->at;
+                instance->claimed = claimed;
+                instance->listed_pid = fact->agent_is.pid;
+        }
+        if (fact->agent_is.word && strcmp(instance->word, fact->agent_is.word) != 0)
+                text_copy_safe(instance->word, sizeof(instance->word), fact->agent_is.word);
+        if (fact->agent_is.result && strcmp(instance->result, fact->agent_is.result) != 0)
+                text_copy_safe(instance->result, sizeof(instance->result), fact->agent_is.result);
+        if (claimed == CLAIMED_GONE) {
+                instance->gone = true;
+        } else {
+                instance->gone = agent->gone = false;
+                check_counter(judge, instance, fact->agent_is.restarts);
+        }
+        if (changed || instance->missing_at > 0) {
+                judge->material = true;
+                judge->shown_stale = true;
+                due_sooner(judge, instance, judge->now);
+        }
+}
+
+/* Deaths that only the counter saw are spread over the time since it was last looked at. */
+static void settle_counter(struct judge *judge, struct agent *agent, struct instance *instance)
+{
+        usec_t from = tally_death(&instance->tally, 0), step;
+        uint64_t grown, missing;
+
+        if (instance->missing_at == 0 || usec_since(judge->now, instance->missing_at) < COUNTER_WAIT)
+                return;
+        grown = instance->restarts_listed - instance->restarts;
+        missing = grown > instance->restarts_seen ? grown - instance->restarts_seen : 0;
+        if (from < instance->restarts_at)
+                from = instance->restarts_at;
+        instance->missing_at = 0;
+        instance->restarts_seen = 0;
+        instance->restarts = instance->restarts_listed;
+        instance->restarts_at = judge->now;
+        if (missing == 0 || planned_now(judge, agent, judge->now) != ENDING_UNKNOWN || life_is_ours(agent, judge->now))
+                return;
+        if (missing > CATCH_UP_MAX)
+                missing = CATCH_UP_MAX;
+        step = usec_since(judge->now, from) / (missing + 1);
+        for (uint64_t n = 1; n <= missing; n++)
+                count_death(judge, agent, instance, from + n * step);
+        instance->last_ending = ENDING_UNKNOWN;
+}
+
+/* Its manager has had no process for it for a while: the end itself was never told. */
+static bool lost_its_end(const struct judge *judge, const struct instance *instance)
+{
+        bool none = instance->claimed == CLAIMED_WAITING ||
+                    ((instance->claimed == CLAIMED_STOPPED || instance->claimed == CLAIMED_FAILED || instance->gone) &&
+                     instance->listed_pid == 0);
+
+        return is_alive(instance) && none && usec_since(judge->now, instance->claimed_at) >= DEAD_WAIT &&
+               instance->claimed_at >= life_seen(instance)->began;
+}
+
+void life_settle(struct judge *judge, struct agent *agent, struct instance *instance)
+{
+        if (lost_its_end(judge, instance)) {
+                bool ordered = instance->claimed == CLAIMED_STOPPED || instance->gone;
+
+                life_of(instance)->ended = instance->claimed_at;
+                conclude(judge, agent, instance, life_of(instance), ordered ? ENDING_MANUAL : ENDING_UNKNOWN, 0, 0);
+        }
+        for (uint32_t n = LIVES_MAX; n-- > 0;) { /* oldest first */
+                struct life *life = &instance->lives[(instance->life + LIVES_MAX - n) % LIVES_MAX];
+
+                if (life->state != LIFE_DYING || usec_since(judge->now, life->ended) < MERGE_WAIT)
+                        continue;
+                if (life->began == 0)
+                        life->state = LIFE_NONE; /* of a process that was never ours to count */
+                else
+                        conclude(judge, agent, instance, life, life->ending, life->code, life->signal);
+        }
+        settle_counter(judge, agent, instance);
+}
+
+usec_t life_due(const struct judge *judge, const struct instance *instance)
+{
+        usec_t due = instance->missing_at > 0 ? instance->missing_at + COUNTER_WAIT : USEC_INFINITY;
+
+        for (uint32_t n = 0; n < LIVES_MAX; n++)
+                if (instance->lives[n].state == LIFE_DYING && instance->lives[n].ended + MERGE_WAIT < due)
+                        due = instance->lives[n].ended + MERGE_WAIT;
+        if (is_alive(instance) && instance->claimed_at + DEAD_WAIT > judge->now &&
+            instance->claimed_at + DEAD_WAIT < due)
+                due = instance->claimed_at + DEAD_WAIT;
+        return due;
+}
+
+void life_manager_left(struct judge *judge, struct agent *agent)
+{
+        for (struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
+                for (uint32_t n = 0; n < LIVES_MAX; n++)
+                        if (i->lives[n].state == LIFE_DYING && i->lives[n].began > 0)
+                                conclude(judge, agent, i, &i->lives[n], ENDING_MANAGER, 0, 0);
+}

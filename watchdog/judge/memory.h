@@ -1,0 +1,221 @@
+#pragma once
+/* What the judge keeps between two facts: agents, their instances, sources, incidents and what is due when. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/decision.h"
+#include "base/fact.h"
+#include "judge/judge.h"
+#include "judge/ladder.h"
+#include "judge/tally.h"
+#include "policy/policy.h"
+
+#define NOBODY UINT32_MAX /* no agent, no instance, no incident: an index that is none */
+
+#define LIVES_MAX 4 /* incarnations remembered to recognise late and repeated facts; a reload has two at once */
+#define BASES_MAX 8 /* agents that one agent depends on */
+#define SOURCES_MAX 40
+#define BRAKES_MAX 16 /* groups of agents that may fail together at the same time */
+#define BUDGET_MAX 64 /* actions remembered; the largest budget that can be enforced */
+#define SOURCE_NAME_MAX 160
+#define SOURCE_WHY_MAX 120
+#define RESULT_MAX 32
+
+/* How long we wait before we believe something. Each is longer than the trap it avoids, see facts/. */
+#define MERGE_WAIT \
+        (500 * USEC_PER_MSEC) /* kernel says gone; the manager's cause follows within 10 ms, a busy one's later */
+#define COUNTER_WAIT (2 * USEC_PER_SEC) /* systemd counts before it starts, PM2 starts before it is listed */
+#define DEAD_WAIT (5 * USEC_PER_SEC)    /* claimed running without a process */
+#define GIVEN_UP_WAIT \
+        (2 * USEC_PER_SEC)           /* PM2's "waiting restart" with pid 0; also failed, which systemd passes through */
+#define DRAG_WAIT (2 * USEC_PER_SEC) /* a dependent goes down this soon after its base */
+#define OWN_WAIT (5 * USEC_PER_SEC)  /* the echo of our own action */
+#define CALM_WAIT (5 * USEC_PER_SEC) /* after a source sees again, before what it lists is held against anybody */
+#define BLIND_WAIT (3 * USEC_PER_SEC) /* a bus that restarts is back in one second */
+#define HUMAN_PAUSE (10 * USEC_PER_MINUTE)
+#define BOOT_GRACE (2 * USEC_PER_MINUTE)
+#define START_GRACE (10 * USEC_PER_SEC)
+#define GRACE_LEAST (10 * USEC_PER_SEC)
+#define GRACE_MOST (5 * USEC_PER_MINUTE)
+#define FORGET_LEAST (10 * USEC_PER_MINUTE)
+#define TRIALS_MAX 3
+
+enum life_state {
+        LIFE_NONE,
+        LIFE_ALIVE,
+        LIFE_DYING,   /* gone, and nobody said why yet */
+        LIFE_COUNTED, /* gone, and held against the agent */
+        LIFE_PLANNED, /* gone as somebody wanted */
+};
+
+/* One incarnation. */
+struct life {
+        enum life_state state;
+        pid_t pid;
+        uint64_t start;
+        usec_t began, ended;
+        enum ending ending;
+        int code, signal;
+        bool told; /* the manager itself reported the end */
+};
+
+struct instance {
+        uint32_t agent;
+        uint32_t number; /* PM2's pm_id, 0 under systemd */
+        uint32_t next;   /* the agent's next instance, NOBODY at the end */
+        bool gone;       /* no longer listed */
+
+        /* as its manager has it */
+        enum claimed claimed;
+        usec_t claimed_at;
+        pid_t listed_pid;
+        uint64_t restarts, restarts_seen; /* its counter, and how much of its growth since then was seen happening */
+        uint64_t restarts_listed;         /* the counter while it is ahead of what was seen */
+        usec_t restarts_at, missing_at;   /* when listed; since when it is ahead of what was seen, 0 not */
+        bool counted;                     /* the counter is known */
+        char word[AGENT_WORD_MAX];
+        char result[RESULT_MAX];
+
+        /* as it is */
+        struct life lives[LIVES_MAX];
+        uint32_t life; /* the newest of them */
+        struct tally tally;
+        usec_t dragged_at;   /* last ending on account of a base, 0 never */
+        uint32_t dragged_by; /* that base */
+        enum ending last_ending;
+        int last_code, last_signal;
+        usec_t last_death;
+        uint64_t memory_bytes;
+        usec_t cpu, cpu_at;
+        uint32_t cpu_permille;
+
+        /* as it is judged */
+        enum cause cause;  /* what is wrong with it, CAUSE_NONE when nothing */
+        uint32_t incident; /* index of the incident that tells it, NOBODY */
+        bool braked;       /* its incident is a common cause's */
+        usec_t period;     /* of its loop */
+        struct ladder ladder;
+
+        /* heap of what is due */
+        usec_t due;
+        uint32_t heap;
+};
+
+struct agent {
+        char id[AGENT_ID_MAX];
+        uint64_t name; /* hash of the short name, to see at once whether it is unique */
+        uint32_t chain;
+        enum manager manager;
+        const struct rule *rule; /* NULL: not governed, seen only */
+        uint32_t instances;      /* first of its instances, NOBODY */
+        bool gone;
+        uint32_t unit; /* the unit whose main process is this PM2 app's, NOBODY */
+        uint32_t app;  /* and back: then this unit is not an agent of its own */
+        bool carrier;  /* a unit whose main process is a PM2 daemon: its end is every app's end */
+        struct {
+                uint32_t agent;
+                enum dependency dependency;
+        } bases[BASES_MAX];
+        uint32_t bases_n;
+        enum ending planned;
+        usec_t planned_until;
+        usec_t human_at;      /* last act of a human on it, 0 never */
+        uint32_t busy;        /* instance with an action under way, NOBODY */
+        usec_t acted_at;      /* last outcome of ours */
+        usec_t down_at;       /* newest end of a life of it, by whose will ever */
+        usec_t failing_since; /* first death after a quiet time */
+        usec_t failed_at;     /* newest death */
+        uint32_t stray_orphans, stray_duplicates;
+        uint32_t noted[3]; /* incidents without a cure: high-restarts, orphan, duplicate */
+};
+
+struct source {
+        char name[SOURCE_NAME_MAX];
+        char why[SOURCE_WHY_MAX];
+        enum manager manager;
+        enum source_state state;
+        usec_t since, blind_at; /* blind_at: start of the newest blindness, kept when it is over */
+        pid_t pid;
+        uint64_t start;
+        uint32_t incident;
+};
+
+struct incident {
+        uint64_t number; /* 0: this slot was never used */
+        char id[AGENT_ID_MAX];
+        enum manager manager;
+        uint32_t agent; /* NOBODY: the machine's */
+        enum cause cause;
+        bool open;
+        usec_t opened, resolved;
+        uint64_t count, told; /* deaths since it opened; the count that was last told */
+        uint32_t withheld;    /* reasons for withholding already told, a bit each */
+        usec_t budget_told;
+        const struct rule *rule;
+        char reason[REASON_MAX];
+};
+
+/* Agents that fail together: everything under one manager, or everything that depends on one agent. */
+struct brake {
+        bool on;
+        enum manager manager; /* when base is NOBODY */
+        uint32_t base;
+        uint32_t incident;
+        usec_t since;
+};
+
+struct judge {
+        struct judge_limits limits;
+        const struct policy *policy;
+        uint64_t seed;
+        usec_t now;            /* the moment being judged */
+        usec_t started;        /* first fact that was no memory */
+        usec_t booted;         /* when the machine booted, 0 unknown */
+        bool observe_only;     /* safe mode */
+        bool disarmed;         /* until the policy is reloaded */
+        uint64_t acknowledged; /* incident that a human wants closed, 0 none */
+        bool material;
+        enum ending planned; /* for every agent */
+        usec_t planned_until;
+
+        uint32_t agents_n, instances_n, sources_n;
+        uint32_t turned_away; /* agents and instances that did not fit */
+        uint32_t full_incident;
+        usec_t machine_due;
+        uint64_t incidents_last; /* number of the newest incident */
+        usec_t budget[BUDGET_MAX];
+        uint32_t budget_n;
+        struct source sources[SOURCES_MAX];
+        struct brake brakes[BRAKES_MAX];
+
+        struct agent *agents;
+        struct instance *instances;
+        struct incident *incidents;
+        uint32_t *table; /* hash of ids to agents, chained through agent->chain */
+        uint32_t table_n;
+        uint32_t *heap; /* instances by due time */
+        uint32_t heap_n;
+        uint32_t *shown; /* agents as status shows them */
+        uint32_t shown_n;
+        bool shown_stale;
+
+        struct decisions *decisions; /* of this step */
+};
+
+/* What one look at one instance may decide at most; a look begins only with that much room. */
+#define DECISIONS_A_LOOK 6
+
+static inline struct life *life_of(struct instance *instance)
+{
+        return &instance->lives[instance->life];
+}
+
+static inline const struct life *life_seen(const struct instance *instance)
+{
+        return &instance->lives[instance->life];
+}
+
+static inline bool is_alive(const struct instance *instance)
+{
+        return life_seen(instance)->state == LIFE_ALIVE;
+}

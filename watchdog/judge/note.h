@@ -1,0 +1,18 @@
+#pragma once
+/* Findings that no restart cures: a counter high before we came, an orphan, a second copy. Named, never acted on. */
+#include "judge/memory.h"
+
+enum note {
+        NOTE_HIGH_RESTARTS,
+        NOTE_ORPHAN,
+        NOTE_DUPLICATE,
+};
+
+/* FACT_AGENT at first sight. */
+void note_first_sight(struct judge *judge, struct agent *agent, struct instance *instance, uint64_t restarts);
+
+/* FACT_STRAY. */
+void note_stray(struct judge *judge, struct agent *agent, const struct fact *fact);
+
+/* A loop was named, the counter was reset: what it had counted before is explained. */
+void note_explained(struct judge *judge, struct agent *agent, enum note note, const char *reason);

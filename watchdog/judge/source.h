@@ -1,0 +1,18 @@
+#pragma once
+/* Sources of facts: which see, which went blind, and which agents they would tell about. */
+#include "judge/memory.h"
+
+/* FACT_SOURCE. */
+void source_take(struct judge *judge, const struct fact *fact);
+
+/* Opens and resolves the incidents of blind sources; sets when to look again through `due`. */
+void source_look(struct judge *judge, usec_t *due);
+
+/* Whether the agent's manager is not seen now, or has only just come back. */
+bool source_is_blind(const struct judge *judge, const struct agent *agent);
+
+/* When a source that came back is believed again; USEC_INFINITY when there is nothing to wait for. */
+usec_t source_calm_at(const struct judge *judge, const struct agent *agent);
+
+/* Whether its manager was not seen at some time between `from` and `to`, or only just came back then. */
+bool source_was_blind(const struct judge *judge, const struct agent *agent, usec_t from, usec_t to);

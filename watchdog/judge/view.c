@@ -1,0 +1,215 @@
+#include "judge/view.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "judge/depend.h"
+#include "judge/source.h"
+#include "judge/table.h"
+
+static enum effective effective_now(const struct judge *judge, const struct instance *instance)
+{
+        if (source_is_blind(judge, agent_of(judge, instance)))
+                return EFFECTIVE_UNKNOWN;
+        if (ladder_is_quarantine(instance->ladder.state) && instance->ladder.state != LADDER_CONFINING)
+                return EFFECTIVE_QUARANTINED;
+        if (instance->ladder.state == LADDER_BACKOFF || instance->ladder.state == LADDER_STARTING)
+                return EFFECTIVE_WAITING;
+        switch (instance->cause) {
+        case CAUSE_HOT_LOOP: return EFFECTIVE_HOT_LOOPING;
+        case CAUSE_CRASH_LOOP: return EFFECTIVE_CRASH_LOOPING;
+        case CAUSE_CLAIMED_NOT_RUNNING: return is_alive(instance) ? EFFECTIVE_STARTING : EFFECTIVE_DEAD;
+        case CAUSE_DEPENDENCY_DOWN: return is_alive(instance) ? EFFECTIVE_CRASH_LOOPING : EFFECTIVE_DEAD;
+        default: break;
+        }
+        if (instance->claimed == CLAIMED_FROZEN)
+                return EFFECTIVE_FROZEN;
+        if (is_alive(instance))
+                return instance->claimed == CLAIMED_STARTING ? EFFECTIVE_STARTING : EFFECTIVE_RUNNING;
+        switch (instance->claimed) {
+        case CLAIMED_STOPPED:
+        case CLAIMED_STOPPING:
+        case CLAIMED_GONE: return EFFECTIVE_STOPPED;
+        case CLAIMED_FAILED: return EFFECTIVE_DEAD;
+        case CLAIMED_WAITING: return EFFECTIVE_WAITING;
+        case CLAIMED_RUNNING:
+                if (instance->listed_pid > 0 && life_seen(instance)->pid != instance->listed_pid)
+                        return EFFECTIVE_RUNNING; /* nobody told the process's beginning, nor its end */
+                return EFFECTIVE_STARTING;
+        case CLAIMED_STARTING: return EFFECTIVE_STARTING;
+        default: return EFFECTIVE_UNKNOWN;
+        }
+}
+
+enum effective view_effective(const struct judge *judge, const struct instance *instance)
+{
+        const struct agent *agent = agent_of(judge, instance);
+        enum effective effective = effective_now(judge, instance);
+
+        if (effective != EFFECTIVE_RUNNING && effective != EFFECTIVE_DEAD && effective != EFFECTIVE_STOPPED)
+                return effective;
+        if (agent->stray_duplicates > 0)
+                return EFFECTIVE_DUPLICATE;
+        return agent->stray_orphans > 0 && effective != EFFECTIVE_RUNNING ? EFFECTIVE_ORPHANED : effective;
+}
+
+/* The worst instance speaks for the agent. */
+static unsigned severity(enum effective effective)
+{
+        static const unsigned char order[EFFECTIVE_N] = {
+                [EFFECTIVE_RUNNING] = 1,  [EFFECTIVE_STOPPED] = 2,        [EFFECTIVE_STARTING] = 3,
+                [EFFECTIVE_UNKNOWN] = 4,  [EFFECTIVE_FROZEN] = 5,         [EFFECTIVE_WAITING] = 6,
+                [EFFECTIVE_ORPHANED] = 7, [EFFECTIVE_DUPLICATE] = 8,      [EFFECTIVE_QUARANTINED] = 9,
+                [EFFECTIVE_DEAD] = 10,    [EFFECTIVE_CRASH_LOOPING] = 11, [EFFECTIVE_HOT_LOOPING] = 12,
+        };
+
+        return order[effective];
+}
+
+/* "lily", or "root/lily" where there are several, or the id where that does not tell them apart either. */
+static void unique_name(const struct judge *judge, const struct agent *agent, char name[AGENT_ID_MAX])
+{
+        uint32_t same = 0, same_manager = 0;
+
+        agent_short_name(agent->id, name);
+        for (uint32_t n = 0; n < judge->shown_n; n++) {
+                const struct agent *other = &judge->agents[judge->shown[n]];
+
+                same += other->name == agent->name;
+                same_manager += other->name == agent->name && other->manager == agent->manager;
+        }
+        if (same <= 1)
+                return;
+        if (agent->manager == MANAGER_PM2 || same_manager == same)
+                text_copy(name, AGENT_ID_MAX, strchr(agent->id, ':') + 1);
+        else
+                text_copy(name, AGENT_ID_MAX, agent->id);
+}
+
+static void view_windows(const struct judge *judge, const struct agent *agent, usec_t now, struct agent_view *ret)
+{
+        const struct rule *rule = agent->rule;
+
+        ret->windows_n = rule->restarts_n;
+        for (unsigned n = 0; n < rule->restarts_n; n++) {
+                ret->windows[n].within = rule->restarts[n].within;
+                ret->windows[n].more_than = rule->restarts[n].more_than;
+                for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i)) {
+                        uint64_t count = tally_shown(&i->tally, now, rule->restarts[n].within);
+
+                        if (count > ret->windows[n].n)
+                                ret->windows[n].n = count;
+                }
+        }
+}
+
+static const char *waiting_for(enum ladder_state state)
+{
+        switch (state) {
+        case LADDER_QUARANTINED: return "trial";
+        case LADDER_BACKOFF: return "backoff";
+        case LADDER_SETTLING:
+        case LADDER_TRIAL: return "settling";
+        default: return "";
+        }
+}
+
+static void view_instance(const struct judge *judge, const struct instance *i, struct agent_view *ret)
+{
+        enum effective effective = view_effective(judge, i);
+
+        ret->instances++;
+        ret->restarts += i->missing_at > 0 ? i->restarts_listed : i->restarts;
+        if (is_alive(i)) {
+                ret->memory_bytes += i->memory_bytes;
+                ret->cpu_permille += i->cpu_permille;
+                if (ret->pid == 0) {
+                        ret->pid = life_seen(i)->pid;
+                        ret->since = life_seen(i)->began;
+                }
+        }
+        if (i->last_death > ret->last_death) {
+                ret->last_death = i->last_death;
+                ret->last_ending = i->last_ending;
+                ret->last_code = i->last_code;
+                ret->last_signal = i->last_signal;
+        }
+        if (ret->instances > 1 && severity(effective) <= severity(ret->effective))
+                return;
+        ret->effective = effective;
+        ret->claimed = i->claimed;
+        ret->word = i->word;
+        ret->incident = i->incident == NOBODY ? 0 : judge->incidents[i->incident].number;
+        ret->waiting_for = waiting_for(i->ladder.state);
+        ret->next = *ret->waiting_for && i->ladder.until != USEC_INFINITY ? i->ladder.until : 0;
+}
+
+uint32_t judge_agents(const struct judge *judge)
+{
+        return judge->shown_n;
+}
+
+void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct agent_view *ret)
+{
+        const struct agent *agent = &judge->agents[judge->shown[index]];
+
+        *ret = (struct agent_view){ .id = agent->id,
+                                    .manager = agent->manager,
+                                    .via = agent->unit == NOBODY ? "" : judge->agents[agent->unit].id,
+                                    .word = "",
+                                    .waiting_for = "",
+                                    .rule = agent->rule,
+                                    .enforce = agent->rule->mode == MODE_ENFORCE && !judge->observe_only &&
+                                               !judge->disarmed };
+        if (text_starts(ret->via, "systemd:"))
+                ret->via += strlen("systemd:");
+        unique_name(judge, agent, ret->name);
+        view_windows(judge, agent, now, ret);
+        for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
+                if (!i->gone)
+                        view_instance(judge, i, ret);
+        ret->quarantined = ret->effective == EFFECTIVE_QUARANTINED;
+        for (unsigned n = 0; n < 3 && ret->incident == 0; n++)
+                if (agent->noted[n] != NOBODY)
+                        ret->incident = judge->incidents[agent->noted[n]].number;
+}
+
+uint32_t judge_incidents(const struct judge *judge)
+{
+        uint32_t n = 0;
+
+        while (n < judge->limits.incidents_max && judge->incidents[n].number > 0)
+                n++;
+        return n;
+}
+
+void judge_incident(const struct judge *judge, uint32_t index, struct incident_view *ret)
+{
+        const struct incident *found = NULL;
+        uint64_t below = UINT64_MAX;
+
+        /* newest first without sorting: few are asked for, seldom */
+        for (uint32_t k = 0; k <= index; k++) {
+                found = NULL;
+                for (uint32_t n = 0; n < judge->limits.incidents_max; n++) {
+                        const struct incident *incident = &judge->incidents[n];
+
+                        if (incident->number > 0 && incident->number < below &&
+                            (!found || incident->number > found->number))
+                                found = incident;
+                }
+                if (!found)
+                        return;
+                below = found->number;
+        }
+        *ret = (struct incident_view){ .incident = found->number,
+                                       .agent = found->id,
+                                       .manager = found->manager,
+                                       .cause = found->cause,
+                                       .open = found->open,
+                                       .opened = found->opened,
+                                       .resolved = found->resolved,
+                                       .count = found->count,
+                                       .rule = found->rule,
+                                       .reason = found->reason };
+}
