@@ -294,7 +294,7 @@ static int add_events(struct governor *governor)
         return r < 0 ? log_failure(r, "Cannot set up the event loop") : 0;
 }
 
-static int start_observers(struct governor *governor)
+static int make_observers(struct governor *governor)
 {
         struct observers_options options = {
                 .clock = &governor->clock,
@@ -341,7 +341,7 @@ int governor_new(const struct governor_options *options, struct governor **ret)
         if (r >= 0)
                 r = open_socket(governor);
         if (r >= 0)
-                r = start_observers(governor);
+                r = make_observers(governor);
         if (r >= 0)
                 r = open_door(governor);
         if (r < 0) {
@@ -349,6 +349,7 @@ int governor_new(const struct governor_options *options, struct governor **ret)
                 return r;
         }
         begin(governor);
+        observers_start(governor->observers);
         *ret = governor;
         return 0;
 }

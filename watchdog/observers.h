@@ -15,8 +15,11 @@ struct observers_options {
         const struct policy *const *policy; /* where the governor keeps the one that rules now */
 };
 
-/* Starts all of them; one that cannot start tells so as a FACT_SOURCE and is left out. */
+/* Makes them, and the hands; nothing is looked at yet. */
 int observers_new(sd_event *event, const struct observers_options *options, struct observers **ret);
+
+/* Starts all of them; one that cannot start tells so as a FACT_SOURCE and is left out. */
+void observers_start(struct observers *observers);
 struct observers *observers_free(struct observers *observers);
 
 /* The hands that belong to them, by manager. */

@@ -1,0 +1,199 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/unit.h"
+#include "heal/pm2.h"
+#include "heal/systemd.h"
+#include "io/bus.h"
+#include "io/log.h"
+#include "io/pm2_directory.h"
+#include "io/proc.h"
+#include "observe/host.h"
+#include "observe/pm2.h"
+#include "observe/process.h"
+#include "observe/systemd.h"
+#include "observers.h"
+
+struct observers {
+        sd_event *event;
+        struct observers_options options;
+        struct proc proc;
+        struct pm2_directory directory;
+        struct bus *bus;
+        struct systemd *systemd;
+        struct systemd_hand *systemd_hand;
+        struct pm2 *pm2;
+        struct pm2_hand *pm2_hand;
+        struct process *process;
+        struct host *host;
+};
+
+/* The policy decides what is watched; without one, whatever looks like an agent. */
+static bool wants(void *self, const struct unit_looks *looks)
+{
+        const struct observers *observers = self;
+        const struct policy *policy = *observers->options.policy;
+        char id[AGENT_ID_MAX];
+
+        if (policy->discovered)
+                return unit_looks_like_agent(looks);
+        snprintf(id, sizeof(id), "systemd:%s", looks->name);
+        return policy_wants(policy, id) && !unit_is_untouchable(looks->name);
+}
+
+static bool package_run(void *self)
+{
+        const struct observers *observers = self;
+
+        return observers->host && host_package_run(observers->host);
+}
+
+/* An observer that cannot start is a source that is blind from the first moment. */
+static void tell_blind(struct observers *observers, const char *name, int error)
+{
+        struct fact fact = {
+                .kind = FACT_SOURCE,
+                .at = clock_now(observers->options.clock),
+                .agent = "",
+                .source = { .name = name, .state = SOURCE_BLIND, .why = strerror(-error) },
+        };
+
+        log_failure(error, "Cannot watch '%s'", name);
+        observers->options.sink.take(observers->options.sink.self, &fact);
+}
+
+static int start_systemd(struct observers *observers)
+{
+        struct systemd_options options = {
+                .event = observers->event,
+                .bus = observers->bus,
+                .clock = observers->options.clock,
+                .proc = &observers->proc,
+                .sink = observers->options.sink,
+                .wants = wants,
+                .package_run = package_run,
+                .self = observers,
+        };
+
+        return systemd_new(&options, &observers->systemd);
+}
+
+static int start_pm2(struct observers *observers)
+{
+        const struct policy *policy = *observers->options.policy;
+        const char **homes = calloc(policy->daemon.pm2_homes_n + 1, sizeof(*homes));
+        struct pm2_options options = {
+                .clock = observers->options.clock,
+                .sink = observers->options.sink,
+                .directory = &observers->directory,
+                .homes = homes,
+        };
+        int r;
+
+        if (!homes)
+                return -ENOMEM;
+        for (unsigned i = 0; i < policy->daemon.pm2_homes_n; i++)
+                homes[i] = policy->daemon.pm2_homes[i];
+        r = pm2_new(observers->event, &options, &observers->pm2);
+        free(homes);
+        return r;
+}
+
+/* What everything else stands on: without it there is nothing to start. */
+static int start_base(struct observers *observers)
+{
+        int r = proc_open(&observers->proc, "/proc");
+
+        if (r >= 0)
+                r = pm2_directory_init(&observers->directory, "/proc");
+        if (r >= 0)
+                r = bus_new(observers->event, &observers->bus);
+        if (r >= 0)
+                r = systemd_hand_new(observers->event, observers->bus, &observers->proc, &observers->systemd_hand);
+        if (r >= 0)
+                r = pm2_hand_new(observers->event, &observers->directory, &observers->pm2_hand);
+        return r;
+}
+
+int observers_new(sd_event *event, const struct observers_options *options, struct observers **ret)
+{
+        struct observers *observers = calloc(1, sizeof(*observers));
+        int r;
+
+        if (!observers)
+                return -ENOMEM;
+        observers->event = sd_event_ref(event);
+        observers->options = *options;
+        observers->proc.fd = -1;
+        r = start_base(observers);
+        if (r < 0) {
+                observers_free(observers);
+                return r;
+        }
+        *ret = observers;
+        return 0;
+}
+
+void observers_start(struct observers *observers)
+{
+        static const struct {
+                const char *name;
+                int (*start)(struct observers *observers);
+        } all[] = {
+                { "process", start_process },
+                { "host", start_host },
+                { "systemd", start_systemd },
+                { "pm2", start_pm2 },
+        };
+
+        for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+                int r = all[i].start(observers);
+
+                if (r < 0)
+                        tell_blind(observers, all[i].name, r);
+        }
+}
+
+struct observers *observers_free(struct observers *observers)
+{
+        if (!observers)
+                return NULL;
+        systemd_free(observers->systemd);
+        pm2_free(observers->pm2);
+        process_free(observers->process);
+        host_free(observers->host);
+        systemd_hand_free(observers->systemd_hand);
+        pm2_hand_free(observers->pm2_hand);
+        bus_free(observers->bus);
+        pm2_directory_done(&observers->directory);
+        proc_done(&observers->proc);
+        sd_event_unref(observers->event);
+        free(observers);
+        return NULL;
+}
+
+void observers_hands(struct observers *observers, struct hands hands[MANAGER_N])
+{
+        hands[MANAGER_SYSTEMD] = (struct hands){ systemd_hand_act, observers->systemd_hand };
+        hands[MANAGER_PM2] = (struct hands){ pm2_hand_act, observers->pm2_hand };
+}
+
+void observers_follow(struct observers *observers, const struct fact *fact)
+{
+        if (!observers->process)
+                return;
+        if (fact->kind == FACT_STARTED)
+                process_watch(observers->process, fact->agent, fact->instance, fact->started.pid, fact->started.start);
+        if (fact->kind == FACT_ENDED || fact->kind == FACT_DIED)
+                process_forget(observers->process, fact->ended.pid, fact->ended.start);
+}
+
+void observers_again(struct observers *observers)
+{
+        if (observers->systemd)
+                systemd_again(observers->systemd);
+        if (observers->pm2)
+                pm2_relist(observers->pm2);
+}
