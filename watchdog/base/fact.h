@@ -63,7 +63,9 @@ enum ask {
 
 #define FACT_DEATHS_MAX 64 /* times kept exactly; the largest `more_than` is one less */
 
-/* The judge's memory of one agent's instance, as it stands in the chain and comes back from there. */
+#define REMEMBERED_MORE_MAX 320
+
+/* The judge's memory of one agent's instance (or, with no agent, of the machine), as it stands in the chain and comes back. */
 struct remembered {
         uint32_t state; /* the ladder's state, rung and attempt: the judge's own numbers */
         uint32_t rung;
@@ -83,6 +85,8 @@ struct remembered {
         usec_t started_at;
         uint32_t deaths_n; /* the newest deaths, oldest first */
         usec_t deaths[FACT_DEATHS_MAX];
+        uint32_t more_n; /* everything else, in the judge\'s own order */
+        uint64_t more[REMEMBERED_MORE_MAX];
 };
 
 struct fact {

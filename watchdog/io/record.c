@@ -15,6 +15,7 @@ enum field_type {
         FIELD_TEXT,
         FIELD_ENUM,
         FIELD_DEATHS,
+        FIELD_MORE,
 };
 
 struct field {
@@ -118,6 +119,7 @@ static const struct field fields[] = {
         { FACT_REMEMBERED, "start",      FIELD_U64,  IN(start) },
         { FACT_REMEMBERED, "started_at", FIELD_U64,  IN(started_at) },
         { FACT_REMEMBERED, "deaths",     FIELD_DEATHS, 0 },
+        { FACT_REMEMBERED, "more",       FIELD_MORE, 0 },
 };
 /* clang-format on */
 
@@ -142,12 +144,12 @@ static json_t *json_text(const char *text)
         return json_string(safe);
 }
 
-static json_t *json_deaths(const struct remembered *remembered)
+static json_t *json_list(const uint64_t *numbers, unsigned n)
 {
         json_t *list = json_array();
 
-        for (unsigned i = 0; i < remembered->deaths_n && i < FACT_DEATHS_MAX; i++)
-                json_array_append_new(list, json_u64(remembered->deaths[i]));
+        for (unsigned i = 0; i < n; i++)
+                json_array_append_new(list, json_u64(numbers[i]));
         return list;
 }
 
@@ -163,7 +165,11 @@ static json_t *field_write(const struct field *field, const void *base)
         case FIELD_BOOL: return json_boolean(*(const bool *)(const void *)at);
         case FIELD_TEXT: return json_text(*(const char *const *)(const void *)at);
         case FIELD_ENUM: memcpy(&value, at, sizeof(value)); return json_string(field->name_of(value));
-        case FIELD_DEATHS: return json_deaths(base);
+        case FIELD_DEATHS:
+                return json_list(((const struct remembered *)base)->deaths,
+                                 ((const struct remembered *)base)->deaths_n);
+        case FIELD_MORE:
+                return json_list(((const struct remembered *)base)->more, ((const struct remembered *)base)->more_n);
         }
         return NULL;
 }
@@ -241,21 +247,22 @@ json_t *record_of_outcome(const struct fact *fact, uint64_t intent)
 
 /* ---- back again ---------------------------------------------------------------------------------------------------- */
 
-static int deaths_read(const json_t *list, struct remembered *remembered)
+static int list_read(const json_t *list, size_t most, uint64_t *numbers, uint32_t *ret_n)
 {
         size_t n = json_array_size(list);
 
-        if (n > FACT_DEATHS_MAX)
+        if (n > most)
                 return -EBADMSG;
         for (size_t i = 0; i < n; i++)
-                remembered->deaths[i] = u64_of(json_integer_value(json_array_get(list, i)));
-        remembered->deaths_n = (uint32_t)n;
+                numbers[i] = u64_of(json_integer_value(json_array_get(list, i)));
+        *ret_n = (uint32_t)n;
         return 0;
 }
 
 static int field_read(const struct field *field, const json_t *value, void *base)
 {
         char *at = (char *)base + field->offset;
+        struct remembered *remembered = base;
         unsigned number;
 
         switch (field->type) {
@@ -271,7 +278,8 @@ static int field_read(const struct field *field, const json_t *value, void *base
                 number = field->from_name(json_string_value(value));
                 memcpy(at, &number, sizeof(number));
                 return 0;
-        case FIELD_DEATHS: return deaths_read(value, base);
+        case FIELD_DEATHS: return list_read(value, FACT_DEATHS_MAX, remembered->deaths, &remembered->deaths_n);
+        case FIELD_MORE: return list_read(value, REMEMBERED_MORE_MAX, remembered->more, &remembered->more_n);
         }
         return -EBADMSG;
 }
