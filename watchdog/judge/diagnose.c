@@ -115,7 +115,8 @@ usec_t diagnose_grace(const struct instance *instance)
 
 bool diagnose_is_proven(const struct judge *judge, const struct instance *instance)
 {
-        if (!is_alive(instance) || usec_since(judge->now, life_seen(instance)->began) < diagnose_grace(instance))
+        if (!is_alive(instance) || life_seen(instance)->unseen ||
+            usec_since(judge->now, life_seen(instance)->began) < diagnose_grace(instance))
                 return false;
         if (instance->claimed == CLAIMED_STOPPED || instance->claimed == CLAIMED_FAILED ||
             instance->claimed == CLAIMED_WAITING)

@@ -16,6 +16,7 @@
 
 #define REPLY_WAIT \
         (5 * USEC_PER_MINUTE) /* hands have their own, shorter deadlines; this one only catches a lost outcome */
+#define LOOK_LEAST (100 * USEC_PER_MSEC) /* what is due at once and cannot be done is not asked for in a circle */
 #define LOOK_WAIT (30 * USEC_PER_SEC)
 #define SETTLE_SLACK (5 * USEC_PER_SEC) /* from the manager's "done" to a process */
 #define TRIAL_WAIT_MOST 4               /* times trial_after */
@@ -445,10 +446,11 @@ static void wait_over(struct judge *judge, struct instance *instance)
                 return;
         case LADDER_SETTLING:
         case LADDER_TRIAL:
-                if (is_alive(instance)) /* began later than the manager said "done" */
-                        ladder->until = usec_add(life_seen(instance)->began, diagnose_grace(instance));
-                else
+                ladder->until = usec_add(life_seen(instance)->began, diagnose_grace(instance));
+                if (!is_alive(instance))
                         take(judge, instance, INPUT_DUE);
+                else if (ladder->until <= judge->now) /* not proven although it is time: something is not seen yet */
+                        ladder->until = judge->now + USEC_PER_SEC;
                 return;
         case LADDER_BACKOFF:
         case LADDER_QUARANTINED:
@@ -650,6 +652,6 @@ void healer_look(struct judge *judge, struct instance *instance)
         if (life_due(judge, instance) < due)
                 due = life_due(judge, instance);
         if (due <= judge->now)
-                due = judge->now + 1; /* never twice in one moment */
+                due = judge->now + LOOK_LEAST;
         due_set(judge, instance, due);
 }

@@ -229,7 +229,6 @@ static void take(struct judge *judge, const struct fact *fact)
                 break;
         case FACT_HOST: take_host(judge, fact); break;
         case FACT_ASKED: take_ask(judge, fact); break;
-        case FACT_REMEMBERED: remember_take(judge, fact); break;
         default: break;
         }
 }
@@ -289,13 +288,17 @@ static void look(struct judge *judge, usec_t until)
 void judge_step(struct judge *judge, const struct fact *fact, struct decisions *decisions)
 {
         decisions->n = 0;
+        decisions->material = false;
         judge->decisions = decisions;
-        judge->material = false;
+        if (fact->kind == FACT_REMEMBERED) { /* not a moment in time: nothing is judged before all of it is back */
+                remember_take(judge, fact);
+                return;
+        }
         look(judge, fact->at);
         if (fact->at > judge->now)
                 judge->now = fact->at;
         judge->material = false;
-        if (judge->started == 0 && fact->kind != FACT_REMEMBERED) {
+        if (judge->started == 0) {
                 judge->started = judge->now;
                 judge->material = true;
         }

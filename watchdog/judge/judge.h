@@ -31,12 +31,19 @@ usec_t judge_deadline(const struct judge *judge);
 /* Swaps the policy; memory of the agents stays. The old policy may be freed afterwards. */
 void judge_set_policy(struct judge *judge, const struct policy *policy);
 
+/*
+ * The daemon was away and is back at `now`: call it once, after the chain was lived through again and before the memory is
+ * written. What the processes did meanwhile is unknown: no life is proven by it and no death made up.
+ */
+void judge_resume(struct judge *judge, usec_t now);
+
 /* Safe mode and disarm: judged as always, every decision comes with enforce = false. */
 void judge_set_observe_only(struct judge *judge, bool observe_only);
 
 /*
- * Memory for the chain: walks all instances that are worth remembering. Start with *cursor = 0; true with a FACT_REMEMBERED in
- * `ret` (whose strings and payload are loans until the next call), false at the end.
+ * Memory for the chain: walks all that is worth remembering. Start with *cursor = 0; true with a fact in `ret` (mostly
+ * FACT_REMEMBERED, also FACT_SOURCE and FACT_DEPENDS; strings and payload are loans until the next call), false at the end.
+ * Fed in this order to a fresh judge, the facts make one that decides as this one would.
  */
 bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remembered *scratch, struct fact *ret);
 

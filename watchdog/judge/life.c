@@ -151,7 +151,7 @@ static void replaced(struct judge *judge, struct agent *agent, struct instance *
         leave_dying(judge, instance, life, fact->at);
         if (fact->started.ordered)
                 conclude(judge, agent, instance, life, ENDING_MANUAL, 0, 0);
-        else if (source_was_blind(judge, agent, life->began, fact->at))
+        else if (life->unseen || source_was_blind(judge, agent, life->began, fact->at))
                 /* how it ended nobody saw: only the manager's counter can say that it was a death */
                 conclude(judge, agent, instance, life, ENDING_MANAGER, 0, 0);
 }
@@ -177,6 +177,12 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
                 life->start = fact->started.start;
                 due_sooner(judge, instance, life->ended + MERGE_WAIT);
                 return;
+        }
+        if (life && life->unseen) { /* it outlived our absence */
+                life->unseen = false;
+                judge->material = true;
+                depend_tie(judge, agent, instance);
+                due_sooner(judge, instance, judge->now);
         }
         if (life || is_late(instance, fact, began))
                 return;

@@ -56,7 +56,8 @@ struct life {
         usec_t began, ended;
         enum ending ending;
         int code, signal;
-        bool told; /* the manager itself reported the end */
+        bool told;   /* the manager itself reported the end */
+        bool unseen; /* the daemon was away: whether it still lives is not known */
 };
 
 struct instance {

@@ -1,19 +1,489 @@
 #include "judge/remember.h"
 
+#include <string.h>
+
+#include "base/text.h"
+#include "judge/diagnose.h"
 #include "judge/due.h"
 #include "judge/table.h"
 
-void remember_take(struct judge *judge, const struct fact *fact)
+#define LAYOUT 1 /* of `more`; a memory in another layout is not taken, its incident numbers are */
+
+/* What a record with no agent is about is told by its instance. */
+#define ABOUT_MACHINE 0
+#define ABOUT_SOURCES 1000
+#define ABOUT_BRAKES 2000
+
+/* ---- one description for both directions ---------------------------------------------------------------------------- */
+
+struct pack {
+        uint64_t *numbers;
+        uint32_t n, most; /* at; how many there are, or may be */
+        bool reading;
+};
+
+static uint64_t pack(struct pack *pack, uint64_t value)
 {
-        (void)judge;
-        (void)fact;
+        if (pack->n >= pack->most)
+                return pack->reading ? 0 : value;
+        if (!pack->reading)
+                pack->numbers[pack->n] = value;
+        return pack->numbers[pack->n++];
+}
+
+#define PACK(member) ((member) = (__typeof__(member))pack(p, (uint64_t)(member)))
+
+static void pack_life(struct pack *p, struct life *life)
+{
+        PACK(life->state);
+        if (life->state == LIFE_NONE)
+                return;
+        PACK(life->pid);
+        PACK(life->start);
+        PACK(life->began);
+        PACK(life->ended);
+        PACK(life->ending);
+        PACK(life->code);
+        PACK(life->signal);
+        PACK(life->told);
+        PACK(life->unseen);
+}
+
+/* The day's buckets that hold something, as pairs. */
+static void pack_buckets(struct pack *p, struct tally *tally)
+{
+        uint64_t filled = 0, place = 0;
+
+        for (uint32_t n = 0; n < TALLY_COARSE; n++)
+                filled += tally->coarse[n] > 0;
+        PACK(filled);
+        for (uint32_t n = 0; filled > 0 && n < TALLY_COARSE; n++) {
+                if (!p->reading && tally->coarse[n] == 0)
+                        continue;
+                place = pack(p, n) % TALLY_COARSE;
+                tally->coarse[place] = (uint32_t)pack(p, tally->coarse[place]);
+                filled--;
+        }
+}
+
+static void pack_tally(struct pack *p, struct tally *tally)
+{
+        PACK(tally->run_since);
+        PACK(tally->run);
+        PACK(tally->forgiven);
+        PACK(tally->coarse_newest);
+        pack_buckets(p, tally);
+}
+
+static void pack_ladder(struct pack *p, struct ladder *ladder)
+{
+        PACK(ladder->trials);
+        PACK(ladder->unpinned);
+        PACK(ladder->asked);
+}
+
+/* As its manager has it, and the present life: all that there is to know of one that is well. */
+static void pack_claims(struct pack *p, struct instance *instance)
+{
+        PACK(instance->gone);
+        PACK(instance->claimed);
+        PACK(instance->claimed_at);
+        PACK(instance->listed_pid);
+        PACK(instance->counted);
+        PACK(instance->restarts_seen);
+        PACK(instance->restarts_listed);
+        PACK(instance->restarts_at);
+        PACK(instance->missing_at);
+        PACK(instance->life);
+        instance->life %= LIVES_MAX;
+        for (uint32_t n = 0; n < LIVES_MAX; n++)
+                pack_life(p, &instance->lives[n]);
+}
+
+static void pack_troubles(struct pack *p, struct instance *instance)
+{
+        PACK(instance->last_ending);
+        PACK(instance->last_code);
+        PACK(instance->last_signal);
+        PACK(instance->last_death);
+        PACK(instance->dragged_at);
+        PACK(instance->period);
+        PACK(instance->braked);
+        pack_ladder(p, &instance->ladder);
+        pack_tally(p, &instance->tally);
+}
+
+/* A base by its place among the agent's bases, which come back in their order. */
+static void pack_base(struct pack *p, const struct agent *agent, uint32_t *base)
+{
+        uint64_t place = 0;
+
+        for (uint32_t n = 0; n < agent->bases_n; n++)
+                if (agent->bases[n].agent == *base && *base != NOBODY)
+                        place = n + 1;
+        PACK(place);
+        *base = place > 0 && place <= agent->bases_n ? agent->bases[place - 1].agent : NOBODY;
+}
+
+static void pack_incident(struct pack *p, struct judge *judge, struct agent *agent, uint32_t *incident)
+{
+        struct incident known = { .number = 0 };
+        uint32_t slot = NOBODY;
+
+        if (*incident != NOBODY)
+                known = judge->incidents[*incident];
+        PACK(known.number);
+        if (known.number == 0) {
+                *incident = NOBODY;
+                return;
+        }
+        PACK(known.cause);
+        PACK(known.opened);
+        PACK(known.count);
+        PACK(known.told);
+        PACK(known.withheld);
+        PACK(known.budget_told);
+        PACK(known.manager);
+        if (!p->reading)
+                return;
+        for (uint32_t n = 0; n < judge->limits.incidents_max && slot == NOBODY; n++)
+                if (judge->incidents[n].number == known.number || judge->incidents[n].number == 0)
+                        slot = n;
+        *incident = slot;
+        if (slot == NOBODY || judge->incidents[slot].number == known.number)
+                return;
+        known.open = true;
+        known.agent = agent ? table_index(judge, agent) : NOBODY;
+        known.rule = agent ? agent->rule : NULL;
+        text_copy(known.id, sizeof(known.id), agent ? agent->id : "");
+        judge->incidents[slot] = known;
+        if (known.number > judge->incidents_last)
+                judge->incidents_last = known.number;
+}
+
+/* What belongs to the agent stands with each of its instances; the last one read wins, and all are equal. */
+static void pack_agent(struct pack *p, struct judge *judge, struct agent *agent)
+{
+        uint64_t busy = agent->busy == NOBODY ? 0 : (uint64_t)judge->instances[agent->busy].number + 1;
+
+        PACK(agent->gone);
+        PACK(agent->carrier);
+        PACK(busy);
+        PACK(agent->planned);
+        PACK(agent->planned_until);
+        PACK(agent->human_at);
+        PACK(agent->acted_at);
+        PACK(agent->down_at);
+        PACK(agent->failing_since);
+        PACK(agent->failed_at);
+        PACK(agent->stray_orphans);
+        PACK(agent->stray_duplicates);
+        for (unsigned n = 0; n < 3; n++)
+                pack_incident(p, judge, agent, &agent->noted[n]);
+        if (p->reading && busy > 0) {
+                struct instance *i = table_instance(judge, agent, (uint32_t)(busy - 1));
+
+                agent->busy = i ? (uint32_t)(i - judge->instances) : NOBODY;
+        }
+}
+
+static void pack_instance(struct pack *p, struct judge *judge, struct agent *agent, struct instance *instance)
+{
+        pack_claims(p, instance);
+        pack_agent(p, judge, agent);
+        pack_incident(p, judge, instance->braked ? NULL : agent, &instance->incident);
+        pack_base(p, agent, &instance->dragged_by);
+        pack_troubles(p, instance);
+}
+
+static void pack_machine(struct pack *p, struct judge *judge)
+{
+        PACK(judge->started);
+        PACK(judge->booted);
+        PACK(judge->observe_only);
+        PACK(judge->disarmed);
+        PACK(judge->planned);
+        PACK(judge->planned_until);
+        PACK(judge->machine_due);
+        PACK(judge->turned_away);
+        PACK(judge->incidents_last);
+        pack_incident(p, judge, NULL, &judge->full_incident);
+        PACK(judge->budget_n);
+        if (judge->budget_n > BUDGET_MAX)
+                judge->budget_n = BUDGET_MAX;
+        for (uint32_t n = 0; n < judge->budget_n; n++)
+                PACK(judge->budget[n]);
+}
+
+static void pack_source(struct pack *p, struct judge *judge, struct source *source)
+{
+        PACK(source->state);
+        PACK(source->since);
+        PACK(source->blind_at);
+        pack_incident(p, judge, NULL, &source->incident);
+}
+
+static void pack_brake(struct pack *p, struct judge *judge, struct brake *brake)
+{
+        PACK(brake->manager);
+        PACK(brake->since);
+        pack_incident(p, judge, NULL, &brake->incident);
+}
+
+/* ---- out ------------------------------------------------------------------------------------------------------------ */
+
+/* Writing only reads, through a description that can do both. */
+static struct judge *readable(const struct judge *judge)
+{
+        return (struct judge *)(uintptr_t)judge;
+}
+
+static struct pack writer(struct remembered *scratch)
+{
+        struct pack pack_to = { .numbers = scratch->more, .most = REMEMBERED_MORE_MAX };
+
+        *scratch = (struct remembered){ .state = 0 };
+        pack(&pack_to, LAYOUT);
+        return pack_to;
+}
+
+static void remembered_fact(const struct judge *judge, const char *agent, uint32_t instance, struct pack *pack_to,
+                            struct remembered *scratch, struct fact *ret)
+{
+        scratch->more_n = pack_to->n;
+        *ret = (struct fact){ .kind = FACT_REMEMBERED,
+                              .at = judge->now,
+                              .manager = agent_manager(agent),
+                              .agent = agent,
+                              .instance = instance,
+                              .remembered = scratch };
+}
+
+static bool remember_source(const struct judge *judge, uint32_t n, struct fact *ret)
+{
+        const struct source *source = &judge->sources[n];
+
+        *ret = (struct fact){ .kind = FACT_SOURCE, .at = judge->now, .manager = source->manager, .agent = "" };
+        ret->source.name = source->name;
+        ret->source.state = source->state;
+        ret->source.why = source->why;
+        ret->source.pid = source->pid;
+        ret->source.start = source->start;
+        return true;
+}
+
+static bool remember_base(const struct judge *judge, uint32_t n, struct fact *ret)
+{
+        const struct agent *agent = &judge->agents[n / BASES_MAX];
+        uint32_t base = n % BASES_MAX;
+
+        if (base >= agent->bases_n)
+                return false;
+        *ret = (struct fact){ .kind = FACT_DEPENDS, .at = judge->now, .manager = agent->manager, .agent = agent->id };
+        ret->depends.on = judge->agents[agent->bases[base].agent].id;
+        ret->depends.dependency = agent->bases[base].dependency;
+        return true;
+}
+
+static bool remember_machine(const struct judge *judge, struct remembered *scratch, struct fact *ret)
+{
+        struct pack pack_to = writer(scratch);
+
+        pack_machine(&pack_to, readable(judge));
+        scratch->count = judge->incidents_last;
+        remembered_fact(judge, "", ABOUT_MACHINE, &pack_to, scratch, ret);
+        return true;
+}
+
+static bool remember_source_state(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
+{
+        struct pack pack_to = writer(scratch);
+
+        pack_source(&pack_to, readable(judge), &readable(judge)->sources[n]);
+        remembered_fact(judge, "", ABOUT_SOURCES + n, &pack_to, scratch, ret);
+        return true;
+}
+
+static bool remember_brake(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
+{
+        const struct brake *brake = &judge->brakes[n];
+        struct pack pack_to = writer(scratch);
+
+        if (!brake->on)
+                return false;
+        pack_brake(&pack_to, readable(judge), &readable(judge)->brakes[n]);
+        remembered_fact(judge, brake->base == NOBODY ? "" : judge->agents[brake->base].id, ABOUT_BRAKES + n, &pack_to,
+                        scratch, ret);
+        return true;
+}
+
+static bool remember_instance(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
+{
+        struct instance *i = &readable(judge)->instances[n];
+        struct agent *agent = agent_of(judge, i);
+        struct pack pack_to = writer(scratch);
+        const struct life *life = life_seen(i);
+
+        if (i->number == INSTANCE_ALL || (i->gone && i->cause == CAUSE_NONE && i->ladder.state == LADDER_OK))
+                return false;
+        pack_instance(&pack_to, readable(judge), agent, i);
+        /* what people want to read in the chain has its names */
+        scratch->state = i->ladder.state;
+        scratch->rung = i->ladder.rung;
+        scratch->attempts = i->ladder.attempts;
+        scratch->until = i->ladder.until;
+        scratch->since = i->ladder.since;
+        scratch->backoff = i->ladder.backoff;
+        scratch->human_at = agent->human_at;
+        scratch->cause = i->cause;
+        scratch->restarts = i->restarts;
+        if (i->incident != NOBODY) {
+                scratch->incident = judge->incidents[i->incident].number;
+                scratch->opened = judge->incidents[i->incident].opened;
+                scratch->count = judge->incidents[i->incident].count;
+        }
+        if (life->state == LIFE_ALIVE) {
+                scratch->pid = life->pid;
+                scratch->start = life->start;
+                scratch->started_at = life->began;
+        }
+        scratch->deaths_n = i->tally.n;
+        for (uint32_t k = 0; k < i->tally.n; k++)
+                scratch->deaths[k] = tally_death(&i->tally, i->tally.n - 1 - k);
+        remembered_fact(judge, agent->id, i->number, &pack_to, scratch, ret);
+        return true;
 }
 
 bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remembered *scratch, struct fact *ret)
 {
-        (void)judge;
-        (void)cursor;
-        (void)scratch;
-        (void)ret;
-        return false;
+        for (;;) {
+                uint32_t n = (*cursor)++;
+
+                /* in the order in which each may refer to what came before */
+                if (n < judge->sources_n) {
+                        if (remember_source(judge, n, ret))
+                                return true;
+                        continue;
+                }
+                n -= judge->sources_n;
+                if (n < judge->agents_n * BASES_MAX) {
+                        if (remember_base(judge, n, ret))
+                                return true;
+                        continue;
+                }
+                n -= judge->agents_n * BASES_MAX;
+                if (n == 0)
+                        return remember_machine(judge, scratch, ret);
+                n -= 1;
+                if (n < judge->sources_n)
+                        return remember_source_state(judge, n, scratch, ret);
+                n -= judge->sources_n;
+                if (n < BRAKES_MAX) {
+                        if (remember_brake(judge, n, scratch, ret))
+                                return true;
+                        continue;
+                }
+                n -= BRAKES_MAX;
+                if (n >= judge->instances_n)
+                        return false;
+                if (remember_instance(judge, n, scratch, ret))
+                        return true;
+        }
+}
+
+/* ---- back ----------------------------------------------------------------------------------------------------------- */
+
+static void take_tally(struct tally *tally, const struct remembered *remembered)
+{
+        uint32_t n = remembered->deaths_n < FACT_DEATHS_MAX ? remembered->deaths_n : FACT_DEATHS_MAX;
+
+        memcpy(tally->deaths, remembered->deaths, n * sizeof(*tally->deaths));
+        tally->n = n;
+        tally->next = n % FACT_DEATHS_MAX;
+        tally->fine_newest = n > 0 ? remembered->deaths[n - 1] / (10 * USEC_PER_SEC) : 0;
+        for (uint32_t k = 0; k < n; k++)
+                if (tally->fine_newest - remembered->deaths[k] / (10 * USEC_PER_SEC) < TALLY_FINE)
+                        tally->fine[remembered->deaths[k] / (10 * USEC_PER_SEC) % TALLY_FINE]++;
+}
+
+static void take_instance(struct judge *judge, const struct fact *fact, struct pack *p)
+{
+        const struct remembered *remembered = fact->remembered;
+        struct agent *agent = table_agent(judge, fact->agent);
+        struct instance *i = agent ? table_instance(judge, agent, fact->instance) : NULL;
+
+        if (!i)
+                return;
+        take_tally(&i->tally, remembered);
+        i->ladder.state = remembered->state < LADDER_N && remembered->state > 0 ? remembered->state : LADDER_OK;
+        i->ladder.rung = remembered->rung;
+        i->ladder.attempts = remembered->attempts;
+        i->ladder.until = remembered->until;
+        i->ladder.since = remembered->since;
+        i->ladder.backoff = remembered->backoff;
+        i->cause = remembered->cause < CAUSE_N ? (enum cause)remembered->cause : CAUSE_NONE;
+        i->restarts = remembered->restarts;
+        pack_instance(p, judge, agent, i);
+        if (i->incident != NOBODY && !i->braked && judge->incidents[i->incident].reason[0] == '\0') {
+                usec_t now = judge->now;
+
+                judge->now = fact->at;
+                diagnose_reason(judge, i, i->cause, judge->incidents[i->incident].reason);
+                judge->now = now;
+        }
+        judge->shown_stale = true;
+        due_set(judge, i, fact->at);
+}
+
+static void take_brake(struct judge *judge, const struct fact *fact, struct pack *p)
+{
+        struct agent *base = *fact->agent ? table_find(judge, fact->agent) : NULL;
+        struct brake *brake = &judge->brakes[(fact->instance - ABOUT_BRAKES) % BRAKES_MAX];
+
+        *brake = (struct brake){ .on = true, .base = base ? table_index(judge, base) : NOBODY, .incident = NOBODY };
+        pack_brake(p, judge, brake);
+        if (*fact->agent && !base)
+                brake->on = false;
+}
+
+void remember_take(struct judge *judge, const struct fact *fact)
+{
+        struct pack reader = { .numbers = (uint64_t *)(uintptr_t)fact->remembered->more,
+                               .most = fact->remembered->more_n < REMEMBERED_MORE_MAX ? fact->remembered->more_n
+                                                                                      : REMEMBERED_MORE_MAX,
+                               .reading = true };
+
+        if (fact->remembered->count > judge->incidents_last && !*fact->agent)
+                judge->incidents_last = fact->remembered->count;
+        if (pack(&reader, 0) != LAYOUT)
+                return;
+        if (fact->instance >= ABOUT_BRAKES && fact->instance < ABOUT_BRAKES + BRAKES_MAX &&
+            agent_manager(fact->agent) == fact->manager && fact->remembered->state == 0)
+                take_brake(judge, fact, &reader);
+        else if (*fact->agent)
+                take_instance(judge, fact, &reader);
+        else if (fact->instance == ABOUT_MACHINE)
+                pack_machine(&reader, judge);
+        else if (fact->instance - ABOUT_SOURCES < judge->sources_n)
+                pack_source(&reader, judge, &judge->sources[fact->instance - ABOUT_SOURCES]);
+}
+
+/* ---- after an absence ------------------------------------------------------------------------------------------------ */
+
+void judge_resume(struct judge *judge, usec_t now)
+{
+        if (now > judge->now)
+                judge->now = now;
+        judge->started = judge->now;
+        judge->booted = 0; /* the machine may have been started anew meanwhile */
+        for (uint32_t n = 0; n < judge->sources_n; n++)
+                judge->sources[n].state = SOURCE_UNKNOWN;
+        for (uint32_t n = 0; n < judge->instances_n; n++) {
+                struct instance *i = &judge->instances[n];
+
+                if (is_alive(i))
+                        life_of(i)->unseen = true;
+                due_sooner(judge, i, judge->now);
+        }
+        judge->machine_due = judge->now;
 }
