@@ -144,6 +144,10 @@ int pm2_call_new(sd_event *event, const struct pm2_question *question, pm2_call_
         r = sd_event_add_io(event, &call->io, call->fd, EPOLLIN, on_readable, call);
         if (r < 0)
                 return r;
+        /* events first: they say what led to the answer */
+        r = sd_event_source_set_priority(call->io, SD_EVENT_PRIORITY_NORMAL + 10);
+        if (r < 0)
+                return r;
         r = sd_event_add_time_relative(event, &call->deadline, CLOCK_MONOTONIC, question->within, 50 * USEC_PER_MSEC,
                                        on_deadline, call);
         if (r < 0)

@@ -36,7 +36,8 @@ struct pm2_instance {
         int64_t restarts;
         usec_t kill_timeout;
         bool cluster;
-        bool ours; /* a hand is at it: what it does now is our doing */
+        bool busy; /* a hand is at it: no other one may */
+        bool ours; /* what is ordered of it now is our doing; outlives `busy` where PM2 may still carry it out */
 
         /* the observer's own notes */
         bool said;      /* a FACT_AGENT told of it */
@@ -48,6 +49,7 @@ struct pm2_instance {
         bool cron;
         bool cron_seconds;
         bool listed;
+        bool doubt;    /* events leave open what became of it: a list is wanted */
         bool has_exit; /* PM2's log line about the end under way: */
         int exit_code;
         int exit_signal;

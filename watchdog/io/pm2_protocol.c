@@ -27,7 +27,7 @@ static const struct {
 
 enum tag {
         TAG_APP, TAG_ERROR, TAG_RESULT, TAG_RESULT_ERROR, TAG_RESULT_MESSAGE,
-        TAG_PID, TAG_ID, TAG_NAME, TAG_STATUS, TAG_RESTARTS, TAG_KILL_TIMEOUT, TAG_MODE, TAG_CRON, TAG_EXIT_CODE,
+        TAG_PID, TAG_ID, TAG_NAME, TAG_STATUS, TAG_RESTARTS, TAG_BEGAN, TAG_KILL_TIMEOUT, TAG_MODE, TAG_CRON, TAG_EXIT_CODE,
         TAG_EVENT, TAG_MANUALLY, TAG_AT, TAG_DATA, TAG_PID_FILE,
 };
 
@@ -56,6 +56,7 @@ static const struct json_stream_field process_fields[] = {
         { { "process", "name" },         TAG_NAME         },
         { { "process", "status" },       TAG_STATUS       },
         { { "process", "restart_time" }, TAG_RESTARTS     },
+        { { "process", "pm_uptime" },    TAG_BEGAN        },
         { { "process", "kill_timeout" }, TAG_KILL_TIMEOUT },
         { { "process", "exec_mode" },    TAG_MODE         },
         { { "process", "cron_restart" }, TAG_CRON         },
@@ -137,6 +138,9 @@ static void take_app_field(struct pm2_app *app, enum tag tag, enum json_stream_k
                 break;
         case TAG_RESTARTS:
                 app->restarts = whole && number > 0 ? number : 0;
+                break;
+        case TAG_BEGAN:
+                app->began_ms = whole && number > 0 ? number : 0;
                 break;
         case TAG_KILL_TIMEOUT:
                 if (whole && number > 0)

@@ -40,6 +40,7 @@ struct pm2_app {
         uint32_t pm_id;
         pid_t pid;
         int64_t restarts;
+        int64_t began_ms; /* Unix time by God's clock at which it was told to begin */
         usec_t kill_timeout; /* PM2's default where it says none */
         bool cluster;
         bool cron;         /* has a timetable */

@@ -5,6 +5,7 @@
 #include "observe/pm2_inside.h"
 
 #define SOON (150 * USEC_PER_MSEC) /* a cluster worker writes its pid file a moment after it is online */
+#define DELIVERY (500 * USEC_PER_MSEC) /* most that an event is underway when nothing is wrong */
 #define AFTERWARDS USEC_PER_SEC    /* what became of an app that ended and was not begun again */
 #define PLANNED_FOR (60 * USEC_PER_SEC)
 #define CRON_SLACK_MS 300 /* PM2's timer fires this close behind the second */
@@ -85,6 +86,8 @@ static void ended(struct pm2_watch *watch, struct pm2_instance *instance, enum e
         instance->by_memory = false;
         instance->by_cron = false;
         instance->has_exit = false;
+        if (ending == ENDING_GOVERNOR && !instance->busy)
+                instance->ours = false;
         tell(watch, instance, &fact);
 }
 
@@ -132,6 +135,21 @@ static bool child_of_daemon(const struct pm2_watch *watch, pid_t pid, uint64_t *
         return true;
 }
 
+/* The process that an event says has begun; 0 when it is not known yet: a cluster worker writes its pid file later. */
+static pid_t begun_process(const struct pm2_watch *watch, const struct pm2_event *event, uint64_t *ret_start)
+{
+        pid_t pid = pm2_proc_pid_file(watch->home->path, event->pid_file);
+        usec_t age, asked_ago;
+
+        if (!child_of_daemon(watch, pid, ret_start))
+                return 0;
+
+        /* younger than the order to begin: else it is what the file held before */
+        age = usec_since(clock_now(watch->pm2->options.clock), clock_of_ticks(watch->pm2->options.clock, *ret_start));
+        asked_ago = (usec_t)(event->at_ms > event->app.began_ms ? event->at_ms - event->app.began_ms : 0) * USEC_PER_MSEC;
+        return age <= asked_ago + DELIVERY ? pid : 0;
+}
+
 /* ---- events ---- */
 
 static struct pm2_instance *instance_of(struct pm2_watch *watch, const struct pm2_app *app)
@@ -157,23 +175,23 @@ static void on_begin(struct pm2_watch *watch, struct pm2_instance *instance, con
 {
         const struct pm2_app *app = &event->app;
         bool automatic = instance->died && app->restarts > instance->restarts;
-        pid_t pid = pm2_proc_pid_file(watch->home->path, event->pid_file);
-        pid_t old_pid = instance->pid;
         uint64_t start;
+        pid_t pid = begun_process(watch, event, &start);
 
         if (instance->up) /* the new worker comes before the old one goes: a reload, also PM2's own for memory */
                 ended(watch, instance, ordered_ending(instance, ENDING_RELOAD), 0, 0);
         instance->up = true;
         instance->ordered = false;
         instance->died = false;
+        instance->doubt = false;
 
-        if (pid != old_pid && child_of_daemon(watch, pid, &start)) {
+        if (pid > 0) {
                 say_word(watch, instance, app->status, pid, app->restarts);
                 started(watch, instance, pid, start, clock_now(watch->pm2->options.clock), !automatic);
         } else {
                 say_word(watch, instance, app->status, 0, app->restarts);
                 instance->ordered = !automatic; /* for the list that finds its pid */
-                pm2_watch_want_list(watch, SOON);
+                pm2_watch_want_list(watch, instance, SOON);
         }
 }
 
@@ -192,7 +210,7 @@ static void on_end(struct pm2_watch *watch, struct pm2_instance *instance, const
 
         if (strcmp(app->status, "errored") == 0)
                 say_word(watch, instance, app->status, 0, app->restarts);
-        pm2_watch_want_list(watch, AFTERWARDS);
+        pm2_watch_want_list(watch, instance, AFTERWARDS);
 }
 
 static void on_process(struct pm2_watch *watch, const struct pm2_event *event)
@@ -301,7 +319,7 @@ static void drop_unlisted(struct pm2_watch *watch)
                 if (instance->home != watch->home || instance->listed || instance->touched > watch->list_sent)
                         continue;
                 if (now < watch->settle_until)
-                        pm2_watch_want_list(watch, watch->settle_until - now);
+                        pm2_watch_want_list(watch, NULL, watch->settle_until - now);
                 else
                         gone(watch, instance);
         }
@@ -321,10 +339,11 @@ void pm2_apps_list(struct pm2_watch *watch, const struct pm2_app *apps, size_t n
                 if (!instance)
                         continue;
                 instance->listed = true;
+                instance->doubt = false;
                 if (instance->touched <= watch->list_sent)
                         take_row(watch, instance, &apps[i]);
                 else /* it changed while the list was on its way */
-                        pm2_watch_want_list(watch, AFTERWARDS);
+                        pm2_watch_want_list(watch, instance, AFTERWARDS);
         }
         drop_unlisted(watch);
         watch->new_god = false;

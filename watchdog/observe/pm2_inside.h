@@ -54,6 +54,7 @@ struct pm2_watch {
         bool killed;    /* PM2 announced its own end */
         bool had_god;
         bool new_god;   /* apps of the daemon before are judged by the first list */
+        bool doubt;     /* a list is wanted whatever the apps' state */
         bool listed;    /* a list of this daemon has been taken in */
 };
 
@@ -64,8 +65,8 @@ void pm2_tell(const struct pm2 *pm2, struct fact *fact);
 int pm2_watch_new(struct pm2 *pm2, struct pm2_home *home, struct pm2_watch **ret);
 struct pm2_watch *pm2_watch_free(struct pm2_watch *watch);
 void pm2_watch_list_now(struct pm2_watch *watch);
-/* A list is wanted for what events do not tell; sooner ones win, a burst gets one. */
-void pm2_watch_want_list(struct pm2_watch *watch, usec_t delay);
+/* A list is wanted for what events do not tell: of one app (in doubt until then), or with NULL of all. A burst gets one. */
+void pm2_watch_want_list(struct pm2_watch *watch, struct pm2_instance *instance, usec_t delay);
 
 /* pm2_apps.c: what happens to the apps */
 void pm2_apps_event(struct pm2_watch *watch, const struct pm2_event *event);

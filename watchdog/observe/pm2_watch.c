@@ -9,7 +9,7 @@
 #include "observe/pm2_inside.h"
 
 #define LIST_EVERY USEC_PER_MINUTE
-#define LIST_GAP (2 * USEC_PER_SEC)
+#define LIST_GAP (300 * USEC_PER_MSEC)
 #define LIST_GAP_MAX (10 * USEC_PER_SEC)
 #define PING_EVERY (20 * USEC_PER_SEC)
 #define RETRY_EVERY (5 * USEC_PER_SEC) /* while a daemon does not answer */
@@ -67,9 +67,14 @@ static void arm(struct pm2_watch *watch)
         (void)sd_event_source_set_enabled(watch->timer, SD_EVENT_ONESHOT);
 }
 
-void pm2_watch_want_list(struct pm2_watch *watch, usec_t delay)
+void pm2_watch_want_list(struct pm2_watch *watch, struct pm2_instance *instance, usec_t delay)
 {
         usec_t due = pm2_now(watch->pm2) + delay;
+
+        if (instance)
+                instance->doubt = true;
+        else
+                watch->doubt = true;
 
         if (watch->fd < 0)
                 return;
@@ -233,7 +238,7 @@ static void on_list(void *self, int result, const struct pm2_reply *reply)
         /* The list may be newer than events that still wait: those first, or they would seem to end what it shows. */
         r = drain(watch);
         if (r == -EAGAIN) {
-                pm2_watch_want_list(watch, LIST_GAP);
+                pm2_watch_want_list(watch, NULL, USEC_PER_SEC);
                 return;
         }
         if (r < 0) {
@@ -279,13 +284,18 @@ void pm2_watch_list_now(struct pm2_watch *watch)
         usec_t now = pm2_now(watch->pm2);
         int r;
 
-        if (watch->fd < 0 || watch->list)
+        if (watch->fd < 0)
                 return;
+        if (watch->list) { /* what made this one wanted may be newer than the one under way */
+                pm2_watch_want_list(watch, NULL, LIST_GAP);
+                return;
+        }
 
         /* lists that follow each other closely mean that much happens: then they get rarer */
         watch->list_gap = now < watch->listed_at + 2 * watch->list_gap ? least(2 * watch->list_gap, LIST_GAP_MAX) : LIST_GAP;
         watch->listed_at = now;
         watch->list_due = USEC_INFINITY;
+        watch->doubt = false;
         watch->list_sent = watch->events;
         r = pm2_call_new(watch->pm2->event, &ask, on_list, watch, &watch->list);
         if (r < 0)
@@ -386,6 +396,25 @@ static void connect_now(struct pm2_watch *watch)
         pm2_watch_list_now(watch);
 }
 
+/* Events may have answered meanwhile what the list was wanted for: an app that ended was begun again. */
+static bool in_doubt(const struct pm2_watch *watch)
+{
+        const struct pm2_directory *directory = watch->pm2->options.directory;
+
+        for (size_t i = 0; i < directory->n_instances; i++)
+                if (directory->instances[i]->doubt && directory->instances[i]->home == watch->home)
+                        return true;
+        return watch->doubt || pm2_now(watch->pm2) >= watch->listed_at + LIST_EVERY;
+}
+
+static void list_if_needed(struct pm2_watch *watch)
+{
+        if (in_doubt(watch))
+                pm2_watch_list_now(watch);
+        else
+                watch->list_due = watch->listed_at + LIST_EVERY;
+}
+
 static void sweep_now(struct pm2_watch *watch)
 {
         pm2_apps_sweep(watch);
@@ -413,7 +442,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *self)
         if (is_due(&watch->sweep_due, now))
                 sweep_now(watch);
         if (is_due(&watch->list_due, now))
-                pm2_watch_list_now(watch);
+                list_if_needed(watch);
         if (is_due(&watch->ping_due, now))
                 ping_now(watch);
         arm(watch);
