@@ -160,7 +160,7 @@ $(1): $(1).o $(call objects_of,$(filter-out $(mains) tests/$(2)/test_%.c tests/$
       $(governord_lib) $(govctl_lib) $(room_lib) $(audit_lib)
 	$$(link_program)
 endef
-$(foreach tier,unit trace sim,$(foreach test,$(call tests_of,$(tier)),$(eval $(call test_program,$(test),$(tier)))))
+$(foreach tier,unit trace sim live,$(foreach test,$(call tests_of,$(tier)),$(eval $(call test_program,$(test),$(tier)))))
 $(foreach test,$(fuzzers),$(eval $(call test_program,$(test),fuzz)))
 
 $(unit_tests) $(trace_tests) $(sim_tests): private LIBS = $(CMOCKA_LIBS)
@@ -201,7 +201,7 @@ corpora: ## each fuzzer over its corpus and 10 s more
 fuzz-here: $(fuzzers)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) B=$(B) tests/runner.sh fuzz $(fuzzers)
 
-live: all ## the programs on real systemd and PM2 in containers (root)
+live: all $(call tests_of,live) ## the programs on real systemd and PM2 in containers (root)
 	$(call run_tests,live,$(live_tests))
 
 vm: all ## the programs on Debian's own kernel in QEMU

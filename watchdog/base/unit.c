@@ -18,17 +18,56 @@ static bool matches(const char *name, const char *const *patterns, size_t n)
 bool unit_is_untouchable(const char *name)
 {
         static const char *const own[] = {
-                "governor*", "systemd-*", "dbus*", "init.scope", "-.slice", "user@*", "user-runtime-dir@*", "session-*",
-                "polkit*", "ssh.service", "ssh@*", "sshd*", "dropbear*", "telnet*", "getty*", "autovt@*", "serial-getty@*",
-                "console-getty*", "container-getty@*", "emergency.*", "rescue.*", "debug-shell*", "*login*", "*display-manager*",
+                "governor*",          "systemd-*",   "dbus*",    "init.scope",   "-.slice",        "user@*",
+                "user-runtime-dir@*", "session-*",   "polkit*",  "ssh.service",  "ssh@*",          "sshd*",
+                "dropbear*",          "telnet*",     "getty*",   "autovt@*",     "serial-getty@*", "console-getty*",
+                "container-getty@*",  "emergency.*", "rescue.*", "debug-shell*", "*login*",        "*display-manager*",
         };
         static const char *const network[] = {
-                "NetworkManager*", "networking.*", "network*", "ifup@*", "ifupdown*", "netplan*", "connman*", "dhcp*",
-                "isc-dhcp*", "wpa_supplicant*", "iwd*", "nftables*", "iptables*", "ip6tables*", "netfilter*", "ufw*",
-                "firewalld*", "fail2ban*", "openvpn*", "wg-quick@*", "wireguard*", "strongswan*", "ipsec*", "tailscale*",
-                "zerotier*", "cloudflared*", "autossh*", "frpc*", "ngrok*", "tunnel*", "*-tunnel*", "cloud-*",
-                "google-*", "amazon-ssm-agent*", "snap.amazon-ssm-agent*", "walinuxagent*", "waagent*", "qemu-guest-agent*",
-                "hv-*", "vmtoolsd*", "open-vm-tools*", "resolvconf*", "unbound*", "dnsmasq*",
+                "NetworkManager*",
+                "networking.*",
+                "network*",
+                "ifup@*",
+                "ifupdown*",
+                "netplan*",
+                "connman*",
+                "dhcp*",
+                "isc-dhcp*",
+                "wpa_supplicant*",
+                "iwd*",
+                "nftables*",
+                "iptables*",
+                "ip6tables*",
+                "netfilter*",
+                "ufw*",
+                "firewalld*",
+                "fail2ban*",
+                "openvpn*",
+                "wg-quick@*",
+                "wireguard*",
+                "strongswan*",
+                "ipsec*",
+                "tailscale*",
+                "zerotier*",
+                "cloudflared*",
+                "autossh*",
+                "frpc*",
+                "ngrok*",
+                "tunnel*",
+                "*-tunnel*",
+                "cloud-*",
+                "google-*",
+                "amazon-ssm-agent*",
+                "snap.amazon-ssm-agent*",
+                "walinuxagent*",
+                "waagent*",
+                "qemu-guest-agent*",
+                "hv-*",
+                "vmtoolsd*",
+                "open-vm-tools*",
+                "resolvconf*",
+                "unbound*",
+                "dnsmasq*",
         };
 
         if (!text_ends(name, ".service"))
@@ -56,8 +95,8 @@ static bool installed_by_hand(const char *fragment)
 static bool named_like_agent(const char *name)
 {
         static const char *const names[] = {
-                "agent*.service",   "bot*.service",   "*-agent.service",   "*-bot.service",
-                "*-agent@*.service", "*-bot@*.service",
+                "agent*.service", "bot*.service",      "*-agent.service",
+                "*-bot.service",  "*-agent@*.service", "*-bot@*.service",
         };
 
         return matches(name, names, ELEMENTS(names));

@@ -9,11 +9,11 @@
 #include "base/usec.h"
 #include "io/cleanup.h"
 
-#define SYSTEM_ADDRESS  "unix:path=/run/dbus/system_bus_socket"
+#define SYSTEM_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 #define PRIVATE_ADDRESS "unix:path=/run/systemd/private"
-#define RETRY_FIRST     (50 * USEC_PER_MSEC)
-#define RETRY_MOST      (5 * USEC_PER_SEC)
-#define CONNECT_MOST    (3 * USEC_PER_SEC) /* a stopped dbus-daemon accepts and says nothing */
+#define RETRY_FIRST (50 * USEC_PER_MSEC)
+#define RETRY_MOST (5 * USEC_PER_SEC)
+#define CONNECT_MOST (3 * USEC_PER_SEC) /* a stopped dbus-daemon accepts and says nothing */
 
 struct bus {
         sd_event *event;
@@ -29,8 +29,8 @@ DEFINE_CLEANUP_FUNC(struct bus *, bus_free);
 
 static void bus_arm(struct bus *bus, usec_t wait)
 {
-        (void) sd_event_source_set_time_relative(bus->timer, wait);
-        (void) sd_event_source_set_enabled(bus->timer, SD_EVENT_ONESHOT);
+        (void)sd_event_source_set_time_relative(bus->timer, wait);
+        (void)sd_event_source_set_enabled(bus->timer, SD_EVENT_ONESHOT);
 }
 
 static void bus_drop(struct bus *bus, int reason)
@@ -39,7 +39,7 @@ static void bus_drop(struct bus *bus, int reason)
 
         bus->connected = false;
         if (bus->connection) {
-                (void) sd_bus_detach_event(bus->connection);
+                (void)sd_bus_detach_event(bus->connection);
                 bus->connection = sd_bus_close_unref(bus->connection);
         }
         bus_arm(bus, bus->retry);
@@ -66,7 +66,7 @@ static int on_connected(sd_bus_message *message, void *userdata, sd_bus_error *r
         bus->connected = true;
         bus->retry = RETRY_FIRST;
         bus->private_next = false;
-        (void) sd_event_source_set_enabled(bus->timer, SD_EVENT_OFF);
+        (void)sd_event_source_set_enabled(bus->timer, SD_EVENT_OFF);
         for (struct bus_watcher *watcher = bus->watchers; watcher && bus->connected; watcher = next) {
                 next = watcher->next;
                 watcher->up(watcher->self, bus->connection);
@@ -99,7 +99,8 @@ static int bus_open(struct bus *bus, bool private)
         if (r < 0)
                 return r;
         address = private ? PRIVATE_ADDRESS : address ? address : SYSTEM_ADDRESS;
-        if ((r = sd_bus_set_address(connection, address)) < 0 || (r = sd_bus_set_bus_client(connection, !private)) < 0 ||
+        if ((r = sd_bus_set_address(connection, address)) < 0 ||
+            (r = sd_bus_set_bus_client(connection, !private)) < 0 ||
             (r = sd_bus_set_description(connection, "governor")) < 0 ||
             (r = sd_bus_set_connected_signal(connection, true)) < 0 ||
             (r = match_local(bus, connection, "Connected", on_connected)) < 0 ||
@@ -145,7 +146,7 @@ int bus_new(sd_event *event, struct bus **ret)
         r = sd_event_add_time_relative(event, &bus->timer, CLOCK_BOOTTIME, 0, 1, on_timer, bus);
         if (r < 0)
                 return r;
-        (void) sd_event_source_set_description(bus->timer, "bus-retry");
+        (void)sd_event_source_set_description(bus->timer, "bus-retry");
         *ret = TAKE_PTR(bus);
         return 0;
 }
@@ -156,7 +157,7 @@ struct bus *bus_free(struct bus *bus)
                 return NULL;
         sd_event_source_disable_unref(bus->timer);
         if (bus->connection) {
-                (void) sd_bus_detach_event(bus->connection);
+                (void)sd_bus_detach_event(bus->connection);
                 sd_bus_close_unref(bus->connection);
         }
         sd_event_unref(bus->event);

@@ -4,11 +4,11 @@
 #include <systemd/sd-event.h>
 
 /* Where calls to systemd go. */
-#define BUS_SYSTEMD   "org.freedesktop.systemd1"
-#define BUS_MANAGER   "org.freedesktop.systemd1.Manager"
-#define BUS_UNIT      "org.freedesktop.systemd1.Unit"
-#define BUS_SERVICE   "org.freedesktop.systemd1.Service"
-#define BUS_OBJECT    "/org/freedesktop/systemd1"
+#define BUS_SYSTEMD "org.freedesktop.systemd1"
+#define BUS_MANAGER "org.freedesktop.systemd1.Manager"
+#define BUS_UNIT "org.freedesktop.systemd1.Unit"
+#define BUS_SERVICE "org.freedesktop.systemd1.Service"
+#define BUS_OBJECT "/org/freedesktop/systemd1"
 #define BUS_UNIT_PATH "/org/freedesktop/systemd1/unit"
 
 struct bus;

@@ -1,0 +1,762 @@
+#include "observe/systemd.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "io/cleanup.h"
+#include "observe/systemd_unit.h"
+
+#define LIST_EVERY USEC_PER_MINUTE
+#define LIST_SLACK (10 * USEC_PER_SEC)
+#define LIST_SOON (200 * USEC_PER_MSEC)  /* a burst of new units, or a storm of reloads, is one list */
+#define LIST_AT_LEAST (2 * USEC_PER_SEC) /* however long the storm lasts */
+#define CALL_MOST (10 * USEC_PER_SEC)
+#define SOURCE "systemd"
+
+/* Services with random names (systemd-run) come and go for ever; beyond this many those that went are forgotten. */
+#define STRANGERS_MOST 1024
+
+/* A service that systemd knows. One that is not wanted is remembered by its path alone, so that it is not asked again. */
+struct known {
+        struct systemd *systemd;
+        char *path; /* of its D-Bus object: what signals are about */
+        char *name;
+        struct looks {
+                char *fragment, *type, *executable;
+        } looks;
+        char **bases[DEPENDENCY_N];
+        struct systemd_unit *unit; /* NULL: not wanted, or not yet known whether */
+        sd_bus_slot *asking;       /* its properties are on their way */
+        bool loaded;               /* in the newest list */
+};
+
+struct systemd {
+        struct systemd_options options;
+        struct systemd_world world;
+        struct bus_watcher watcher;
+        sd_bus *connection; /* a loan, NULL while there is none */
+        sd_bus_slot *properties, *signals, *subscribing, *listing;
+        sd_event_source *list_timer, *settle_timer, *absent;
+        struct known **known; /* sorted by path */
+        size_t n, space;
+        usec_t list_by;  /* a list is due soon, at the latest then; 0 none */
+        bool reloading;  /* between Reloading(true) and (false): every unit is "removed" and "new" */
+        bool look_again; /* the next list reads every wanted unit anew: something may have been missed */
+        enum source_state state;
+};
+
+DEFINE_CLEANUP_FUNC(struct systemd *, systemd_free);
+
+/* ---- what is known --------------------------------------------------------------------------------------------------- */
+
+static char **strings_free(char **strings)
+{
+        for (char **one = strings; one && *one; one++)
+                free(*one);
+        free(strings);
+        return NULL;
+}
+
+static void looks_done(struct looks *looks)
+{
+        free(looks->fragment);
+        free(looks->type);
+        free(looks->executable);
+        *looks = (struct looks){ .fragment = NULL };
+}
+
+static void bases_done(struct known *known)
+{
+        for (enum dependency i = 0; i < DEPENDENCY_N; i++)
+                known->bases[i] = strings_free(known->bases[i]);
+}
+
+static struct known *known_free(struct known *known)
+{
+        if (!known)
+                return NULL;
+        sd_bus_slot_unref(known->asking);
+        looks_done(&known->looks);
+        bases_done(known);
+        free(known->unit);
+        free(known->name);
+        free(known->path);
+        free(known);
+        return NULL;
+}
+DEFINE_CLEANUP_FUNC(struct known *, known_free);
+
+/* Where `path` stands or would have to stand. */
+static size_t place_of(const struct systemd *systemd, const char *path)
+{
+        size_t low = 0, high = systemd->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(systemd->known[middle]->path, path) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+static struct known *known_find(const struct systemd *systemd, const char *path)
+{
+        size_t at = place_of(systemd, path);
+
+        return at < systemd->n && strcmp(systemd->known[at]->path, path) == 0 ? systemd->known[at] : NULL;
+}
+
+static struct known *known_by_name(const struct systemd *systemd, const char *name)
+{
+        for (size_t i = 0; i < systemd->n; i++)
+                if (strcmp(systemd->known[i]->name, name) == 0)
+                        return systemd->known[i];
+        return NULL;
+}
+
+static int known_add(struct systemd *systemd, const char *name, const char *path, struct known **ret)
+{
+        _cleanup_(known_freep) struct known *known = calloc(1, sizeof(*known));
+        size_t at = place_of(systemd, path);
+
+        if (!known || !(known->path = strdup(path)) || !(known->name = strdup(name)))
+                return -ENOMEM;
+        if (systemd->n == systemd->space) {
+                size_t space = systemd->space ? systemd->space * 2 : 64;
+                struct known **all = reallocarray(systemd->known, space, sizeof(*all));
+
+                if (!all)
+                        return -ENOMEM;
+                systemd->known = all;
+                systemd->space = space;
+        }
+        known->systemd = systemd;
+        memmove(systemd->known + at + 1, systemd->known + at, (systemd->n - at) * sizeof(*systemd->known));
+        systemd->n++;
+        *ret = systemd->known[at] = TAKE_PTR(known);
+        return 0;
+}
+
+static void known_drop(struct systemd *systemd, size_t at)
+{
+        known_free(systemd->known[at]);
+        systemd->n--;
+        memmove(systemd->known + at, systemd->known + at + 1, (systemd->n - at) * sizeof(*systemd->known));
+}
+
+/* ---- facts ----------------------------------------------------------------------------------------------------------- */
+
+static usec_t now_of(const struct systemd *systemd)
+{
+        return clock_now(systemd->options.clock);
+}
+
+static void tell_source(struct systemd *systemd, enum source_state state, const char *why)
+{
+        struct fact fact = { .kind = FACT_SOURCE, .at = now_of(systemd), .manager = MANAGER_SYSTEMD, .agent = "" };
+
+        if (state == systemd->state)
+                return;
+        systemd->state = state;
+        fact.source.name = SOURCE;
+        fact.source.state = state;
+        fact.source.why = why;
+        systemd->options.sink.take(systemd->options.sink.self, &fact);
+}
+
+static void tell_depends(struct systemd *systemd, const struct known *known, const struct known *base,
+                         enum dependency dependency)
+{
+        struct fact fact = { .kind = FACT_DEPENDS, .at = now_of(systemd), .manager = MANAGER_SYSTEMD };
+
+        fact.agent = known->unit->agent;
+        fact.depends.on = base->unit->agent;
+        fact.depends.dependency = dependency;
+        systemd->options.sink.take(systemd->options.sink.self, &fact);
+}
+
+/* The strongest tie that `known` has to `base`. */
+static enum dependency tie_between(const struct known *known, const struct known *base)
+{
+        static const enum dependency strongest_first[] = { DEPENDENCY_BINDS, DEPENDENCY_REQUIRES, DEPENDENCY_PART };
+
+        for (size_t i = 0; i < 3; i++)
+                for (char **one = known->bases[strongest_first[i]]; one && *one; one++)
+                        if (strcmp(*one, base->name) == 0)
+                                return strongest_first[i];
+        return DEPENDENCY_NONE;
+}
+
+/* Ties between wanted services, in both directions: either of the two may have become known first. */
+static void tell_ties(struct systemd *systemd, const struct known *known)
+{
+        for (size_t i = 0; i < systemd->n; i++) {
+                const struct known *other = systemd->known[i];
+                enum dependency tie;
+
+                if (other == known || !other->unit)
+                        continue;
+                if ((tie = tie_between(known, other)) != DEPENDENCY_NONE)
+                        tell_depends(systemd, known, other, tie);
+                if ((tie = tie_between(other, known)) != DEPENDENCY_NONE)
+                        tell_depends(systemd, other, known, tie);
+        }
+}
+
+static bool world_began(void *self, pid_t pid, uint64_t *ret_start, usec_t *ret_since)
+{
+        struct systemd *systemd = self;
+        struct proc_stat stat;
+
+        if (proc_stat(systemd->options.proc, pid, &stat) < 0)
+                return false;
+        *ret_start = stat.start;
+        *ret_since = clock_of_ticks(systemd->options.clock, stat.start);
+        return true;
+}
+
+static bool world_package_run(void *self)
+{
+        struct systemd *systemd = self;
+
+        return systemd->options.package_run && systemd->options.package_run(systemd->options.self);
+}
+
+/* ---- timers ---------------------------------------------------------------------------------------------------------- */
+
+static void settle_arm(struct systemd *systemd, usec_t at)
+{
+        uint64_t armed = 0;
+        int enabled = SD_EVENT_OFF;
+
+        if (at == 0)
+                return;
+        at = clock_boottime(systemd->options.clock, at);
+        (void)sd_event_source_get_enabled(systemd->settle_timer, &enabled);
+        (void)sd_event_source_get_time(systemd->settle_timer, &armed);
+        if (enabled != SD_EVENT_OFF && armed <= at)
+                return;
+        (void)sd_event_source_set_time(systemd->settle_timer, at);
+        (void)sd_event_source_set_enabled(systemd->settle_timer, SD_EVENT_ONESHOT);
+}
+
+static int on_settle(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct systemd *systemd = userdata;
+        usec_t now = now_of(systemd), next = USEC_INFINITY;
+
+        for (size_t i = 0; i < systemd->n; i++) {
+                struct systemd_unit *unit = systemd->known[i]->unit;
+
+                if (!unit)
+                        continue;
+                systemd_unit_settle(unit, now, &systemd->world);
+                if (unit->settle != 0 && unit->settle < next)
+                        next = unit->settle;
+        }
+        if (next != USEC_INFINITY)
+                settle_arm(systemd, next);
+        return 0;
+}
+
+static void list_arm(struct systemd *systemd, usec_t wait, usec_t slack)
+{
+        (void)sd_event_source_set_time_accuracy(systemd->list_timer, slack);
+        (void)sd_event_source_set_time_relative(systemd->list_timer, wait);
+        (void)sd_event_source_set_enabled(systemd->list_timer, SD_EVENT_ONESHOT);
+}
+
+static void list_soon(struct systemd *systemd)
+{
+        usec_t now = now_of(systemd);
+
+        if (systemd->list_by == 0)
+                systemd->list_by = now + LIST_AT_LEAST;
+        list_arm(systemd, now + LIST_SOON < systemd->list_by ? LIST_SOON : usec_since(systemd->list_by, now), 1);
+}
+
+/* ---- one unit -------------------------------------------------------------------------------------------------------- */
+
+static int keep(char **at, const char *value)
+{
+        char *copy = strdup(value ? value : "");
+
+        if (!copy)
+                return -ENOMEM;
+        free(*at);
+        *at = copy;
+        return 0;
+}
+
+static int keep_looks(struct known *known, struct systemd_change *change)
+{
+        const char *slash = change->exec_start ? strrchr(change->exec_start, '/') : NULL;
+        int r;
+
+        if ((r = keep(&known->looks.fragment, change->fragment)) < 0 ||
+            (r = keep(&known->looks.type, change->type)) < 0 ||
+            (r = keep(&known->looks.executable, slash ? slash + 1 : "")) < 0)
+                return r;
+        bases_done(known);
+        known->bases[DEPENDENCY_REQUIRES] = TAKE_PTR(change->requires);
+        known->bases[DEPENDENCY_BINDS] = TAKE_PTR(change->binds_to);
+        known->bases[DEPENDENCY_PART] = TAKE_PTR(change->part_of);
+        return 0;
+}
+
+static bool is_wanted(const struct known *known, bool masked)
+{
+        struct unit_looks looks = {
+                .name = known->name,
+                .fragment = known->looks.fragment,
+                .type = known->looks.type,
+                .executable = known->looks.executable,
+                .masked = masked,
+        };
+
+        return known->systemd->options.wants(known->systemd->options.self, &looks);
+}
+
+static void known_gone(struct known *known)
+{
+        struct systemd *systemd = known->systemd;
+
+        if (known->unit)
+                systemd_unit_gone(known->unit, now_of(systemd), &systemd->world);
+        free(known->unit);
+        known->unit = NULL;
+}
+
+/* All properties of a unit came: first sight, or a look at what may have been missed. */
+static int known_take(struct known *known, struct systemd_change *change)
+{
+        struct systemd *systemd = known->systemd;
+        int r = keep_looks(known, change);
+
+        if (r < 0)
+                return r;
+        if (!is_wanted(known, change->load && strcmp(change->load, "masked") == 0)) {
+                known_gone(known);
+                looks_done(&known->looks);
+                bases_done(known);
+                return 0;
+        }
+        if (known->unit) {
+                systemd_unit_change(known->unit, change, true, now_of(systemd), &systemd->world);
+                settle_arm(systemd, known->unit->settle);
+                return 0;
+        }
+        known->unit = calloc(1, sizeof(*known->unit));
+        if (!known->unit)
+                return -ENOMEM;
+        systemd_unit_first(known->unit, known->name, change, now_of(systemd), &systemd->world);
+        tell_ties(systemd, known);
+        return 0;
+}
+
+static int on_properties(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+        _cleanup_(systemd_change_done) struct systemd_change change = { .has = 0 };
+        struct known *known = userdata;
+
+        known->asking = sd_bus_slot_unref(known->asking);
+        if (sd_bus_message_is_method_error(message, NULL))
+                return 0; /* unloaded meanwhile, or no answer in time: the next list decides */
+        if (systemd_change_read(message, &change) >= 0)
+                (void)known_take(known, &change); /* out of memory: asked again at the next list */
+        return 0;
+}
+
+/* GetAll with an empty interface is one message that holds the unit's and the service's properties of one moment. */
+static void known_ask(struct known *known)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        struct systemd *systemd = known->systemd;
+
+        if (known->asking || !systemd->connection)
+                return;
+        if (sd_bus_message_new_method_call(systemd->connection, &call, BUS_SYSTEMD, known->path,
+                                           "org.freedesktop.DBus.Properties", "GetAll") >= 0 &&
+            sd_bus_message_append(call, "s", "") >= 0)
+                (void)sd_bus_call_async(systemd->connection, &known->asking, call, on_properties, known, CALL_MOST);
+}
+
+/* ---- the list -------------------------------------------------------------------------------------------------------- */
+
+struct listed {
+        const char *name, *load, *active, *sub, *path;
+        uint32_t job;
+};
+
+static void take_listed(struct systemd *systemd, const struct listed *listed)
+{
+        struct known *known = known_find(systemd, listed->path);
+        bool is_new = !known;
+
+        if (unit_is_untouchable(listed->name) || strcmp(listed->load, "not-found") == 0)
+                return;
+        if (is_new && known_add(systemd, listed->name, listed->path, &known) < 0)
+                return; /* out of memory: once more at the next list */
+        known->loaded = true;
+        if (is_new || (systemd->look_again && known->unit) ||
+            (known->unit &&
+             (strcmp(known->unit->active, listed->active) != 0 || strcmp(known->unit->sub, listed->sub) != 0)))
+                known_ask(known);
+}
+
+/* Not loaded any more: gone when its file is, else stopped, which is what systemd says by forgetting it. */
+static void known_unloaded(struct known *known)
+{
+        struct systemd *systemd = known->systemd;
+        const struct systemd_change dead = {
+                .has = 1 << PROPERTY_ACTIVE_STATE | 1 << PROPERTY_SUB_STATE | 1 << PROPERTY_MAIN_PID,
+                .active = "inactive",
+                .sub = "dead",
+        };
+
+        if (!known->unit)
+                return;
+        if (!*known->looks.fragment || access(known->looks.fragment, F_OK) < 0) {
+                known_gone(known);
+                return;
+        }
+        systemd_unit_change(known->unit, &dead, true, now_of(systemd), &systemd->world);
+        settle_arm(systemd, known->unit->settle);
+}
+
+static void forget_unloaded(struct systemd *systemd)
+{
+        for (size_t i = systemd->n; i-- > 0;) {
+                struct known *known = systemd->known[i];
+
+                if (known->loaded)
+                        continue;
+                known_unloaded(known);
+                if (!known->unit && (systemd->look_again || systemd->n > STRANGERS_MOST))
+                        known_drop(systemd, i); /* what was not wanted is judged anew when it comes back */
+        }
+}
+
+static int take_list(struct systemd *systemd, sd_bus_message *message)
+{
+        int r = sd_bus_message_enter_container(message, 'a', "(ssssssouso)");
+
+        for (size_t i = 0; i < systemd->n; i++)
+                systemd->known[i]->loaded = false;
+        while (r >= 0) {
+                const char *skip;
+                struct listed listed;
+
+                r = sd_bus_message_read(message, "(ssssssouso)", &listed.name, &skip, &listed.load, &listed.active,
+                                        &listed.sub, &skip, &listed.path, &listed.job, &skip, &skip);
+                if (r <= 0)
+                        break;
+                take_listed(systemd, &listed);
+        }
+        if (r < 0)
+                return r;
+        forget_unloaded(systemd);
+        systemd->look_again = false;
+        return 0;
+}
+
+static void list_failed(struct systemd *systemd, int r)
+{
+        char why[160];
+
+        snprintf(why, sizeof(why), "systemd does not list its units: %s", strerror(-r));
+        tell_source(systemd, SOURCE_BLIND, why);
+        systemd->look_again = true;
+        if (r == -ETIMEDOUT || r == -ECONNRESET)
+                bus_reset(systemd->options.bus, r);
+        else
+                list_arm(systemd, LIST_AT_LEAST, USEC_PER_SEC);
+}
+
+static int on_list(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+        struct systemd *systemd = userdata;
+        int r;
+
+        systemd->listing = sd_bus_slot_unref(systemd->listing);
+        list_arm(systemd, LIST_EVERY, LIST_SLACK);
+        r = sd_bus_message_is_method_error(message, NULL) ? -sd_bus_message_get_errno(message)
+                                                          : take_list(systemd, message);
+        if (r < 0)
+                list_failed(systemd, r);
+        else
+                tell_source(systemd, SOURCE_SEEING, "");
+        return 0;
+}
+
+static int list_now(struct systemd *systemd)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        int r;
+
+        systemd->list_by = 0;
+        if (!systemd->connection || systemd->listing)
+                return 0;
+        if ((r = sd_bus_message_new_method_call(systemd->connection, &call, BUS_SYSTEMD, BUS_OBJECT, BUS_MANAGER,
+                                                "ListUnitsByPatterns")) < 0 ||
+            (r = sd_bus_message_append(call, "asas", 0, 1, "*.service")) < 0)
+                return r;
+        return sd_bus_call_async(systemd->connection, &systemd->listing, call, on_list, systemd, CALL_MOST);
+}
+
+static int on_list_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct systemd *systemd = userdata;
+        int r;
+
+        systemd->reloading = false; /* whoever began to reload and never said it was over */
+        r = list_now(systemd);
+        if (r < 0)
+                list_failed(systemd, r);
+        return 0;
+}
+
+/* ---- signals --------------------------------------------------------------------------------------------------------- */
+
+/* The broker delivers a broadcast only where it matches; what comes addressed to us is from somebody who pretends. */
+static bool is_forged(sd_bus_message *message)
+{
+        return sd_bus_message_get_destination(message) != NULL;
+}
+
+static int on_properties_changed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+        _cleanup_(systemd_change_done) struct systemd_change change = { .has = 0 };
+        struct systemd *systemd = userdata;
+        const struct known *known = known_find(systemd, sd_bus_message_get_path(message));
+        const char *interface;
+
+        if (!known || !known->unit || is_forged(message) || sd_bus_message_read(message, "s", &interface) < 0)
+                return 0;
+        if (strcmp(interface, BUS_UNIT) != 0 && strcmp(interface, BUS_SERVICE) != 0)
+                return 0;
+        if (systemd_change_read(message, &change) < 0)
+                return 0; /* not what systemd sends; the next list sees what it was about */
+        systemd_unit_change(known->unit, &change, false, now_of(systemd), &systemd->world);
+        settle_arm(systemd, known->unit->settle);
+        return 0;
+}
+
+static struct systemd_unit *unit_of_job(struct systemd *systemd, const char *name)
+{
+        const struct known *known = known_by_name(systemd, name);
+
+        return known ? known->unit : NULL;
+}
+
+static void take_job(struct systemd *systemd, sd_bus_message *message, bool removed)
+{
+        struct systemd_unit *unit;
+        const char *path, *name;
+        uint32_t id;
+
+        if (sd_bus_message_read(message, "uos", &id, &path, &name) < 0 || !(unit = unit_of_job(systemd, name)))
+                return;
+        if (removed)
+                systemd_unit_job_removed(unit, id);
+        else
+                systemd_unit_job_new(unit, id);
+}
+
+static void take_unit(struct systemd *systemd, sd_bus_message *message, bool removed)
+{
+        const char *name, *path;
+        const struct known *known;
+
+        if (systemd->reloading || sd_bus_message_read(message, "so", &name, &path) < 0 || unit_is_untouchable(name))
+                return;
+        known = known_find(systemd, path);
+        if (removed ? known && known->unit : !known)
+                list_soon(systemd);
+}
+
+static void take_reloading(struct systemd *systemd, sd_bus_message *message)
+{
+        int active;
+
+        if (sd_bus_message_read(message, "b", &active) < 0)
+                return;
+        systemd->reloading = active;
+        systemd->look_again = true;
+        if (!active)
+                list_soon(systemd);
+}
+
+static int on_signal(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+        struct systemd *systemd = userdata;
+        const char *member = sd_bus_message_get_member(message);
+
+        if (is_forged(message) || !member)
+                return 0;
+        if (strcmp(member, "JobNew") == 0 || strcmp(member, "JobRemoved") == 0)
+                take_job(systemd, message, member[3] == 'R');
+        else if (strcmp(member, "UnitNew") == 0 || strcmp(member, "UnitRemoved") == 0)
+                take_unit(systemd, message, member[4] == 'R');
+        else if (strcmp(member, "Reloading") == 0)
+                take_reloading(systemd, message);
+        return 0;
+}
+
+/* ---- the connection -------------------------------------------------------------------------------------------------- */
+
+static int on_subscribed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+        struct systemd *systemd = userdata;
+
+        systemd->subscribing = sd_bus_slot_unref(systemd->subscribing);
+        if (sd_bus_message_is_method_error(message, NULL) &&
+            !sd_bus_message_is_method_error(message, BUS_SYSTEMD ".AlreadySubscribed"))
+                list_failed(systemd, -sd_bus_message_get_errno(message));
+        return 0;
+}
+
+/* Matches before Subscribe before the list: what happens in between is then told twice, never lost. */
+static int subscribe(struct systemd *systemd)
+{
+        sd_bus *connection = systemd->connection;
+        int r;
+
+        if ((r = sd_bus_add_match_async(connection, &systemd->properties,
+                                        "type='signal',sender='" BUS_SYSTEMD "',"
+                                        "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',"
+                                        "path_namespace='" BUS_UNIT_PATH "'",
+                                        on_properties_changed, NULL, systemd)) < 0 ||
+            (r = sd_bus_add_match_async(connection, &systemd->signals,
+                                        "type='signal',sender='" BUS_SYSTEMD "',interface='" BUS_MANAGER "',"
+                                        "path='" BUS_OBJECT "'",
+                                        on_signal, NULL, systemd)) < 0 ||
+            (r = sd_bus_call_method_async(connection, &systemd->subscribing, BUS_SYSTEMD, BUS_OBJECT, BUS_MANAGER,
+                                          "Subscribe", on_subscribed, systemd, NULL)) < 0)
+                return r;
+        return list_now(systemd);
+}
+
+static void on_up(void *self, sd_bus *connection)
+{
+        struct systemd *systemd = self;
+        int r;
+
+        systemd->connection = connection;
+        systemd->look_again = true;
+        r = subscribe(systemd);
+        if (r < 0)
+                list_failed(systemd, r);
+}
+
+static void drop_slots(struct systemd *systemd)
+{
+        systemd->properties = sd_bus_slot_unref(systemd->properties);
+        systemd->signals = sd_bus_slot_unref(systemd->signals);
+        systemd->subscribing = sd_bus_slot_unref(systemd->subscribing);
+        systemd->listing = sd_bus_slot_unref(systemd->listing);
+        for (size_t i = 0; i < systemd->n; i++)
+                systemd->known[i]->asking = sd_bus_slot_unref(systemd->known[i]->asking);
+}
+
+static void on_down(void *self, int reason)
+{
+        struct systemd *systemd = self;
+        char why[160];
+
+        drop_slots(systemd);
+        systemd->connection = NULL;
+        systemd->reloading = false;
+        for (size_t i = 0; i < systemd->n; i++)
+                if (systemd->known[i]->unit) /* its end will not be heard */
+                        systemd_unit_job_removed(systemd->known[i]->unit, systemd->known[i]->unit->job);
+        (void)sd_event_source_set_enabled(systemd->list_timer, SD_EVENT_OFF);
+        snprintf(why, sizeof(why), "no connection to systemd: %s", strerror(-reason));
+        tell_source(systemd, SOURCE_BLIND, why);
+}
+
+static int on_absent(sd_event_source *source, void *userdata)
+{
+        tell_source(userdata, SOURCE_ABSENT, "this machine was not booted with systemd");
+        return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------ */
+
+static int timers_new(struct systemd *systemd)
+{
+        sd_event *event = systemd->options.event;
+        int r;
+
+        if ((r = sd_event_add_time(event, &systemd->list_timer, CLOCK_BOOTTIME, 0, 1, on_list_timer, systemd)) < 0 ||
+            (r = sd_event_source_set_enabled(systemd->list_timer, SD_EVENT_OFF)) < 0 ||
+            (r = sd_event_add_time(event, &systemd->settle_timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_settle,
+                                   systemd)) < 0)
+                return r;
+        return sd_event_source_set_enabled(systemd->settle_timer, SD_EVENT_OFF);
+}
+
+int systemd_new(const struct systemd_options *options, struct systemd **ret)
+{
+        _cleanup_(systemd_freep) struct systemd *systemd = calloc(1, sizeof(*systemd));
+        int r;
+
+        if (!systemd)
+                return -ENOMEM;
+        systemd->options = *options;
+        systemd->world = (struct systemd_world){
+                .sink = options->sink,
+                .began = world_began,
+                .package_run = world_package_run,
+                .self = systemd,
+        };
+        r = timers_new(systemd);
+        if (r < 0)
+                return r;
+        if (sd_booted() <= 0) {
+                r = sd_event_add_defer(options->event, &systemd->absent, on_absent, systemd);
+                if (r < 0)
+                        return r;
+        } else {
+                systemd->watcher = (struct bus_watcher){ .up = on_up, .down = on_down, .self = systemd };
+                bus_watch(options->bus, &systemd->watcher);
+        }
+        *ret = TAKE_PTR(systemd);
+        return 0;
+}
+
+struct systemd *systemd_free(struct systemd *systemd)
+{
+        if (!systemd)
+                return NULL;
+        if (systemd->watcher.self)
+                bus_unwatch(systemd->options.bus, &systemd->watcher);
+        drop_slots(systemd);
+        sd_event_source_disable_unref(systemd->list_timer);
+        sd_event_source_disable_unref(systemd->settle_timer);
+        sd_event_source_disable_unref(systemd->absent);
+        for (size_t i = 0; i < systemd->n; i++)
+                known_free(systemd->known[i]);
+        free(systemd->known);
+        free(systemd);
+        return NULL;
+}
+
+void systemd_again(struct systemd *systemd)
+{
+        for (size_t i = systemd->n; i-- > 0;)
+                if (!systemd->known[i]->unit)
+                        known_drop(systemd, i);
+        systemd->look_again = true;
+        list_soon(systemd);
+}
