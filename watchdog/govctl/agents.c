@@ -160,7 +160,7 @@ static void show_times(struct page *page, const json_t *agent)
                 show_line(page, "Last end", TINT_PLAIN, text);
         }
         if (next > 0) {
-                snprintf(text, sizeof text, "%s %s", waiting[0] ? waiting : "decided anew", page_ago(page, next, ago));
+                snprintf(text, sizeof text, "%s, %s", waiting_words(waiting), page_ago(page, next, ago));
                 show_line(page, "Next", TINT_PLAIN, text);
         }
         if (field_given(agent, "incident")) {

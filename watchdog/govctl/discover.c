@@ -39,7 +39,7 @@ static void literal_glob(const char *name, char *to, size_t size)
 static void put_agent(FILE *out, const json_t *agent)
 {
         const char *id = field_text(agent, "id"), *colon = strchr(id, ':');
-        char name[AGENT_ID_MAX], pattern[AGENT_ID_MAX * 2];
+        char name[AGENT_ID_MAX], pattern[AGENT_ID_MAX * 2], safe[AGENT_ID_MAX * 2];
 
         if (!colon)
                 return;
@@ -50,11 +50,11 @@ static void put_agent(FILE *out, const json_t *agent)
 
         if (home)
                 *home = '\0';
-        text_copy_safe(pattern, sizeof pattern, pattern);
+        text_copy_safe(safe, sizeof safe, pattern); /* what becomes '?' fits the character it stands for */
         fputs("  - name: ", out);
         put_scalar(out, name);
         fprintf(out, "\n    %s: ", strcmp(field_text(agent, "manager"), "pm2") == 0 ? "pm2" : "systemd");
-        put_scalar(out, pattern);
+        put_scalar(out, safe);
         fputc('\n', out);
 }
 

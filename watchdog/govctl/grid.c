@@ -11,6 +11,7 @@
 struct cell {
         enum tint tint;
         char text[GRID_CELL_MAX];
+        char less[GRID_CELL_MAX / 4]; /* the short form, "" for none */
 };
 
 struct grid {
@@ -20,9 +21,10 @@ struct grid {
         unsigned rows, rows_room;
 };
 
-/* How the columns stand on a page: widths, 0 for one that has left. */
+/* How the columns stand on a page: widths, 0 for one that has left, and whether they show their short forms. */
 struct layout {
         unsigned width[GRID_COLUMNS_MAX];
+        bool less[GRID_COLUMNS_MAX];
 };
 
 static struct cell *grid_row(const struct grid *grid, unsigned row)
@@ -85,6 +87,18 @@ void grid_cell(struct grid *grid, unsigned column, enum tint tint, const char *f
 
         cell->tint = tint;
         text_copy_safe(cell->text, sizeof cell->text, text);
+        cell->less[0] = '\0';
+}
+
+void grid_cell_short(struct grid *grid, unsigned column, const char *text)
+{
+        if (grid_make_room(grid) && column < grid->columns_n)
+                text_copy_safe(grid_row(grid, grid->rows)[column].less, GRID_CELL_MAX / 4, text);
+}
+
+static const char *cell_text(const struct cell *cell, bool less)
+{
+        return less && cell->less[0] ? cell->less : cell->text;
 }
 
 void grid_end_row(struct grid *grid)
@@ -93,20 +107,17 @@ void grid_end_row(struct grid *grid)
                 grid->rows++;
 }
 
-static void layout_natural(const struct grid *grid, struct layout *layout)
+/* The width that a column would like; 0 for one without any text. */
+static unsigned column_width(const struct grid *grid, unsigned column, bool less)
 {
-        for (unsigned c = 0; c < grid->columns_n; c++) {
-                unsigned widest = 0;
+        unsigned widest = 0, title = text_width(grid->columns[column].title);
 
-                for (unsigned r = 0; r < grid->rows; r++) {
-                        unsigned width = text_width(grid_row(grid, r)[c].text);
+        for (unsigned r = 0; r < grid->rows; r++) {
+                unsigned width = text_width(cell_text(grid_row(grid, r) + column, less));
 
-                        widest = width > widest ? width : widest;
-                }
-                unsigned title = text_width(grid->columns[c].title);
-
-                layout->width[c] = widest == 0 ? 0 : widest > title ? widest : title;
+                widest = width > widest ? width : widest;
         }
+        return widest == 0 ? 0 : widest > title ? widest : title;
 }
 
 static unsigned layout_width(const struct grid *grid, const struct layout *layout)
@@ -119,55 +130,69 @@ static unsigned layout_width(const struct grid *grid, const struct layout *layou
         return total;
 }
 
-/* Takes one column off the one that has most to give; false when none has. */
-static bool layout_shrink(const struct grid *grid, struct layout *layout)
+/* The present column of the highest rank for which `column_may` says so, or columns_n. */
+static unsigned highest_rank(const struct grid *grid, const struct layout *layout,
+                             bool (*column_may)(const struct grid *grid, const struct layout *layout, unsigned column))
 {
-        unsigned best = grid->columns_n, most = 0;
-
-        for (unsigned c = 0; c < grid->columns_n; c++) {
-                unsigned least = grid->columns[c].least;
-
-                if (least == 0 || layout->width[c] <= least)
-                        continue;
-                if (layout->width[c] - least > most) {
-                        most = layout->width[c] - least;
-                        best = c;
-                }
-        }
-        if (best == grid->columns_n)
-                return false;
-        layout->width[best]--;
-        return true;
-}
-
-/* The column that is missed least goes; false when only those remain that stay. */
-static bool layout_drop(const struct grid *grid, struct layout *natural)
-{
-        unsigned best = grid->columns_n, rank = 0;
+        unsigned best = grid->columns_n;
 
         for (unsigned c = 0; c < grid->columns_n; c++)
-                if (natural->width[c] > 0 && grid->columns[c].rank > rank) {
-                        rank = grid->columns[c].rank;
+                if (layout->width[c] > 0 && column_may(grid, layout, c) &&
+                    (best == grid->columns_n || grid->columns[c].rank > grid->columns[best].rank))
                         best = c;
-                }
-        if (best == grid->columns_n)
-                return false;
-        natural->width[best] = 0;
-        return true;
+        return best;
 }
 
+static bool may_say_less(const struct grid *grid, const struct layout *layout, unsigned column)
+{
+        return !layout->less[column] && column_width(grid, column, true) < layout->width[column];
+}
+
+static bool may_be_cut(const struct grid *grid, const struct layout *layout, unsigned column)
+{
+        return grid->columns[column].least > 0 && layout->width[column] > grid->columns[column].least;
+}
+
+static bool may_leave(const struct grid *grid, const struct layout *layout, unsigned column)
+{
+        return grid->columns[column].rank > 0;
+}
+
+/* Makes the columns fit by short forms and cuts alone. */
+static void layout_squeeze(const struct grid *grid, unsigned width, struct layout *layout)
+{
+        while (layout_width(grid, layout) > width) {
+                unsigned c = highest_rank(grid, layout, may_say_less);
+
+                if (c < grid->columns_n) {
+                        layout->less[c] = true;
+                        layout->width[c] = column_width(grid, c, true);
+                        continue;
+                }
+                c = highest_rank(grid, layout, may_be_cut);
+                if (c == grid->columns_n)
+                        return;
+                layout->width[c]--;
+        }
+}
+
+/* When squeezing is not enough the column that is missed least leaves, and the others breathe again. */
 static void layout_make(const struct grid *grid, unsigned width, struct layout *layout)
 {
-        struct layout natural;
+        struct layout natural = { 0 };
 
-        layout_natural(grid, &natural);
+        for (unsigned c = 0; c < grid->columns_n; c++)
+                natural.width[c] = column_width(grid, c, false);
         for (;;) {
                 *layout = natural;
-                while (layout_width(grid, layout) > width)
-                        if (!layout_shrink(grid, layout))
-                                break;
-                if (layout_width(grid, layout) <= width || !layout_drop(grid, &natural))
+                layout_squeeze(grid, width, layout);
+                if (layout_width(grid, layout) <= width)
                         return;
+                unsigned c = highest_rank(grid, &natural, may_leave);
+
+                if (c == grid->columns_n)
+                        return;
+                natural.width[c] = 0;
         }
 }
 
@@ -179,7 +204,7 @@ static void print_row(const struct grid *grid, const struct layout *layout, stru
 
         for (unsigned c = 0; c < grid->columns_n; c++) {
                 char text[GRID_CELL_MAX];
-                const char *whole = title ? grid->columns[c].title : row[c].text;
+                const char *whole = title ? grid->columns[c].title : cell_text(&row[c], layout->less[c]);
 
                 if (layout->width[c] == 0)
                         continue;

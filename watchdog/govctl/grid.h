@@ -1,5 +1,5 @@
 #pragma once
-/* A table for people: columns that align, shrink and, where the page is narrow, leave in the order of their rank. */
+/* A table for people: where the page is narrow, columns say less, are cut and leave, each in the order of their rank. */
 #include "govctl/page.h"
 
 #define GRID_COLUMNS_MAX 16
@@ -22,6 +22,9 @@ struct grid *grid_free(struct grid *grid);
 __attribute__((format(printf, 4, 5))) void grid_cell(struct grid *grid, unsigned column, enum tint tint, const char *format,
                                                      ...);
 void grid_end_row(struct grid *grid);
+
+/* What the cell shows where its column is too narrow for all: a word that says less instead of a word cut off. */
+void grid_cell_short(struct grid *grid, unsigned column, const char *text);
 
 /* Prints at most `rows_max` rows (0: all) and returns how many rows it left out. Columns without any text are left out. */
 unsigned grid_print(const struct grid *grid, struct page *page, unsigned rows_max);

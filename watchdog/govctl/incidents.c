@@ -87,7 +87,7 @@ static void show(struct page *page, const json_t *incidents, bool all)
         grid_print(grid, page, 0);
         page_end(page);
         page_put(page, TINT_STRONG, page_mark(page, "→ ", "> "));
-        page_text(page, TINT_STRONG, "govctl why %s", field_text(json_array_get(incidents, 0), "id"));
+        page_text(page, TINT_STRONG, "govctl why %s tells what happened", field_text(json_array_get(incidents, 0), "id"));
         page_end(page);
 }
 

@@ -165,8 +165,9 @@ void page_go(struct page *page, unsigned column)
         page->at += spaces;
 }
 
-/* Writes the next word of `*text` and moves behind it; a word that is wider than a line is broken. */
-static void wrap_word(struct page *page, enum tint tint, unsigned indent, const char **text)
+/* Writes the next word of `*text` and moves behind it. A line is `empty` before its first word; a word that is wider than a
+ * line is broken. */
+static void wrap_word(struct page *page, enum tint tint, unsigned indent, bool *empty, const char **text)
 {
         size_t length = strcspn(*text, " \n");
         char word[LINE_MAX_BYTES];
@@ -175,36 +176,36 @@ static void wrap_word(struct page *page, enum tint tint, unsigned indent, const 
                 length = sizeof word - 1;
         memcpy(word, *text, length);
         word[length] = '\0';
-
-        unsigned width = text_width(word);
-        bool first = page->at <= indent;
-
-        if (!first && page->at + 1 + width > page->width) {
+        if (page->at + !*empty + text_width(word) > page->width && (!*empty || page->at > indent)) {
                 page_end(page);
-                first = true;
-        }
-        if (page->at < indent)
                 page_go(page, indent);
-        else if (!first)
+                *empty = true;
+        }
+        if (!*empty)
                 page_put(page, tint, " ");
-        if (width > page->width - indent && page->width > indent) {
-                length = bytes_that_fit(word, page->width - indent);
+        if (*empty && page->width > page->at && text_width(word) > page->width - page->at) {
+                length = bytes_that_fit(word, page->width - page->at);
                 word[length] = '\0';
         }
         page_put(page, tint, word);
+        *empty = length == 0;
         *text += length;
 }
 
 void page_wrap(struct page *page, enum tint tint, unsigned indent, const char *text)
 {
+        bool empty = true;
+
         while (*text) {
                 if (*text == '\n') {
                         page_end(page);
+                        page_go(page, indent);
+                        empty = true;
                         text++;
                 } else if (*text == ' ')
                         text++;
                 else
-                        wrap_word(page, tint, indent, &text);
+                        wrap_word(page, tint, indent, &empty, &text);
         }
         page_end(page);
 }

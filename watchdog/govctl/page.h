@@ -42,7 +42,7 @@ const char *page_mark(const struct page *page, const char *symbol, const char *p
 /* Goes on from the present column and breaks lines at spaces; further lines begin at `indent`. Ends the line. */
 void page_wrap(struct page *page, enum tint tint, unsigned indent, const char *text);
 
-/* Spaces up to `column`; one at least when it is passed already, none at the beginning of a line. */
+/* Spaces up to `column`; one when it is passed already. */
 void page_go(struct page *page, unsigned column);
 
 /* "14:03:22" today, "Nov 20 14:03" this year, else "2025-11-20 14:03"; local time. */

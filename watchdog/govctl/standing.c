@@ -16,7 +16,7 @@ static const enum standing standings[EFFECTIVE_N] = {
         [EFFECTIVE_HOT_LOOPING]   = STANDING_LOOPING,
         [EFFECTIVE_WAITING]       = STANDING_UNSETTLED,
         [EFFECTIVE_DEAD]          = STANDING_DOWN,
-        [EFFECTIVE_STOPPED]       = STANDING_FINE, /* somebody stopped it: that is what they wanted */
+        [EFFECTIVE_STOPPED]       = STANDING_OFF,
         [EFFECTIVE_QUARANTINED]   = STANDING_DOWN,
         [EFFECTIVE_FROZEN]        = STANDING_DOWN,
         [EFFECTIVE_ORPHANED]      = STANDING_DOWN,
@@ -24,6 +24,7 @@ static const enum standing standings[EFFECTIVE_N] = {
 };
 
 static const enum tint tints[STANDING_N] = {
+        [STANDING_OFF]       = TINT_FAINT,
         [STANDING_FINE]      = TINT_GOOD,
         [STANDING_UNSETTLED] = TINT_WATCH,
         [STANDING_FINDING]   = TINT_WATCH,
@@ -130,4 +131,15 @@ char *rule_words(const json_t *rule, bool whole, char buffer[RULE_WORDS_MAX])
         else
                 snprintf(buffer, RULE_WORDS_MAX, "%s", field_text(rule, "name"));
         return buffer;
+}
+
+const char *waiting_words(const char *waiting_for)
+{
+        if (strcmp(waiting_for, "trial") == 0)
+                return "a trial";
+        if (strcmp(waiting_for, "backoff") == 0)
+                return "started again after its backoff";
+        if (strcmp(waiting_for, "settling") == 0)
+                return "counted as recovered when it stays up";
+        return "looked at again";
 }

@@ -4,8 +4,9 @@
 
 #include "govctl/page.h"
 
-/* In the order in which people should read them. */
+/* Behind is worse, and comes first on a screen. */
 enum standing {
+        STANDING_OFF, /* somebody stopped it: that is what they wanted */
         STANDING_FINE,
         STANDING_UNSETTLED, /* starting, waiting, not known: not wrong yet */
         STANDING_FINDING,   /* runs, but with an open incident */
@@ -32,3 +33,6 @@ char *manager_words(const json_t *agent, char buffer[MANAGER_WORDS_MAX]);
 /* "family.yaml:12" of a rule object, or its name, or "". `whole`: with the directories. */
 #define RULE_WORDS_MAX 256
 char *rule_words(const json_t *rule, bool whole, char buffer[RULE_WORDS_MAX]);
+
+/* What happens by itself when a wait is over: "a trial", "started again after its backoff". */
+const char *waiting_words(const char *waiting_for);

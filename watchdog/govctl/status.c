@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/fact.h"
+#include "base/finding.h"
 #include "base/text.h"
 #include "govctl/daemon.h"
 #include "govctl/field.h"
@@ -16,7 +17,7 @@
 
 struct tally {
         unsigned by[STANDING_N];
-        unsigned all, stopped, quarantined;
+        unsigned all, wrong;
 };
 
 static struct tally count_agents(const json_t *agents)
@@ -27,8 +28,7 @@ static struct tally count_agents(const json_t *agents)
 
         json_array_foreach ((json_t *) agents, i, agent) {
                 tally.by[agent_standing(agent)]++;
-                tally.stopped += strcmp(field_text(agent, "effective"), "stopped") == 0;
-                tally.quarantined += field_true(agent, "quarantined");
+                tally.wrong += agent_standing(agent) >= STANDING_FINDING;
         }
         return tally;
 }
@@ -44,7 +44,7 @@ enum code status_code(const json_t *status)
         size_t i;
         const json_t *source;
 
-        if (tally.by[STANDING_FINDING] + tally.by[STANDING_DOWN] + tally.by[STANDING_LOOPING] > 0)
+        if (tally.wrong > 0)
                 return CODE_FINDING;
         if (field_true(status, "machine.safe_mode") || field_true(status, "machine.policy.bad"))
                 return CODE_FINDING;
@@ -70,27 +70,30 @@ static void put_piece(struct page *page, enum tint tint, const char *text)
         page_put(page, tint, text);
 }
 
+static void put_count(struct page *page, enum tint tint, unsigned n, const char *what)
+{
+        char text[64];
+
+        if (n == 0)
+                return;
+        snprintf(text, sizeof text, "%u %s", n, what);
+        put_piece(page, tint, text);
+}
+
 static void show_health(struct page *page, const json_t *status)
 {
         struct tally tally = count_agents(field(status, "agents"));
-        unsigned wrong = tally.by[STANDING_FINDING] + tally.by[STANDING_DOWN] + tally.by[STANDING_LOOPING];
-        unsigned fine = tally.by[STANDING_FINE] - tally.stopped;
         char text[96];
 
         if (tally.all == 0) {
                 put_piece(page, TINT_WATCH, "no agents found");
                 return;
         }
-        snprintf(text, sizeof text, "%u of %u agents healthy", fine, tally.all);
-        put_piece(page, wrong > 0 ? TINT_WATCH : TINT_GOOD, text);
-        if (wrong > 0) {
-                snprintf(text, sizeof text, "%u need%s you", wrong, wrong == 1 ? "s" : "");
-                put_piece(page, TINT_BAD, text);
-        }
-        if (tally.stopped > 0) {
-                snprintf(text, sizeof text, "%u stopped", tally.stopped);
-                put_piece(page, TINT_FAINT, text);
-        }
+        snprintf(text, sizeof text, "%u of %u agents healthy", tally.by[STANDING_FINE], tally.all);
+        put_piece(page, tally.wrong > 0 ? TINT_WATCH : TINT_GOOD, text);
+        put_count(page, TINT_BAD, tally.wrong, tally.wrong == 1 ? "needs you" : "need you");
+        put_count(page, TINT_WATCH, tally.by[STANDING_UNSETTLED], "unsettled");
+        put_count(page, TINT_FAINT, tally.by[STANDING_OFF], "stopped");
 }
 
 static void show_resources(struct page *page, const json_t *machine)
@@ -159,8 +162,15 @@ static void show_sources(struct page *page, const json_t *sources)
                         continue;
                 snprintf(text, sizeof text, "Blind to %s for %s: %s", field_text(source, "name"),
                          text_span(span, usec_since(page->now, since)), field_text(source, "why"));
-                page_wrap(page, TINT_BAD, 2, text);
+                page_go(page, 2);
+                page_wrap(page, TINT_BAD, 4, text);
         }
+}
+
+/* A blind source has its line already. */
+static bool incident_is_news(const json_t *incident)
+{
+        return strcmp(field_text(incident, "cause"), cause_name(CAUSE_BLIND)) != 0;
 }
 
 static void show_machine_incidents(struct page *page, const json_t *incidents)
@@ -171,11 +181,15 @@ static void show_machine_incidents(struct page *page, const json_t *incidents)
         json_array_foreach ((json_t *) incidents, i, incident) {
                 char text[512];
 
+                if (!incident_is_news(incident))
+                        continue;
+
                 const char *reason = json_string_value(json_array_get(field(incident, "evidence"), 0));
 
                 snprintf(text, sizeof text, "%s %s: %s", field_text(incident, "id"), field_text(incident, "cause"),
                          reason ? reason : "");
-                page_wrap(page, TINT_BAD, 2, text);
+                page_go(page, 2);
+                page_wrap(page, TINT_BAD, 4, text);
         }
 }
 
@@ -254,9 +268,10 @@ static void cell_last(struct grid *grid, const struct page *page, const json_t *
         char words[ENDING_WORDS_MAX], ago[PAGE_AGO_MAX];
         const json_t *last = field(agent, "last");
 
-        if (ending_words(last, words)[0])
-                grid_cell(grid, COLUMN_LAST, TINT_PLAIN, "%s, %s", words,
-                          page_ago(page, (usec_t) field_number(last, "at"), ago));
+        if (!ending_words(last, words)[0])
+                return;
+        grid_cell(grid, COLUMN_LAST, TINT_PLAIN, "%s, %s", words, page_ago(page, (usec_t) field_number(last, "at"), ago));
+        grid_cell_short(grid, COLUMN_LAST, words);
 }
 
 static void cell_numbers(struct grid *grid, const struct page *page, const json_t *agent)
@@ -276,23 +291,48 @@ static void cell_numbers(struct grid *grid, const struct page *page, const json_
         }
 }
 
+static const char *standing_mark(const struct page *page, enum standing standing)
+{
+        switch (standing) {
+        case STANDING_OFF:
+                return page_mark(page, "○", "-");
+        case STANDING_FINE:
+                return page_mark(page, "●", "+");
+        case STANDING_UNSETTLED:
+                return page_mark(page, "◌", "o");
+        default:
+                return page_mark(page, "✗", "x");
+        }
+}
+
+/* "inactive" for "inactive/dead", "waiting" for "waiting restart". */
+static void cell_claimed(struct grid *grid, const json_t *agent)
+{
+        const char *word = field_text(agent, "word");
+        char less[AGENT_WORD_MAX];
+
+        if (word[0] == '\0')
+                word = field_text(agent, "claimed");
+        text_copy(less, sizeof less, word);
+        less[strcspn(less, "/ ")] = '\0';
+        grid_cell(grid, COLUMN_CLAIMED, TINT_PLAIN, "%s", word);
+        grid_cell_short(grid, COLUMN_CLAIMED, less);
+}
+
 static void grid_agent(struct grid *grid, const struct page *page, const json_t *agent, const char *const *titles,
                        unsigned titles_n)
 {
         enum standing standing = agent_standing(agent);
         int64_t instances = field_number(agent, "instances");
         char manager[MANAGER_WORDS_MAX], copies[32] = "";
-        const char *word = field_text(agent, "word");
 
         if (instances > 1)
-                snprintf(copies, sizeof copies, " (%d)", (int) instances);
+                snprintf(copies, sizeof copies, " %s%d", page_mark(page, "×", "x"), (int) instances);
         grid_cell(grid, COLUMN_AGENT, standing >= STANDING_FINDING ? TINT_STRONG : TINT_PLAIN, "%s %s%s",
-                  standing == STANDING_FINE      ? page_mark(page, "●", "+") :
-                  standing == STANDING_UNSETTLED ? page_mark(page, "○", "o") :
-                                                   page_mark(page, "✗", "x"),
-                  field_text(agent, "name"), copies);
+                  standing_mark(page, standing), field_text(agent, "name"), copies);
         grid_cell(grid, COLUMN_MANAGER, TINT_FAINT, "%s", manager_words(agent, manager));
-        grid_cell(grid, COLUMN_CLAIMED, TINT_PLAIN, "%s", word[0] ? word : field_text(agent, "claimed"));
+        grid_cell_short(grid, COLUMN_MANAGER, field_text(agent, "manager"));
+        cell_claimed(grid, agent);
         grid_cell(grid, COLUMN_EFFECTIVE, standing_tint(standing), "%s", field_text(agent, "effective"));
         cell_windows(grid, agent, titles, titles_n);
         cell_numbers(grid, page, agent);
@@ -309,19 +349,19 @@ static unsigned show_agents(struct page *page, const json_t *sorted, unsigned ro
         const json_t *agent;
         /* clang-format off */
         const struct column columns[COLUMN_N] = {
-                [COLUMN_AGENT]      = { "AGENT",     .rank = 0, .least = 10 },
-                [COLUMN_MANAGER]    = { "MANAGER",   .rank = 6, .least = 7 },
-                [COLUMN_CLAIMED]    = { "CLAIMED",   .rank = 2, .least = 7 },
+                [COLUMN_AGENT]      = { "AGENT",     .rank = 0, .least = 14 },
+                [COLUMN_MANAGER]    = { "MANAGER",   .rank = 7 },
+                [COLUMN_CLAIMED]    = { "CLAIMED",   .rank = 2 },
                 [COLUMN_EFFECTIVE]  = { "EFFECTIVE", .rank = 0 },
-                [COLUMN_RESTARTS]   = { "RESTARTS",  .rank = 8, .right = true },
+                [COLUMN_RESTARTS]   = { "RESTARTS",  .rank = 6, .right = true },
                 [COLUMN_WINDOW]     = { titles[0],   .rank = 1, .right = true },
                 [COLUMN_WINDOW + 1] = { titles[1],   .rank = 3, .right = true },
                 [COLUMN_WINDOW + 2] = { titles[2],   .rank = 3, .right = true },
                 [COLUMN_WINDOW + 3] = { titles[3],   .rank = 9, .right = true },
-                [COLUMN_MEMORY]     = { "MEMORY",    .rank = 4, .right = true },
+                [COLUMN_MEMORY]     = { "MEMORY",    .rank = 3, .right = true },
                 [COLUMN_CPU]        = { "CPU",       .rank = 9, .right = true },
                 [COLUMN_UP]         = { "UP",        .rank = 5, .right = true },
-                [COLUMN_LAST]       = { "LAST END",  .rank = 7, .least = 12 },
+                [COLUMN_LAST]       = { "LAST END",  .rank = 4, .least = 10 },
                 [COLUMN_INCIDENT]   = { "INCIDENT",  .rank = 8 },
         };
         /* clang-format on */
@@ -362,11 +402,21 @@ static void advise_agent(struct page *page, const json_t *agent, unsigned wrong,
         advise(page, text);
 }
 
+static const json_t *first_news(const json_t *incidents)
+{
+        size_t i;
+        const json_t *incident;
+
+        json_array_foreach ((json_t *) incidents, i, incident)
+                if (incident_is_news(incident))
+                        return incident;
+        return NULL;
+}
+
 static void show_advice(struct page *page, const json_t *status, const json_t *sorted)
 {
         struct tally tally = count_agents(sorted);
-        unsigned wrong = tally.by[STANDING_FINDING] + tally.by[STANDING_DOWN] + tally.by[STANDING_LOOPING];
-        const json_t *incident = json_array_get(field(status, "machine.incidents"), 0);
+        const json_t *incident = first_news(field(status, "machine.incidents"));
         const json_t *worst = json_array_get(sorted, 0);
         char text[256];
 
@@ -375,10 +425,11 @@ static void show_advice(struct page *page, const json_t *status, const json_t *s
         else if (field_true(status, "machine.policy.bad"))
                 advise(page, "The policy has errors and is not in force: govctl policy check");
         else if (incident) {
-                snprintf(text, sizeof text, "The whole machine is concerned: govctl why %s", field_text(incident, "id"));
+                snprintf(text, sizeof text, "The whole machine is concerned (%s): govctl why %s", field_text(incident, "cause"),
+                         field_text(incident, "id"));
                 advise(page, text);
-        } else if (wrong > 0)
-                advise_agent(page, worst, wrong, strcmp(field_text(worst, "mode"), "enforce") == 0);
+        } else if (tally.wrong > 0)
+                advise_agent(page, worst, tally.wrong, strcmp(field_text(worst, "mode"), "enforce") == 0);
         else if (tally.all == 0)
                 advise(page, "Governor sees no agent yet: govctl doctor says what it cannot see and why");
         else if (status_code(status) == CODE_FINDING)

@@ -19,6 +19,13 @@ static void show_title(struct page *page, const char *title)
         page_end(page);
 }
 
+static bool claims_health(const json_t *agent)
+{
+        const char *claimed = field_text(agent, "claimed");
+
+        return strcmp(claimed, "running") == 0 || strcmp(claimed, "starting") == 0 || strcmp(claimed, "waiting") == 0;
+}
+
 /* The first sentence says how it is now: true state first, the manager's word after it. */
 static void show_present(struct page *page, const json_t *agent)
 {
@@ -28,10 +35,10 @@ static void show_present(struct page *page, const json_t *agent)
 
         snprintf(text, sizeof text, "%s (%s) is %s", field_text(agent, "name"), field_text(agent, "id"),
                  field_text(agent, "effective"));
-        if (word[0] && standing != STANDING_FINE)
-                text_append(text, sizeof text, ", whatever %s says: \"%s\"", field_text(agent, "manager"), word);
-        else if (word[0])
-                text_append(text, sizeof text, "; %s says \"%s\"", field_text(agent, "manager"), word);
+        if (word[0])
+                text_append(text, sizeof text, "%s %s says \"%s\"",
+                            standing >= STANDING_FINDING && claims_health(agent) ? ", although" : ";",
+                            field_text(agent, "manager"), word);
         text_append(text, sizeof text, ".");
         page_wrap(page, standing_tint(standing), 0, text);
 }
@@ -49,8 +56,8 @@ static void show_incident(struct page *page, const json_t *incident)
                  field_text(incident, "cause"), page_moment(page, opened, moment), page_ago(page, opened, ago));
         if (!open && resolved > 0)
                 text_append(text, sizeof text, "; over since %s", page_moment(page, resolved, moment));
-        if (count > 0)
-                text_append(text, sizeof text, "; seen %lld time%s", (long long) count, count == 1 ? "" : "s");
+        if (count > 1)
+                text_append(text, sizeof text, "; seen %lld times", (long long) count);
         text_append(text, sizeof text, ".");
         page_wrap(page, TINT_PLAIN, 0, text);
         json_array_foreach ((json_t *) field(incident, "evidence"), i, evidence) {
@@ -174,6 +181,8 @@ static void show_story(struct page *page, const json_t *story)
         json_array_foreach ((json_t *) story, i, step) {
                 if (strcmp(field_text(step, "action"), "fact.remembered") == 0 || field_given(step, "details.intent"))
                         continue;
+                if (record_withheld(step)[0])
+                        continue; /* told under what else was considered */
                 if (record_is_fact(step) && record_is_noise(step)) {
                         run_add(&run, step);
                         continue;
@@ -184,7 +193,7 @@ static void show_story(struct page *page, const json_t *story)
         run_show(page, &run);
 }
 
-/* What was due and not done stands in the story too; here it is with its reason, each kind once, the newest one. */
+/* What was due and was not done, each kind once: the newest. */
 static bool told_later(const json_t *story, size_t index)
 {
         const json_t *step = json_array_get(story, index);
@@ -213,17 +222,20 @@ static void show_considered(struct page *page, const json_t *story)
                 if (!any)
                         show_title(page, "What else was considered");
                 any = true;
-                snprintf(text, sizeof text, "%s%s%s%s: not done, because %s.", text_starts(action, "agent.") ? action + 6 : action,
-                         purpose[0] ? " (" : "", purpose, purpose[0] ? ")" : "", record_withheld(step));
-                page_go(page, TIME_COLUMN);
-                page_wrap(page, TINT_PLAIN, 4, text);
+                snprintf(text, sizeof text, "%s%s%s: not done, because %s (#%lld).",
+                         text_starts(action, "agent.") ? action + strlen("agent.") : action, purpose[0] ? " for " : "", purpose,
+                         record_withheld(step), (long long) field_number(step, "seq"));
+                begin_step(page, step);
+                page_wrap(page, TINT_PLAIN, WORDS_COLUMN, text);
         }
 }
 
-static void show_advice(struct page *page, const char *text)
+static void show_advice(struct page *page, const char *verb, const char *what, const char *when)
 {
         page_go(page, TIME_COLUMN);
-        page_wrap(page, TINT_STRONG, 4, text);
+        page_text(page, TINT_STRONG, "govctl %s %s", verb, what);
+        page_put(page, TINT_PLAIN, "   ");
+        page_wrap(page, TINT_FAINT, 4, when);
 }
 
 /* What comes by itself, then what a person may type. */
@@ -236,23 +248,20 @@ static void show_next(struct page *page, const json_t *agent, const json_t *inci
 
         show_title(page, "What comes next");
         if (next > 0) {
-                snprintf(text, sizeof text, "%s %s (%s), by itself.", waiting[0] ? waiting : "a new look",
-                         page_ago(page, next, ago), page_moment(page, next, moment));
+                snprintf(text, sizeof text, "By itself: %s, %s (%s).", waiting_words(waiting), page_ago(page, next, ago),
+                         page_moment(page, next, moment));
                 page_go(page, TIME_COLUMN);
                 page_wrap(page, TINT_PLAIN, 4, text);
         }
         if (field_true(agent, "quarantined")) {
-                snprintf(text, sizeof text, "govctl release %s     when it is mended", name);
-                show_advice(page, text);
+                show_advice(page, "release", name, "when it is mended");
         } else if (agent && agent_standing(agent) >= STANDING_DOWN &&
                    strcmp(field_text(agent, "mode"), "enforce") != 0) {
                 page_go(page, TIME_COLUMN);
                 page_wrap(page, TINT_PLAIN, 4, "Nothing: this rule only observes. With mode: enforce Governor would act.");
         }
         if (open) {
-                snprintf(text, sizeof text, "govctl acknowledge %s     when you have dealt with it",
-                         field_text(incident, "id"));
-                show_advice(page, text);
+                show_advice(page, "acknowledge", field_text(incident, "id"), "when you have dealt with it");
         } else if (next == 0 && !field_true(agent, "quarantined")) {
                 page_go(page, TIME_COLUMN);
                 page_wrap(page, TINT_PLAIN, 4, "Nothing is due.");
@@ -266,13 +275,29 @@ static void show(struct page *page, const json_t *answer)
         if (agent && !json_is_null(agent))
                 show_present(page, agent);
         else
-                page_wrap(page, TINT_PLAIN, 0, field_text(answer, "subject"));
+                page_wrap(page, TINT_PLAIN, 0, "This is about the machine as a whole.");
         if (incident && !json_is_null(incident))
                 show_incident(page, incident);
         show_rule(page, field_given(answer, "agent.rule") ? field(answer, "agent.rule") : field(answer, "incident.rule"));
         show_story(page, field(answer, "story"));
         show_considered(page, field(answer, "story"));
         show_next(page, agent, incident);
+}
+
+/* To the story of an incident belongs how its agent is now. */
+static void add_agent(struct call *call, json_t *answer)
+{
+        const char *id = field_text(answer, "incident.agent");
+        json_auto_t *agents = NULL;
+        size_t i;
+        json_t *agent;
+
+        if (field_given(answer, "agent") || id[0] == '\0')
+                return;
+        daemon_ask_quietly(call, "agents", json_pack("{s:s}", "name", id), &agents);
+        json_array_foreach ((json_t *) field(agents, "agents"), i, agent)
+                if (strcmp(field_text(agent, "id"), id) == 0)
+                        json_object_set(answer, "agent", agent);
 }
 
 enum code run_why(struct call *call)
@@ -285,6 +310,7 @@ enum code run_why(struct call *call)
                 return code;
         if (call->options.json)
                 return call_print_json(call, answer, CODE_OK);
+        add_agent(call, answer);
         show(&call->page, answer);
         return CODE_OK;
 }

@@ -224,6 +224,8 @@ char *record_words(const json_t *record, char buffer[RECORD_WORDS_MAX])
                 say_finding(record, buffer);
         else
                 say_action(record, buffer);
+        if (is(record, "details.outcome", "dry"))
+                return strcpy(buffer, "nothing was done: the rule only observes");
         if (reason[0])
                 text_append(buffer, RECORD_WORDS_MAX, ": %s", reason);
         if (text[0])
