@@ -15,7 +15,7 @@ enum {
 
 /* What a note says, signatures not judged. Slices are on loan from the note. */
 struct audit_note {
-        struct audit_slice text;       /* the three signed lines */
+        struct audit_slice text; /* the three signed lines */
         struct audit_slice origin;
         struct audit_slice signatures; /* the lines after the empty one */
         uint64_t size;
@@ -43,7 +43,7 @@ struct audit_sealing {
         uint64_t size;
         struct audit_hash root;
         uint64_t epoch;
-        const uint8_t *log_secret;  /* AUDIT_SECRET_KEY each */
+        const uint8_t *log_secret; /* AUDIT_SECRET_KEY each */
         const uint8_t *seal_secret;
         const uint8_t *next_public; /* AUDIT_PUBLIC_KEY */
 };

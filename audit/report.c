@@ -51,8 +51,8 @@ static unsigned shown(const struct audit_report *report, enum audit_code code)
         return n;
 }
 
-void audit_report_add(struct audit_report *report, enum audit_code code, int64_t seq, int64_t epoch,
-                      const char *format, ...)
+void audit_report_add(struct audit_report *report, enum audit_code code, int64_t seq, int64_t epoch, const char *format,
+                      ...)
 {
         struct audit_finding *finding;
         va_list arguments;
@@ -89,19 +89,19 @@ static json_t *number_or_null(int64_t number)
         return number < 0 ? json_null() : json_integer(number);
 }
 
+static json_t *finding_json(const struct audit_finding *finding)
+{
+        return json_pack("{s:s, s:o, s:o, s:s}", "code", finding->code, "seq", number_or_null(finding->seq), "epoch",
+                         number_or_null(finding->epoch), "detail", finding->detail);
+}
+
 static json_t *findings_json(const struct audit_report *report)
 {
         json_t *list = json_array();
 
-        for (size_t i = 0; list && i < report->n_findings; i++) {
-                const struct audit_finding *finding = &report->findings[i];
-
-                if (json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:s}", "code", finding->code, "seq",
-                                                          number_or_null(finding->seq), "epoch",
-                                                          number_or_null(finding->epoch), "detail",
-                                                          finding->detail)) < 0)
+        for (size_t i = 0; list && i < report->n_findings; i++)
+                if (json_array_append_new(list, finding_json(&report->findings[i])) < 0)
                         json_decref(TAKE_PTR(list));
-        }
         return list;
 }
 

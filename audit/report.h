@@ -39,5 +39,5 @@ enum audit_code {
 };
 
 /* One finding of a record, of a seal, or of neither (-1). */
-void audit_report_add(struct audit_report *report, enum audit_code code, int64_t seq, int64_t epoch,
-                      const char *format, ...) __attribute__((format(printf, 5, 6)));
+void audit_report_add(struct audit_report *report, enum audit_code code, int64_t seq, int64_t epoch, const char *format,
+                      ...) __attribute__((format(printf, 5, 6)));

@@ -239,10 +239,8 @@ static bool skip_damage(struct audit_walk *walk)
                 sqlite3_reset(walk->records);
                 sqlite3_bind_int64(walk->records, 1, (sqlite3_int64)(walk->position + step));
                 switch (sqlite3_step(walk->records)) {
-                case SQLITE_ROW:
-                        return true;
-                case SQLITE_DONE:
-                        return false;
+                case SQLITE_ROW: return true;
+                case SQLITE_DONE: return false;
                 }
         }
         return false;
@@ -277,13 +275,19 @@ static int walk_records(struct audit_walk *walk)
 
 static int prepare(struct audit_walk *walk)
 {
-        int r = audit_store_prepare(
-                walk->db, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 ORDER BY seq", &walk->records);
+        const struct {
+                sqlite3_stmt **statement;
+                const char *sql;
+        } list[] = {
+                { &walk->records, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 ORDER BY seq" },
+                { &walk->checkpoints, "SELECT epoch, size, note FROM checkpoint NOT INDEXED ORDER BY epoch" },
+                { &walk->subtrees, "SELECT hash FROM subtree WHERE level=?1 AND idx=?2" },
+        };
+        int r = 0;
 
-        r = r ?: audit_store_prepare(walk->db, "SELECT epoch, size, note FROM checkpoint NOT INDEXED ORDER BY epoch",
-                                     &walk->checkpoints);
-        return r ?: audit_store_prepare(walk->db, "SELECT hash FROM subtree WHERE level=?1 AND idx=?2",
-                                        &walk->subtrees);
+        for (size_t i = 0; i < sizeof(list) / sizeof(list[0]) && r == 0; i++)
+                r = audit_store_prepare(walk->db, list[i].sql, list[i].statement);
+        return r;
 }
 
 /* Checkpoints that are left speak of records that are not there. */
@@ -318,8 +322,9 @@ static int count_subtrees(struct audit_walk *walk)
         for (unsigned i = 1; i <= AUDIT_SUBTREES_MAX; i++)
                 wanted += walk->position >> (i * AUDIT_SUBTREE_STEP);
         if (r == 0 && (uint64_t)rows != wanted && !walk->unread)
-                audit_report_add(walk->report, CODE_SUBTREE_MISMATCH, -1, -1, "%lld subtrees are stored, %llu records make %llu",
-                                 (long long)rows, (unsigned long long)walk->position, (unsigned long long)wanted);
+                audit_report_add(walk->report, CODE_SUBTREE_MISMATCH, -1, -1,
+                                 "%lld subtrees are stored, %llu records make %llu", (long long)rows,
+                                 (unsigned long long)walk->position, (unsigned long long)wanted);
         return 0;
 }
 

@@ -16,8 +16,8 @@ struct audit_walk {
         sqlite3_stmt *records, *subtrees;
         uint64_t position;      /* records passed, those that are missing included */
         struct audit_tree tree; /* of them, unless it is */
-        bool torn;              /* a record is missing or wrong: until the stored subtrees mend the tree, roots say nothing */
-        bool unread;            /* what stood before this could not be read: no word on it being there or not */
+        bool torn;   /* a record is missing or wrong: until the stored subtrees mend the tree, roots say nothing */
+        bool unread; /* what stood before this could not be read: no word on it being there or not */
         struct audit_hash last;
         bool has_last;
 
@@ -25,7 +25,7 @@ struct audit_walk {
         sqlite3_stmt *checkpoints;
         struct audit_note due; /* the next whose root is compared; its slices are on loan from the statement */
         bool has_due;
-        uint64_t epoch;      /* of the next checkpoint */
+        uint64_t epoch; /* of the next checkpoint */
         uint64_t sealed_size;
         uint8_t seal_key[AUDIT_PUBLIC_KEY]; /* which must seal it */
         bool has_seal_key;
