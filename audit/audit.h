@@ -228,13 +228,22 @@ struct audit_report {
         struct audit_finding findings[AUDIT_FINDINGS_MAX];
 };
 
+/* Checkpoints that were kept elsewhere. A text may hold one-line anchors, notes and anything else between them; it is on
+ * loan until the anchors are freed. -EBADMSG: a malformed anchor line, whose number is in `ret_line`. */
+struct audit_anchors;
+int audit_anchors_new(struct audit_anchors **ret);
+struct audit_anchors *audit_anchors_free(struct audit_anchors *anchors);
+int audit_anchors_add(struct audit_anchors *anchors, const char *text, size_t length, unsigned *ret_line);
+size_t audit_anchors_count(const struct audit_anchors *anchors);
+
 struct audit_verify_options {
-        const char *state_dir; /* the live log: audit.db and keys/seal.key in it */
-        const char *database;  /* or a copy of it ... */
-        const char *seal_key;  /* ... with its key file, or NULL: a detached copy */
-        uint64_t max_age_usec; /* STALE when the last sealed record is older; 0: never */
-        uint64_t now_usec;     /* what ages are measured from; 0: CLOCK_REALTIME */
-        bool require_anchor;   /* NO_ANCHOR when nothing from elsewhere was compared */
+        const char *state_dir;               /* the live log: audit.db and keys/seal.key in it */
+        const char *database;                /* or a copy of it ... */
+        const char *seal_key;                /* ... with its key file, or NULL: a detached copy */
+        uint64_t max_age_usec;               /* STALE when the last sealed record is older; 0: never */
+        uint64_t now_usec;                   /* what ages are measured from; 0: CLOCK_REALTIME */
+        const struct audit_anchors *anchors; /* to compare with; NULL: none. NO_ANCHOR when none is of this log */
+        bool require_anchor;                 /* NO_ANCHOR also without `anchors` */
 };
 
 /* Checks everything in one pass in constant memory and goes on after each finding. Always fills in the report; a failure

@@ -201,6 +201,7 @@ static bool parse_seal(const struct signature *line, struct audit_note *note)
         note->epoch = read_be64(at += KEY_ID);
         memcpy(note->next, at += 8, AUDIT_PUBLIC_KEY);
         memcpy(note->seal, at += AUDIT_PUBLIC_KEY, AUDIT_SIGNATURE);
+        note->has_seal = true;
         return note->epoch <= (uint64_t)AUDIT_INTEGER_MAX;
 }
 
@@ -208,16 +209,16 @@ static bool parse_signatures(struct audit_note *note)
 {
         struct audit_slice rest = note->signatures;
         struct signature line;
-        unsigned seals = 0;
         int r;
 
+        note->has_seal = false;
         while ((r = next_signature(&rest, &line)) > 0)
-                if (is_seal(note, &line.name) && (++seals > 1 || !parse_seal(&line, note)))
+                if (is_seal(note, &line.name) && (note->has_seal || !parse_seal(&line, note)))
                         return false;
-        return r == 0 && seals == 1;
+        return r == 0;
 }
 
-bool audit_note_parse(const char *text, size_t length, struct audit_note *ret)
+bool audit_note_parse_loose(const char *text, size_t length, struct audit_note *ret)
 {
         struct audit_slice rest = { text, length }, size, root, empty;
         struct audit_note note;
@@ -232,6 +233,16 @@ bool audit_note_parse(const char *text, size_t length, struct audit_note *ret)
                 return false;
         note.signatures = rest;
         if (!parse_signatures(&note))
+                return false;
+        *ret = note;
+        return true;
+}
+
+bool audit_note_parse(const char *text, size_t length, struct audit_note *ret)
+{
+        struct audit_note note;
+
+        if (!audit_note_parse_loose(text, length, &note) || !note.has_seal)
                 return false;
         *ret = note;
         return true;

@@ -24,10 +24,15 @@ enum audit_code {
         CODE_KEY_BEHIND,
         CODE_KEY_MISMATCH,
         CODE_KEY_MISSING,
+        CODE_ANCHOR_MISMATCH,
+        CODE_ANCHOR_AHEAD,
+        CODE_ANCHOR_SIG,
+        CODE_FORK,
         /* unproven */
         CODE_UNSEALED_TAIL,
         CODE_STALE,
         CODE_NO_ANCHOR,
+        CODE_NO_SEAL,
         /* unreadable */
         CODE_IO,
         CODE_CORRUPT,

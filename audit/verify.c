@@ -260,6 +260,7 @@ static void check_log(struct verify *verify)
         check_genesis(verify);
         audit_store_integer(walk->db, "SELECT size FROM checkpoint NOT INDEXED ORDER BY epoch DESC LIMIT 1", &covers);
         walk->last_seal_covers = (uint64_t)covers;
+        walk->anchors = verify->options->anchors;
 
         r = audit_walk_run(walk);
         if (r < 0)
@@ -267,7 +268,8 @@ static void check_log(struct verify *verify)
         fill_head(verify);
         check_key(verify);
         check_ages(verify);
-        if (verify->options->require_anchor)
+        verify->report->anchored = walk->met_anchor;
+        if (!walk->met_anchor && (verify->options->anchors || verify->options->require_anchor))
                 audit_report_add(verify->report, CODE_NO_ANCHOR, -1, -1, "nothing kept elsewhere was compared");
 }
 

@@ -2,6 +2,7 @@
 
 /* One pass over records and checkpoints side by side: each root is compared at the moment the tree has its size. */
 
+#include "audit/anchor.h"
 #include "audit/genesis.h"
 #include "audit/report.h"
 #include "audit/store.h"
@@ -29,6 +30,10 @@ struct audit_walk {
         uint64_t sealed_size;
         uint8_t seal_key[AUDIT_PUBLIC_KEY]; /* which must seal it */
         bool has_seal_key;
+
+        const struct audit_anchors *anchors; /* NULL: none */
+        size_t next_anchor;
+        bool met_anchor; /* one of this log was compared, and fits */
 
         /* a key whose place in the chain of seals is wanted */
         int64_t wanted_epoch; /* -1: none */
