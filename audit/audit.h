@@ -40,9 +40,9 @@ const char *audit_outcome_name(enum audit_outcome outcome);
 
 /* What the caller says; the chain adds seq, prev, boot and the times. All is borrowed for the call. */
 struct audit_entry {
-        const char *action;  /* a dotted verb; genesis, start, foreign_write and heartbeat of audit.* are the chain's own */
-        const char *actor;   /* NULL: "governor" */
-        const char *subject; /* NULL: "" */
+        const char *action;   /* a dotted verb; some of audit.* are the chain's own and refused */
+        const char *actor;    /* NULL: "governor" */
+        const char *subject;  /* NULL: "" */
         const char *incident; /* NULL: "" */
         enum audit_outcome outcome;
         const json_t *details;  /* an object of keys [a-z0-9_]{1,32}, no real numbers; NULL: {} */
@@ -80,6 +80,7 @@ struct audit_options {
         const char *reason;      /* stands in the audit.start record; NULL: "start" */
         struct audit_clock clock;
         bool no_ballast; /* the 16 MiB kept for a full disk */
+
         void (*step)(void *userdata, enum audit_step step); /* for tests */
         void *step_userdata;
 };
@@ -117,9 +118,10 @@ int audit_append(struct audit *audit, const struct audit_entry *entry, uint64_t 
 
 enum { AUDIT_SEAL = 1 << 0 }; /* flags of audit_commit */
 
-enum audit_committed { /* a non-negative result of audit_commit is a mask of these; 0 is the rule */
+/* A non-negative result of audit_commit is a mask of these; 0 is the rule. */
+enum audit_committed {
         AUDIT_FOREIGN_WRITE = 1 << 0, /* someone else wrote to the file: recorded; alert and verify at once */
-        AUDIT_KEY_FAULT = 1 << 1,     /* durable, but seal.key could not be written: not sealed, or the old key lingers */
+        AUDIT_KEY_FAULT = 1 << 1,     /* durable, but seal.key failed: there is no seal, or its key lingers */
 };
 
 /* Makes the pending group durable in one transaction, sealed if asked to. A seal with nothing to seal does nothing; when
@@ -221,18 +223,27 @@ struct audit_report {
         uint64_t sealed_size;
         uint8_t root[32];
         bool anchored;
-        size_t n_findings;    /* kept below */
-        uint64_t n_all;       /* found */
+        size_t n_findings; /* kept below */
+        uint64_t n_all;    /* found */
         struct audit_finding findings[AUDIT_FINDINGS_MAX];
 };
 
+/* Checkpoints that were kept elsewhere. A text may hold one-line anchors, notes and anything else between them; it is on
+ * loan until the anchors are freed. -EBADMSG: a malformed anchor line, whose number is in `ret_line`. */
+struct audit_anchors;
+int audit_anchors_new(struct audit_anchors **ret);
+struct audit_anchors *audit_anchors_free(struct audit_anchors *anchors);
+int audit_anchors_add(struct audit_anchors *anchors, const char *text, size_t length, unsigned *ret_line);
+size_t audit_anchors_count(const struct audit_anchors *anchors);
+
 struct audit_verify_options {
-        const char *state_dir;    /* the live log: audit.db and keys/seal.key in it */
-        const char *database;     /* or a copy of it ... */
-        const char *seal_key;     /* ... with its key file, or NULL: a detached copy */
-        uint64_t max_age_usec;    /* STALE when the last sealed record is older; 0: never */
-        uint64_t now_usec;        /* what ages are measured from; 0: CLOCK_REALTIME */
-        bool require_anchor;      /* NO_ANCHOR when nothing from elsewhere was compared */
+        const char *state_dir;               /* the live log: audit.db and keys/seal.key in it */
+        const char *database;                /* or a copy of it ... */
+        const char *seal_key;                /* ... with its key file, or NULL: a detached copy */
+        uint64_t max_age_usec;               /* STALE when the last sealed record is older; 0: never */
+        uint64_t now_usec;                   /* what ages are measured from; 0: CLOCK_REALTIME */
+        const struct audit_anchors *anchors; /* to compare with; NULL: none. NO_ANCHOR when none is of this log */
+        bool require_anchor;                 /* NO_ANCHOR also without `anchors` */
 };
 
 /* Checks everything in one pass in constant memory and goes on after each finding. Always fills in the report; a failure

@@ -125,6 +125,13 @@ int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint6
         return 0;
 }
 
+static int append_remark(struct audit *audit, const char *action)
+{
+        const struct audit_entry entry = { .action = action, .subject = "audit", .outcome = AUDIT_INFO };
+
+        return audit_append_own(audit, &entry, NULL);
+}
+
 /* What verify and the start rules read a meaning into is written by the chain alone. */
 static bool is_reserved(const char *action)
 {
@@ -253,10 +260,7 @@ static int look_for_strangers(struct audit *audit)
         if ((uint64_t)next_seq != audit->tree.size || (uint64_t)next_epoch != audit->epoch)
                 return -EUCLEAN;
 
-        r = audit_append_own(audit,
-                             &(struct audit_entry){ .action = "audit.foreign_write", .subject = "audit",
-                                                    .outcome = AUDIT_INFO },
-                             NULL);
+        r = append_remark(audit, "audit.foreign_write");
         if (r < 0)
                 return r;
         audit->data_version_seen = now;
@@ -327,14 +331,6 @@ static int turn_key(struct audit *audit)
         return r;
 }
 
-static int append_heartbeat(struct audit *audit)
-{
-        return audit_append_own(audit,
-                                &(struct audit_entry){ .action = "audit.heartbeat", .subject = "audit",
-                                                       .outcome = AUDIT_INFO },
-                                NULL);
-}
-
 static int commit_sealed(struct audit *audit)
 {
         int r;
@@ -342,7 +338,7 @@ static int commit_sealed(struct audit *audit)
         if (unsealed(audit) == 0) {
                 if (!audit_seal_due(audit, boottime_usec(audit)))
                         return 0;
-                r = append_heartbeat(audit);
+                r = append_remark(audit, "audit.heartbeat");
                 if (r < 0)
                         return r;
         }
@@ -392,7 +388,8 @@ uint64_t audit_seal_deadline(const struct audit *audit)
         else if (waiting < SEAL_RECORDS)
                 deadline = audit->unsealed_since + SEAL_AFTER_SEC * USEC_PER_SEC;
 
-        return deadline > audit->retry_at ? deadline : audit->retry_at; /* a key file that fails is not tried in a loop */
+        /* A key file that fails is not tried in a loop. */
+        return deadline > audit->retry_at ? deadline : audit->retry_at;
 }
 
 bool audit_seal_due(const struct audit *audit, uint64_t boottime)

@@ -52,6 +52,7 @@ struct audit {
         uint64_t epoch;         /* of the next seal */
         uint64_t sealed_size;
         char note[AUDIT_NOTE_MAX]; /* of the last seal */
+
         uint64_t sealed_at, unsealed_since, retry_at; /* CLOCK_BOOTTIME */
 
         struct audit_pending pending;
@@ -70,6 +71,11 @@ struct audit_place audit_next_place(const struct audit *audit);
 int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq);
 
 int audit_prepare_statements(struct audit *audit);
+
+/* Is what is in the directory ours to continue? Then everything above is filled in but the statements. Else why not is in
+ * `how`, and audit->note is the last note of it that can be read, or "". A negative errno: that cannot be told. */
+enum { AUDIT_JUDGED_GOOD, AUDIT_JUDGED_NONE, AUDIT_JUDGED_BAD };
+int audit_judge(struct audit *audit, struct audit_how *how);
 
 /* Replaces what is in the directory by a new, sealed log: puts the old files in a directory of their own, stages the new
  * ones, swaps. `prev_log` is a note or "". What is staged completely is swapped in by the next start if need be. */

@@ -8,22 +8,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define _printf_(format_at, first) __attribute__((format(printf, format_at, first)))
 #define _cleanup_(function) __attribute__((cleanup(function)))
 
-#define TAKE_PTR(pointer)                                                                                              \
-        ({                                                                                                             \
-                __typeof__(pointer) *taken_from_ = &(pointer);                                                         \
-                __typeof__(pointer) taken_ = *taken_from_;                                                             \
-                *taken_from_ = NULL;                                                                                   \
-                taken_;                                                                                                \
+#define TAKE_PTR(pointer)                                      \
+        ({                                                     \
+                __typeof__(pointer) *taken_from_ = &(pointer); \
+                __typeof__(pointer) taken_ = *taken_from_;     \
+                *taken_from_ = NULL;                           \
+                taken_;                                        \
         })
 
-#define TAKE_FD(fd)                                                                                                    \
-        ({                                                                                                             \
-                int *taken_from_ = &(fd);                                                                              \
-                int taken_ = *taken_from_;                                                                             \
-                *taken_from_ = -1;                                                                                     \
-                taken_;                                                                                                \
+#define TAKE_FD(fd)                        \
+        ({                                 \
+                int *taken_from_ = &(fd);  \
+                int taken_ = *taken_from_; \
+                *taken_from_ = -1;         \
+                taken_;                    \
         })
 
 static inline void close_fd(int *fd)

@@ -34,20 +34,13 @@ void audit_out_integer(struct audit_out *out, int64_t value)
 static const char *escape_of(unsigned char byte, char ret_space[static 7])
 {
         switch (byte) {
-        case '"':
-                return "\\\"";
-        case '\\':
-                return "\\\\";
-        case '\b':
-                return "\\b";
-        case '\t':
-                return "\\t";
-        case '\n':
-                return "\\n";
-        case '\f':
-                return "\\f";
-        case '\r':
-                return "\\r";
+        case '"': return "\\\"";
+        case '\\': return "\\\\";
+        case '\b': return "\\b";
+        case '\t': return "\\t";
+        case '\n': return "\\n";
+        case '\f': return "\\f";
+        case '\r': return "\\r";
         default:
                 if (byte >= 0x20)
                         return NULL;
@@ -149,28 +142,18 @@ int audit_out_json(struct audit_out *out, const json_t *value, unsigned depth)
                 return -EINVAL;
 
         switch (json_typeof(value)) {
-        case JSON_OBJECT:
-                return out_object(out, value, depth);
-        case JSON_ARRAY:
-                return out_array(out, value, depth);
-        case JSON_STRING:
-                return audit_out_string(out, json_string_value(value), json_string_length(value));
+        case JSON_OBJECT: return out_object(out, value, depth);
+        case JSON_ARRAY: return out_array(out, value, depth);
+        case JSON_STRING: return audit_out_string(out, json_string_value(value), json_string_length(value));
         case JSON_INTEGER:
                 integer = json_integer_value(value);
                 if (integer > AUDIT_INTEGER_MAX || integer < -AUDIT_INTEGER_MAX)
                         return -EINVAL;
                 audit_out_integer(out, integer);
                 return 0;
-        case JSON_TRUE:
-                audit_out_text(out, "true");
-                return 0;
-        case JSON_FALSE:
-                audit_out_text(out, "false");
-                return 0;
-        case JSON_NULL:
-                audit_out_text(out, "null");
-                return 0;
-        default: /* a real: its shortest form is a matter of taste, so the profile has none */
-                return -EINVAL;
+        case JSON_TRUE: audit_out_text(out, "true"); return 0;
+        case JSON_FALSE: audit_out_text(out, "false"); return 0;
+        case JSON_NULL: audit_out_text(out, "null"); return 0;
+        default: return -EINVAL; /* a real: its shortest form is a matter of taste, so the profile has none */
         }
 }

@@ -9,7 +9,8 @@
 int audit_genesis_encode(const struct audit_genesis *genesis, const char *prev_log, const struct audit_place *place,
                          char *space, size_t *ret_length)
 {
-        char vkey[AUDIT_VKEY_MAX], seal_key[sodium_base64_ENCODED_LEN(AUDIT_PUBLIC_KEY, sodium_base64_VARIANT_ORIGINAL)];
+        char seal_key[sodium_base64_ENCODED_LEN(AUDIT_PUBLIC_KEY, sodium_base64_VARIANT_ORIGINAL)];
+        char vkey[AUDIT_VKEY_MAX];
         _cleanup_(drop_json) json_t *details = NULL;
 
         audit_vkey_write(genesis->origin, genesis->log_key, vkey);
@@ -22,8 +23,7 @@ int audit_genesis_encode(const struct audit_genesis *genesis, const char *prev_l
                 return -ENOMEM;
 
         return audit_record_encode(
-                &(struct audit_entry){
-                        .action = ACTION, .subject = "audit", .outcome = AUDIT_OK, .details = details },
+                &(struct audit_entry){ .action = ACTION, .subject = "audit", .outcome = AUDIT_OK, .details = details },
                 place, space, ret_length);
 }
 
@@ -51,12 +51,14 @@ bool audit_genesis_parse(const char *body, size_t length, struct audit_genesis *
                 return false;
 
         scan = audit_scan_begin(record.details.text, record.details.length);
+        /* clang-format off */
         if (!(LITERAL(&scan, "{\"format\":\"governor-audit/1\",\"log_key\":") && audit_scan_string(&scan, &log_key) &&
-              LITERAL(&scan, ",\"origin\":") && audit_scan_string(&scan, &origin) &&
-              LITERAL(&scan, ",\"prev_log\":") && audit_scan_string(&scan, &prev_log) &&
+              LITERAL(&scan, ",\"origin\":")         && audit_scan_string(&scan, &origin) &&
+              LITERAL(&scan, ",\"prev_log\":")       && audit_scan_string(&scan, &prev_log) &&
               LITERAL(&scan, ",\"retention_days\":") && audit_scan_integer(&scan, &retention) &&
-              LITERAL(&scan, ",\"seal_key\":") && audit_scan_string(&scan, &seal_key) &&
-              LITERAL(&scan, "}") && audit_scan_done(&scan)))
+              LITERAL(&scan, ",\"seal_key\":")       && audit_scan_string(&scan, &seal_key) &&
+              LITERAL(&scan, "}")                    && audit_scan_done(&scan)))
+                /* clang-format on */
                 return false;
 
         if (retention < 1 || !copy_origin(origin, genesis.origin) ||

@@ -2,8 +2,8 @@
 
 /* Record 0: it fixes the format, the origin, both public keys and the retention of a log. */
 
-#include "audit/record.h"
 #include "audit/note.h"
+#include "audit/record.h"
 
 struct audit_genesis {
         char origin[AUDIT_ORIGIN_MAX];

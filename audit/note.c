@@ -14,8 +14,8 @@ enum {
         KEY_ID = 4,
         LOG_PAYLOAD = KEY_ID + AUDIT_SIGNATURE,
         SEAL_PAYLOAD = KEY_ID + 8 + AUDIT_PUBLIC_KEY + AUDIT_SIGNATURE,
-        PAYLOAD_MAX = 8192,                         /* room for a post-quantum signature beside ours */
-        BASE64_OF_32 = 4 * ((32 + 2) / 3) + 1,      /* with NUL */
+        PAYLOAD_MAX = 8192,                    /* room for a post-quantum signature beside ours */
+        BASE64_OF_32 = 4 * ((32 + 2) / 3) + 1, /* with NUL */
         BASE64_OF_SEAL = 4 * ((SEAL_PAYLOAD + 2) / 3) + 1,
         MESSAGE_MAX = AUDIT_ORIGIN_MAX + 512,
 };
@@ -27,8 +27,7 @@ bool audit_base64_decode(struct audit_slice text, uint8_t *ret, size_t room)
         size_t length;
 
         /* libsodium refuses what is not canonical: stray characters, missing padding, bits that say nothing. */
-        return sodium_base642bin(ret, room, text.text, text.length, NULL, &length, NULL, BASE64) == 0 &&
-               length == room;
+        return sodium_base642bin(ret, room, text.text, text.length, NULL, &length, NULL, BASE64) == 0 && length == room;
 }
 
 static void key_id(const char *name, size_t name_length, const void *type, size_t type_length,
@@ -202,6 +201,7 @@ static bool parse_seal(const struct signature *line, struct audit_note *note)
         note->epoch = read_be64(at += KEY_ID);
         memcpy(note->next, at += 8, AUDIT_PUBLIC_KEY);
         memcpy(note->seal, at += AUDIT_PUBLIC_KEY, AUDIT_SIGNATURE);
+        note->has_seal = true;
         return note->epoch <= (uint64_t)AUDIT_INTEGER_MAX;
 }
 
@@ -209,23 +209,23 @@ static bool parse_signatures(struct audit_note *note)
 {
         struct audit_slice rest = note->signatures;
         struct signature line;
-        unsigned seals = 0;
         int r;
 
+        note->has_seal = false;
         while ((r = next_signature(&rest, &line)) > 0)
-                if (is_seal(note, &line.name) && (++seals > 1 || !parse_seal(&line, note)))
+                if (is_seal(note, &line.name) && (note->has_seal || !parse_seal(&line, note)))
                         return false;
-        return r == 0 && seals == 1;
+        return r == 0;
 }
 
-bool audit_note_parse(const char *text, size_t length, struct audit_note *ret)
+bool audit_note_parse_loose(const char *text, size_t length, struct audit_note *ret)
 {
         struct audit_slice rest = { text, length }, size, root, empty;
         struct audit_note note;
 
-        if (!take_line(&rest, &note.origin) || !audit_origin_is_good(note.origin) ||
-            !take_line(&rest, &size) || !parse_size(size, &note.size) ||
-            !take_line(&rest, &root) || !audit_base64_decode(root, note.root.bytes, sizeof(note.root.bytes)))
+        if (!take_line(&rest, &note.origin) || !audit_origin_is_good(note.origin) || !take_line(&rest, &size) ||
+            !parse_size(size, &note.size) || !take_line(&rest, &root) ||
+            !audit_base64_decode(root, note.root.bytes, sizeof(note.root.bytes)))
                 return false;
         note.text = (struct audit_slice){ text, (size_t)(rest.text - text) };
 
@@ -233,6 +233,16 @@ bool audit_note_parse(const char *text, size_t length, struct audit_note *ret)
                 return false;
         note.signatures = rest;
         if (!parse_signatures(&note))
+                return false;
+        *ret = note;
+        return true;
+}
+
+bool audit_note_parse(const char *text, size_t length, struct audit_note *ret)
+{
+        struct audit_note note;
+
+        if (!audit_note_parse_loose(text, length, &note) || !note.has_seal)
                 return false;
         *ret = note;
         return true;

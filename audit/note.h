@@ -15,13 +15,14 @@ enum {
 
 /* What a note says, signatures not judged. Slices are on loan from the note. */
 struct audit_note {
-        struct audit_slice text;       /* the three signed lines */
+        struct audit_slice text; /* the three signed lines */
         struct audit_slice origin;
         struct audit_slice signatures; /* the lines after the empty one */
         uint64_t size;
         struct audit_hash root;
 
         /* from the seal line */
+        bool has_seal;
         uint64_t epoch;
         uint8_t seal_key_id[4];
         uint8_t next[AUDIT_PUBLIC_KEY];
@@ -30,6 +31,9 @@ struct audit_note {
 
 /* A well-formed note of ours: no extension lines, canonical base64, exactly one seal line, every line ended by LF. */
 bool audit_note_parse(const char *note, size_t length, struct audit_note *ret);
+
+/* The same, but the seal line may be missing: a note that others kept, not one that we stored. */
+bool audit_note_parse_loose(const char *note, size_t length, struct audit_note *ret);
 
 /* Is there a line by this log key, and does every line that names it verify? */
 bool audit_note_log_signed(const struct audit_note *note, const uint8_t log_key[AUDIT_PUBLIC_KEY]);
@@ -43,7 +47,7 @@ struct audit_sealing {
         uint64_t size;
         struct audit_hash root;
         uint64_t epoch;
-        const uint8_t *log_secret;  /* AUDIT_SECRET_KEY each */
+        const uint8_t *log_secret; /* AUDIT_SECRET_KEY each */
         const uint8_t *seal_secret;
         const uint8_t *next_public; /* AUDIT_PUBLIC_KEY */
 };

@@ -5,6 +5,11 @@
 #include <sodium.h>
 #include <string.h>
 
+#define RECORDS "SELECT seq, body FROM record NOT INDEXED WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq"
+#define OLDEST_FIRST RECORDS
+#define NEWEST_FIRST RECORDS " DESC"
+#define LAST_SEALED "SELECT coalesce((SELECT size FROM checkpoint NOT INDEXED ORDER BY epoch DESC LIMIT 1), 0)"
+
 struct audit_reader {
         sqlite3 *db;
         sqlite3_stmt *records;
@@ -60,11 +65,7 @@ int audit_reader_seek(struct audit_reader *reader, const struct audit_range *ran
 
         sqlite3_finalize(TAKE_PTR(reader->records));
         r = audit_store_run(reader->db, "COMMIT; BEGIN");
-        r = r ?: audit_store_prepare(reader->db,
-                                     range->newest_first
-                                             ? "SELECT seq, body FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC"
-                                             : "SELECT seq, body FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq",
-                                     &reader->records);
+        r = r ?: audit_store_prepare(reader->db, range->newest_first ? NEWEST_FIRST : OLDEST_FIRST, &reader->records);
         if (r < 0)
                 return r;
         sqlite3_bind_int64(reader->records, 1, (sqlite3_int64)(range->from > INT64_MAX ? INT64_MAX : range->from));
@@ -93,9 +94,7 @@ int audit_reader_head(struct audit_reader *reader, uint64_t *ret_size, uint64_t 
         int64_t size, sealed;
         int r = audit_store_integer(reader->db, "SELECT coalesce(max(seq)+1,0) FROM record", &size);
 
-        r = r ?: audit_store_integer(reader->db,
-                                     "SELECT coalesce((SELECT size FROM checkpoint ORDER BY epoch DESC LIMIT 1),0)",
-                                     &sealed);
+        r = r ?: audit_store_integer(reader->db, LAST_SEALED, &sealed);
         if (r < 0)
                 return r;
         *ret_size = (uint64_t)size;

@@ -161,23 +161,25 @@ bool audit_record_scan(const char *body, size_t length, struct audit_view *ret)
         struct audit_view record;
         int64_t mono, seq;
 
+        /* clang-format off */
         if (length > AUDIT_BODY_MAX ||
-            !(LITERAL(&scan, "{\"action\":") && audit_scan_string(&scan, &record.action) &&
-              LITERAL(&scan, ",\"actor\":") && audit_scan_string(&scan, &record.actor) &&
-              LITERAL(&scan, ",\"boot\":") && audit_scan_string(&scan, &record.boot) &&
-              LITERAL(&scan, ",\"details\":") && scan_details(&scan, &record.details) &&
-              LITERAL(&scan, ",\"incident\":") && audit_scan_string(&scan, &record.incident) &&
-              LITERAL(&scan, ",\"mono\":") && audit_scan_integer(&scan, &mono) &&
-              LITERAL(&scan, ",\"outcome\":") && audit_scan_string(&scan, &outcome) &&
-              LITERAL(&scan, ",\"prev\":") && audit_scan_string(&scan, &record.prev) &&
-              LITERAL(&scan, ",\"seq\":") && audit_scan_integer(&scan, &seq) &&
-              LITERAL(&scan, ",\"subject\":") && audit_scan_string(&scan, &record.subject) &&
-              LITERAL(&scan, ",\"ts\":") && audit_scan_string(&scan, &record.ts) &&
-              LITERAL(&scan, ",\"v\":1}") && audit_scan_done(&scan)))
+            !(LITERAL(&scan, "{\"action\":")    && audit_scan_string(&scan, &record.action) &&
+              LITERAL(&scan, ",\"actor\":")     && audit_scan_string(&scan, &record.actor) &&
+              LITERAL(&scan, ",\"boot\":")      && audit_scan_string(&scan, &record.boot) &&
+              LITERAL(&scan, ",\"details\":")   && scan_details(&scan, &record.details) &&
+              LITERAL(&scan, ",\"incident\":")  && audit_scan_string(&scan, &record.incident) &&
+              LITERAL(&scan, ",\"mono\":")      && audit_scan_integer(&scan, &mono) &&
+              LITERAL(&scan, ",\"outcome\":")   && audit_scan_string(&scan, &outcome) &&
+              LITERAL(&scan, ",\"prev\":")      && audit_scan_string(&scan, &record.prev) &&
+              LITERAL(&scan, ",\"seq\":")       && audit_scan_integer(&scan, &seq) &&
+              LITERAL(&scan, ",\"subject\":")   && audit_scan_string(&scan, &record.subject) &&
+              LITERAL(&scan, ",\"ts\":")        && audit_scan_string(&scan, &record.ts) &&
+              LITERAL(&scan, ",\"v\":1}")       && audit_scan_done(&scan)))
+                /* clang-format on */
                 return false;
 
-        if (record.action.length == 0 || !is_hex(&record.boot, 32) || !is_hex(&record.prev, 64) ||
-            !is_ts(&record.ts) || mono < 0 || seq < 0 || !parse_outcome(&outcome, &record.outcome))
+        if (record.action.length == 0 || !is_hex(&record.boot, 32) || !is_hex(&record.prev, 64) || !is_ts(&record.ts) ||
+            mono < 0 || seq < 0 || !parse_outcome(&outcome, &record.outcome))
                 return false;
 
         record.boottime_usec = (uint64_t)mono;

@@ -30,9 +30,14 @@ static const struct {
         [CODE_KEY_BEHIND]       = { "KEY_BEHIND",       AUDIT_VERDICT_TAMPERED,   3 },
         [CODE_KEY_MISMATCH]     = { "KEY_MISMATCH",     AUDIT_VERDICT_TAMPERED,   3 },
         [CODE_KEY_MISSING]      = { "KEY_MISSING",      AUDIT_VERDICT_TAMPERED,   3 },
+        [CODE_ANCHOR_MISMATCH]  = { "ANCHOR_MISMATCH",  AUDIT_VERDICT_TAMPERED,   3 },
+        [CODE_ANCHOR_AHEAD]     = { "ANCHOR_AHEAD",     AUDIT_VERDICT_TAMPERED,   3 },
+        [CODE_ANCHOR_SIG]       = { "ANCHOR_SIG",       AUDIT_VERDICT_TAMPERED,   3 },
+        [CODE_FORK]             = { "FORK",             AUDIT_VERDICT_TAMPERED,   3 },
         [CODE_UNSEALED_TAIL]    = { "UNSEALED_TAIL",    AUDIT_VERDICT_UNPROVEN,   7 },
         [CODE_STALE]            = { "STALE",            AUDIT_VERDICT_UNPROVEN,   7 },
         [CODE_NO_ANCHOR]        = { "NO_ANCHOR",        AUDIT_VERDICT_UNPROVEN,   7 },
+        [CODE_NO_SEAL]          = { "NO_SEAL",          AUDIT_VERDICT_UNPROVEN,   7 },
         [CODE_IO]               = { "IO",               AUDIT_VERDICT_UNREADABLE, 1 },
         [CODE_CORRUPT]          = { "CORRUPT",          AUDIT_VERDICT_UNREADABLE, 1 },
         [CODE_VERSION]          = { "VERSION",          AUDIT_VERDICT_UNREADABLE, 1 },
@@ -51,8 +56,8 @@ static unsigned shown(const struct audit_report *report, enum audit_code code)
         return n;
 }
 
-void audit_report_add(struct audit_report *report, enum audit_code code, int64_t seq, int64_t epoch,
-                      const char *format, ...)
+void audit_report_add(struct audit_report *report, enum audit_code code, int64_t seq, int64_t epoch, const char *format,
+                      ...)
 {
         struct audit_finding *finding;
         va_list arguments;
@@ -89,19 +94,19 @@ static json_t *number_or_null(int64_t number)
         return number < 0 ? json_null() : json_integer(number);
 }
 
+static json_t *finding_json(const struct audit_finding *finding)
+{
+        return json_pack("{s:s, s:o, s:o, s:s}", "code", finding->code, "seq", number_or_null(finding->seq), "epoch",
+                         number_or_null(finding->epoch), "detail", finding->detail);
+}
+
 static json_t *findings_json(const struct audit_report *report)
 {
         json_t *list = json_array();
 
-        for (size_t i = 0; list && i < report->n_findings; i++) {
-                const struct audit_finding *finding = &report->findings[i];
-
-                if (json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:s}", "code", finding->code, "seq",
-                                                          number_or_null(finding->seq), "epoch",
-                                                          number_or_null(finding->epoch), "detail",
-                                                          finding->detail)) < 0)
+        for (size_t i = 0; list && i < report->n_findings; i++)
+                if (json_array_append_new(list, finding_json(&report->findings[i])) < 0)
                         json_decref(TAKE_PTR(list));
-        }
         return list;
 }
 

@@ -24,10 +24,15 @@ enum audit_code {
         CODE_KEY_BEHIND,
         CODE_KEY_MISMATCH,
         CODE_KEY_MISSING,
+        CODE_ANCHOR_MISMATCH,
+        CODE_ANCHOR_AHEAD,
+        CODE_ANCHOR_SIG,
+        CODE_FORK,
         /* unproven */
         CODE_UNSEALED_TAIL,
         CODE_STALE,
         CODE_NO_ANCHOR,
+        CODE_NO_SEAL,
         /* unreadable */
         CODE_IO,
         CODE_CORRUPT,
@@ -39,5 +44,5 @@ enum audit_code {
 };
 
 /* One finding of a record, of a seal, or of neither (-1). */
-void audit_report_add(struct audit_report *report, enum audit_code code, int64_t seq, int64_t epoch,
-                      const char *format, ...) __attribute__((format(printf, 5, 6)));
+void audit_report_add(struct audit_report *report, enum audit_code code, int64_t seq, int64_t epoch, const char *format,
+                      ...) __attribute__((format(printf, 5, 6)));

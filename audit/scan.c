@@ -113,8 +113,7 @@ bool audit_scan_string(struct audit_scan *scan, struct audit_slice *ret)
                         if (!scan_multibyte(scan))
                                 return false;
                         break;
-                default:
-                        return false;
+                default: return false;
                 }
         }
 }
@@ -196,20 +195,13 @@ static bool scan_value(struct audit_scan *scan, unsigned depth)
         if (audit_scan_done(scan))
                 return false;
         switch (*scan->at) {
-        case '"':
-                return audit_scan_string(scan, &text);
-        case '{':
-                return audit_scan_object(scan, depth);
-        case '[':
-                return scan_array(scan, depth);
-        case 't':
-                return audit_scan_literal(scan, "true", 4);
-        case 'f':
-                return audit_scan_literal(scan, "false", 5);
-        case 'n':
-                return audit_scan_literal(scan, "null", 4);
-        default:
-                return audit_scan_integer(scan, &number);
+        case '"': return audit_scan_string(scan, &text);
+        case '{': return audit_scan_object(scan, depth);
+        case '[': return scan_array(scan, depth);
+        case 't': return audit_scan_literal(scan, "true", 4);
+        case 'f': return audit_scan_literal(scan, "false", 5);
+        case 'n': return audit_scan_literal(scan, "null", 4);
+        default: return audit_scan_integer(scan, &number);
         }
 }
 

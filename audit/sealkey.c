@@ -57,7 +57,8 @@ static ssize_t read_all(int fd, void *bytes, size_t length, off_t offset)
         return (ssize_t)done;
 }
 
-static bool parse_slot(const uint8_t slot[AUDIT_SLOT_SIZE], struct audit_slot *ret, uint8_t ret_secret[AUDIT_SECRET_KEY])
+static bool parse_slot(const uint8_t slot[AUDIT_SLOT_SIZE], struct audit_slot *ret,
+                       uint8_t ret_secret[AUDIT_SECRET_KEY])
 {
         uint8_t hash[32], public_key[AUDIT_PUBLIC_KEY];
         uint64_t epoch = 0;

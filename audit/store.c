@@ -305,8 +305,8 @@ static int load_leaves(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tre
 {
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
         struct audit_subtree completed[AUDIT_SUBTREES_MAX];
-        int r = audit_store_prepare(db, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 AND seq<?2 ORDER BY seq",
-                                    &statement);
+        int r = audit_store_prepare(
+                db, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 AND seq<?2 ORDER BY seq", &statement);
 
         if (r < 0)
                 return r;

@@ -1,6 +1,6 @@
-#include "audit/walk.h"
 #include "audit/cleanup.h"
 #include "audit/sealkey.h"
+#include "audit/walk.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -105,9 +105,7 @@ static void check_key(struct verify *verify)
 static bool cannot_open(struct verify *verify, int error)
 {
         switch (error) {
-        case -ENOENT:
-                audit_report_add(verify->report, CODE_NOT_FOUND, -1, -1, "there is no such database");
-                break;
+        case -ENOENT: audit_report_add(verify->report, CODE_NOT_FOUND, -1, -1, "there is no such database"); break;
         case -EACCES:
         case -EPERM:
                 audit_report_add(verify->report, CODE_NOT_PERMITTED, -1, -1, "the database may not be read");
@@ -116,8 +114,7 @@ static bool cannot_open(struct verify *verify, int error)
         case -ENODATA:
                 audit_report_add(verify->report, CODE_CORRUPT, -1, -1, "not a database, or a damaged one");
                 break;
-        default:
-                audit_report_add(verify->report, CODE_IO, -1, -1, "the database: %s", strerror(-error));
+        default: audit_report_add(verify->report, CODE_IO, -1, -1, "the database: %s", strerror(-error));
         }
         return false;
 }
@@ -263,6 +260,7 @@ static void check_log(struct verify *verify)
         check_genesis(verify);
         audit_store_integer(walk->db, "SELECT size FROM checkpoint NOT INDEXED ORDER BY epoch DESC LIMIT 1", &covers);
         walk->last_seal_covers = (uint64_t)covers;
+        walk->anchors = verify->options->anchors;
 
         r = audit_walk_run(walk);
         if (r < 0)
@@ -270,7 +268,8 @@ static void check_log(struct verify *verify)
         fill_head(verify);
         check_key(verify);
         check_ages(verify);
-        if (verify->options->require_anchor)
+        verify->report->anchored = walk->met_anchor;
+        if (!walk->met_anchor && (verify->options->anchors || verify->options->require_anchor))
                 audit_report_add(verify->report, CODE_NO_ANCHOR, -1, -1, "nothing kept elsewhere was compared");
 }
 

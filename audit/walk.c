@@ -130,6 +130,85 @@ static int compare_checkpoints(struct audit_walk *walk)
         return r;
 }
 
+/* ---- anchors -------------------------------------------------------------------------------------------------- */
+
+static const struct audit_anchor *next_anchor(struct audit_walk *walk)
+{
+        for (; walk->anchors && walk->next_anchor < walk->anchors->n; walk->next_anchor++) {
+                const struct audit_anchor *anchor = &walk->anchors->list[walk->next_anchor];
+
+                if (walk->has_genesis && audit_anchor_is_of(anchor, walk->genesis.origin))
+                        return anchor;
+        }
+        return NULL;
+}
+
+/* A line is as good as the place it was kept in; a note must be signed wherever it comes from. */
+static bool is_good_anchor(struct audit_walk *walk, const struct audit_anchor *anchor)
+{
+        const unsigned long long size = anchor->size;
+        struct audit_note note;
+
+        if (anchor->note.length == 0)
+                return true;
+        if (!audit_note_parse_loose(anchor->note.text, anchor->note.length, &note) ||
+            !audit_note_log_signed(&note, walk->genesis.log_key)) {
+                audit_report_add(walk->report, CODE_ANCHOR_SIG, -1, -1,
+                                 "the anchor of size %llu is not signed by the log key", size);
+                return false;
+        }
+        if (!note.has_seal)
+                audit_report_add(walk->report, CODE_NO_SEAL, -1, -1, "the anchor of size %llu has no seal", size);
+        return note.has_seal;
+}
+
+/* Two anchors of one size with two roots: whatever this file holds, the log was told in two ways. */
+static void look_for_fork(struct audit_walk *walk, const struct audit_anchor *anchor)
+{
+        const struct audit_anchor *before = anchor - 1;
+
+        if (walk->next_anchor > 0 && before->size == anchor->size && audit_anchor_is_of(before, walk->genesis.origin) &&
+            !audit_hash_equal(&before->root, &anchor->root))
+                audit_report_add(walk->report, CODE_FORK, -1, -1, "two anchors of size %llu contradict each other",
+                                 (unsigned long long)anchor->size);
+}
+
+static void compare_anchor(struct audit_walk *walk, const struct audit_anchor *anchor)
+{
+        const struct audit_hash root = audit_tree_root(&walk->tree);
+
+        if (!is_good_anchor(walk, anchor))
+                return;
+        look_for_fork(walk, anchor);
+        if (walk->torn || anchor->size < walk->position)
+                return; /* the records it speaks of are missing or wrong, which is a finding already */
+        if (audit_hash_equal(&root, &anchor->root))
+                walk->met_anchor = true;
+        else
+                audit_report_add(walk->report, CODE_ANCHOR_MISMATCH, -1, -1,
+                                 "the first %llu records do not make the anchor's root",
+                                 (unsigned long long)anchor->size);
+}
+
+static void compare_anchors(struct audit_walk *walk)
+{
+        const struct audit_anchor *anchor;
+
+        for (; (anchor = next_anchor(walk)) && anchor->size <= walk->position; walk->next_anchor++)
+                compare_anchor(walk, anchor);
+}
+
+static void end_anchors(struct audit_walk *walk)
+{
+        const struct audit_anchor *anchor;
+
+        for (; (anchor = next_anchor(walk)); walk->next_anchor++)
+                if (is_good_anchor(walk, anchor))
+                        audit_report_add(walk->report, CODE_ANCHOR_AHEAD, -1, -1,
+                                         "an anchor was made at size %llu, there are %llu records",
+                                         (unsigned long long)anchor->size, (unsigned long long)walk->position);
+}
+
 static int compare_subtree(struct audit_walk *walk, const struct audit_subtree *subtree)
 {
         int r;
@@ -229,7 +308,9 @@ static int take_record(struct audit_walk *walk)
         walk->last = audit_leaf_hash(body, length);
         walk->has_last = true;
         r = r ?: grow_tree(walk, &walk->last);
-        return r ?: compare_checkpoints(walk);
+        r = r ?: compare_checkpoints(walk);
+        compare_anchors(walk);
+        return r;
 }
 
 /* After a page that cannot be read: the first record beyond it that can, by steps that double. False at the end. */
@@ -239,10 +320,8 @@ static bool skip_damage(struct audit_walk *walk)
                 sqlite3_reset(walk->records);
                 sqlite3_bind_int64(walk->records, 1, (sqlite3_int64)(walk->position + step));
                 switch (sqlite3_step(walk->records)) {
-                case SQLITE_ROW:
-                        return true;
-                case SQLITE_DONE:
-                        return false;
+                case SQLITE_ROW: return true;
+                case SQLITE_DONE: return false;
                 }
         }
         return false;
@@ -277,13 +356,19 @@ static int walk_records(struct audit_walk *walk)
 
 static int prepare(struct audit_walk *walk)
 {
-        int r = audit_store_prepare(
-                walk->db, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 ORDER BY seq", &walk->records);
+        const struct {
+                sqlite3_stmt **statement;
+                const char *sql;
+        } list[] = {
+                { &walk->records, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 ORDER BY seq" },
+                { &walk->checkpoints, "SELECT epoch, size, note FROM checkpoint NOT INDEXED ORDER BY epoch" },
+                { &walk->subtrees, "SELECT hash FROM subtree WHERE level=?1 AND idx=?2" },
+        };
+        int r = 0;
 
-        r = r ?: audit_store_prepare(walk->db, "SELECT epoch, size, note FROM checkpoint NOT INDEXED ORDER BY epoch",
-                                     &walk->checkpoints);
-        return r ?: audit_store_prepare(walk->db, "SELECT hash FROM subtree WHERE level=?1 AND idx=?2",
-                                        &walk->subtrees);
+        for (size_t i = 0; i < sizeof(list) / sizeof(list[0]) && r == 0; i++)
+                r = audit_store_prepare(walk->db, list[i].sql, list[i].statement);
+        return r;
 }
 
 /* Checkpoints that are left speak of records that are not there. */
@@ -318,8 +403,9 @@ static int count_subtrees(struct audit_walk *walk)
         for (unsigned i = 1; i <= AUDIT_SUBTREES_MAX; i++)
                 wanted += walk->position >> (i * AUDIT_SUBTREE_STEP);
         if (r == 0 && (uint64_t)rows != wanted && !walk->unread)
-                audit_report_add(walk->report, CODE_SUBTREE_MISMATCH, -1, -1, "%lld subtrees are stored, %llu records make %llu",
-                                 (long long)rows, (unsigned long long)walk->position, (unsigned long long)wanted);
+                audit_report_add(walk->report, CODE_SUBTREE_MISMATCH, -1, -1,
+                                 "%lld subtrees are stored, %llu records make %llu", (long long)rows,
+                                 (unsigned long long)walk->position, (unsigned long long)wanted);
         return 0;
 }
 
@@ -337,6 +423,8 @@ int audit_walk_run(struct audit_walk *walk)
         r = next_checkpoint(walk);
         r = r ?: walk_records(walk);
         r = r ?: end_checkpoints(walk);
+        if (!walk->unread)
+                end_anchors(walk);
         return r ?: count_subtrees(walk);
 }
 

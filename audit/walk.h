@@ -2,6 +2,7 @@
 
 /* One pass over records and checkpoints side by side: each root is compared at the moment the tree has its size. */
 
+#include "audit/anchor.h"
 #include "audit/genesis.h"
 #include "audit/report.h"
 #include "audit/store.h"
@@ -16,8 +17,8 @@ struct audit_walk {
         sqlite3_stmt *records, *subtrees;
         uint64_t position;      /* records passed, those that are missing included */
         struct audit_tree tree; /* of them, unless it is */
-        bool torn;              /* a record is missing or wrong: until the stored subtrees mend the tree, roots say nothing */
-        bool unread;            /* what stood before this could not be read: no word on it being there or not */
+        bool torn;   /* a record is missing or wrong: until the stored subtrees mend the tree, roots say nothing */
+        bool unread; /* what stood before this could not be read: no word on it being there or not */
         struct audit_hash last;
         bool has_last;
 
@@ -25,10 +26,14 @@ struct audit_walk {
         sqlite3_stmt *checkpoints;
         struct audit_note due; /* the next whose root is compared; its slices are on loan from the statement */
         bool has_due;
-        uint64_t epoch;      /* of the next checkpoint */
+        uint64_t epoch; /* of the next checkpoint */
         uint64_t sealed_size;
         uint8_t seal_key[AUDIT_PUBLIC_KEY]; /* which must seal it */
         bool has_seal_key;
+
+        const struct audit_anchors *anchors; /* NULL: none */
+        size_t next_anchor;
+        bool met_anchor; /* one of this log was compared, and fits */
 
         /* a key whose place in the chain of seals is wanted */
         int64_t wanted_epoch; /* -1: none */

@@ -19,10 +19,11 @@
 static int append(struct audit_world *world, const char *action, enum audit_outcome outcome, json_t *details,
                   uint64_t *ret_seq)
 {
-        const int r = audit_append(world->audit,
-                                   &(struct audit_entry){ .action = action, .subject = "unit:nginx.service",
-                                                          .outcome = outcome, .details = details },
-                                   ret_seq);
+        const int r = audit_append(
+                world->audit,
+                &(struct audit_entry){
+                        .action = action, .subject = "unit:nginx.service", .outcome = outcome, .details = details },
+                ret_seq);
 
         json_decref(details);
         return r;
@@ -369,8 +370,8 @@ static void readers_see_ranges_in_both_directions(void **state)
         }
         assert_int_equal(audit_reader_next(reader, &item), 0);
 
-        assert_int_equal(
-                audit_reader_seek(reader, &(struct audit_range){ .from = 3, .to = 5, .newest_first = true }), 0);
+        assert_int_equal(audit_reader_seek(reader, &(struct audit_range){ .from = 3, .to = 5, .newest_first = true }),
+                         0);
         for (uint64_t seq = 5; seq >= 3; seq--) {
                 assert_int_equal(audit_reader_next(reader, &item), 1);
                 assert_int_equal(item.seq, seq);

@@ -186,8 +186,8 @@ static void a_crash_while_setting_aside_loses_no_evidence(void **state)
 
                 audit_world_open(world);
                 assert_true(world->how.start == AUDIT_SET_ASIDE ||
-                            (world->how.start == AUDIT_CONTINUED && (at == AUDIT_STEP_COMMITTED ||
-                                                                     at == AUDIT_STEP_ERASED || !crashed)));
+                            (world->how.start == AUDIT_CONTINUED &&
+                             (at == AUDIT_STEP_COMMITTED || at == AUDIT_STEP_ERASED || !crashed)));
                 assert_true(count_kept(world, broken, length) >= 1);
                 body = audit_world_text(world, "SELECT body ->> '$.details.prev_log' FROM record WHERE seq=0");
                 assert_non_null(strstr(body, "\n52\n"));

@@ -74,7 +74,8 @@ static void values_have_one_canonical_form(void **state)
         size_t i;
         json_t *c;
 
-        json_array_foreach(list_of("canonical_ok"), i, c) {
+        json_array_foreach(list_of("canonical_ok"), i, c)
+        {
                 const char *wanted = text_of(c, "bytes");
                 char space[1024];
                 struct audit_out out = { .bytes = space, .room = sizeof(space) };
@@ -91,18 +92,26 @@ static void other_forms_are_refused(void **state)
         size_t i;
         json_t *c;
 
-        json_array_foreach(list_of("canonical_reject"), i, c)
-                if (audit_is_canonical(json_string_value(c), json_string_length(c)))
-                        fail_msg("accepted: %s", json_string_value(c));
+        json_array_foreach(list_of("canonical_reject"), i,
+                           c) if (audit_is_canonical(json_string_value(c), json_string_length(c)))
+                fail_msg("accepted: %s", json_string_value(c));
 }
 
 static void bytes_that_are_no_utf8_are_refused(void **state)
 {
         static const char *const bad[] = {
-                "{\"a\":\"\x80\"}",         "{\"a\":\"\xc0\xaf\"}",         "{\"a\":\"\xc1\xbf\"}",
-                "{\"a\":\"\xe0\x80\xaf\"}", "{\"a\":\"\xed\xa0\x80\"}",     "{\"a\":\"\xf0\x80\x80\xaf\"}",
-                "{\"a\":\"\xf4\x90\x80\x80\"}", "{\"a\":\"\xf5\x80\x80\x80\"}", "{\"a\":\"\xe2\x82\"}",
-                "{\"a\":\"\xff\"}",         "{\"a\":\"\xc3",                "{\"a\":\"\xf0\x9f\x98",
+                "{\"a\":\"\x80\"}",
+                "{\"a\":\"\xc0\xaf\"}",
+                "{\"a\":\"\xc1\xbf\"}",
+                "{\"a\":\"\xe0\x80\xaf\"}",
+                "{\"a\":\"\xed\xa0\x80\"}",
+                "{\"a\":\"\xf0\x80\x80\xaf\"}",
+                "{\"a\":\"\xf4\x90\x80\x80\"}",
+                "{\"a\":\"\xf5\x80\x80\x80\"}",
+                "{\"a\":\"\xe2\x82\"}",
+                "{\"a\":\"\xff\"}",
+                "{\"a\":\"\xc3",
+                "{\"a\":\"\xf0\x9f\x98",
         };
 
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -161,7 +170,8 @@ static void records_are_encoded_byte_by_byte(void **state)
         size_t i;
         json_t *c;
 
-        json_array_foreach(list_of("records"), i, c) {
+        json_array_foreach(list_of("records"), i, c)
+        {
                 const char *body = text_of(c, "body");
                 json_t *value = json_loads(body, 0, NULL);
                 const struct audit_entry entry = {
@@ -251,7 +261,8 @@ static void roots_are_those_of_the_vectors(void **state)
         size_t i;
         json_t *c;
 
-        json_array_foreach(list_of("roots"), i, c) {
+        json_array_foreach(list_of("roots"), i, c)
+        {
                 const struct audit_hash root = audit_tree_root(&tree);
                 char anchor[AUDIT_ANCHOR_MAX], wanted[AUDIT_ANCHOR_MAX];
                 const char *body;
@@ -277,7 +288,8 @@ static void check_sample(const struct audit_subtree *subtree, unsigned *seen)
         size_t i;
         json_t *sample;
 
-        json_array_foreach(json_object_get(json_object_get(vectors, "subtree_70000"), "sample"), i, sample) {
+        json_array_foreach(json_object_get(json_object_get(vectors, "subtree_70000"), "sample"), i, sample)
+        {
                 if (json_integer_value(json_array_get(sample, 0)) != subtree->level ||
                     json_integer_value(json_array_get(sample, 1)) != (json_int_t)subtree->index)
                         continue;
@@ -383,7 +395,8 @@ static void checkpoints_are_written_byte_by_byte(void **state)
         json_t *c;
 
         secret_of(text_of(vectors, "log_seed"), log_secret);
-        json_array_foreach(list_of("checkpoints"), i, c) {
+        json_array_foreach(list_of("checkpoints"), i, c)
+        {
                 uint8_t seal_secret[AUDIT_SECRET_KEY], next_secret[AUDIT_SECRET_KEY];
                 const size_t size = (size_t)json_integer_value(json_object_get(c, "size"));
                 struct audit_sealing sealing = {
@@ -430,8 +443,7 @@ static void checkpoints_verify_and_a_cosignature_does_not_disturb(void **state)
         size_t i;
         json_t *c;
 
-        json_array_foreach(list_of("checkpoints"), i, c)
-                check_note(text_of(c, "note"), i);
+        json_array_foreach(list_of("checkpoints"), i, c) check_note(text_of(c, "note"), i);
         check_note(text_of(json_object_get(vectors, "witness"), "cosigned_note"), 3);
 }
 
@@ -452,16 +464,16 @@ static void malformed_notes_are_refused(void **state)
 {
         const char *good = text_of(json_array_get(list_of("checkpoints"), 1), "note");
         static const char *const changes[][2] = {
-                { "/1f2e3d4c\n4\n", "/1f2e3d4c\n04\n" },       /* a size with a leading zero */
-                { "\n4\n", "\n4\nextension\n" },               /* extension lines */
-                { "/1f2e3d4c\n4", "/1f2e3d4c\r\n4" },          /* CR is not LF */
-                { "stuI=\n", "stuJ=\n" },                      /* base64 with bits that say nothing */
-                { "stuI=\n", "stuI\n" },                       /* without padding */
-                { "stuI=\n", "stuI= \n" },                     /* with a space */
-                { "/seal K+Gp", "/seat K+Gp" },                /* no seal line */
-                { "/seal K+Gp", "/seal  K+Gp" },               /* two spaces */
-                { "\n\n\xe2\x80\x94", "\n\n\n\xe2\x80\x94" },  /* an empty line among the signatures */
-                { "\n\n\xe2\x80\x94", "\n\n-" },               /* a hyphen is no dash */
+                { "/1f2e3d4c\n4\n", "/1f2e3d4c\n04\n" },      /* a size with a leading zero */
+                { "\n4\n", "\n4\nextension\n" },              /* extension lines */
+                { "/1f2e3d4c\n4", "/1f2e3d4c\r\n4" },         /* CR is not LF */
+                { "stuI=\n", "stuJ=\n" },                     /* base64 with bits that say nothing */
+                { "stuI=\n", "stuI\n" },                      /* without padding */
+                { "stuI=\n", "stuI= \n" },                    /* with a space */
+                { "/seal K+Gp", "/seat K+Gp" },               /* no seal line */
+                { "/seal K+Gp", "/seal  K+Gp" },              /* two spaces */
+                { "\n\n\xe2\x80\x94", "\n\n\n\xe2\x80\x94" }, /* an empty line among the signatures */
+                { "\n\n\xe2\x80\x94", "\n\n-" },              /* a hyphen is no dash */
         };
         char changed[2048], *twice;
         struct audit_note note;

@@ -335,7 +335,8 @@ static void checkpoints_that_moved_up_are_found(void **state)
 {
         struct audit_world *world = a_log(state);
 
-        audit_world_forge(world, "DELETE FROM checkpoint WHERE epoch=7; UPDATE checkpoint SET epoch=epoch-1 WHERE epoch>7");
+        audit_world_forge(world,
+                          "DELETE FROM checkpoint WHERE epoch=7; UPDATE checkpoint SET epoch=epoch-1 WHERE epoch>7");
         audit_world_verify_detached(world);
         audit_world_expect(world, 3, "EPOCH_GAP SEAL_SIG");
         expect_at(world, "EPOCH_GAP", -1, 7);
