@@ -16,6 +16,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 TESTBED ?= /var/cache/governor-testbed
 FUZZ_SECONDS ?= 600
+CORPUS_SECONDS ?= 10
 
 ifeq ($(origin CC),default)
 CC      := gcc
@@ -200,7 +201,7 @@ fuzz: ## each fuzzer for FUZZ_SECONDS (600), in build/fuzz
 	@$(MAKE) $(fuzz_build) FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz-here
 
 corpora: ## each fuzzer over its corpus and 10 s more
-	@$(MAKE) $(fuzz_build) FUZZ_SECONDS=10 fuzz-here
+	@$(MAKE) $(fuzz_build) FUZZ_SECONDS=$(CORPUS_SECONDS) fuzz-here
 
 fuzz-here: $(fuzzers)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) B=$(B) tests/runner.sh fuzz $(fuzzers)
