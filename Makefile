@@ -5,7 +5,8 @@
 #   watchdog/ROOM/*.c      -> libgovernor.a   every room but govctl
 #   watchdog/*.c           -> governord
 #   watchdog/govctl/*.c    -> govctl
-#   tests/TIER/test_*.c    -> one program each; the other .c files of a tier are linked into all of its programs
+#   tests/TIER/test_*.c    -> one program each; the other .c files of a tier are linked into all of its programs,
+#   tests/*.c              -> into those that need them
 #
 # B is where everything goes. Each other compiler or sanitizer has its own: `make CC=clang B=build/clang`.
 
@@ -15,6 +16,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 TESTBED ?= /var/cache/governor-testbed
 FUZZ_SECONDS ?= 600
+CORPUS_SECONDS ?= 10
 
 ifeq ($(origin CC),default)
 CC      := gcc
@@ -38,7 +40,7 @@ room_src     := $(filter-out $(govctl_src),$(wildcard watchdog/*/*.c))
 governord_src := $(wildcard watchdog/*.c)
 src          := $(audit_src) $(room_src) $(governord_src) $(govctl_src)
 headers      := $(wildcard audit/*.h watchdog/*.h watchdog/*/*.h tests/*.h tests/*/*.h)
-tests_src    := $(wildcard tests/*/*.c)
+tests_src    := $(wildcard tests/*.c tests/*/*.c)
 
 # A file that has a main() is a program; it never goes into a library.
 mains        := $(shell grep -lE '^int main\b' /dev/null $(src) $(tests_src))
@@ -48,6 +50,7 @@ audit_lib     := $(B)/libgovaudit.a
 room_lib      := $(B)/libgovernor.a
 governord_lib := $(B)/libgovernord.a
 govctl_lib    := $(B)/libgovctl.a
+world_lib     := $(B)/libgovworld.a
 
 programs := $(if $(filter watchdog/governord.c,$(governord_src)),$(B)/bin/governord) \
             $(if $(govctl_src),$(B)/bin/govctl)
@@ -142,6 +145,8 @@ $(governord_lib): $(call objects_of,$(filter-out $(mains),$(governord_src)))
 	$(archive)
 $(govctl_lib): $(call objects_of,$(filter-out $(mains),$(govctl_src)))
 	$(archive)
+$(world_lib): $(call objects_of,$(wildcard tests/*.c))
+	$(archive)
 
 define link_program
 	@mkdir -p $(@D)
@@ -157,7 +162,7 @@ $(B)/bin/govctl: $(call objects_of,$(filter $(mains),$(govctl_src))) $(govctl_li
 # A test program: its own object, the helpers of its tier, whatever it needs of the whole house.
 define test_program
 $(1): $(1).o $(call objects_of,$(filter-out $(mains) tests/$(2)/test_%.c tests/$(2)/fuzz_%.c,$(wildcard tests/$(2)/*.c))) \
-      $(governord_lib) $(govctl_lib) $(room_lib) $(audit_lib)
+      $(world_lib) $(governord_lib) $(govctl_lib) $(room_lib) $(audit_lib)
 	$$(link_program)
 endef
 $(foreach tier,unit trace sim live,$(foreach test,$(call tests_of,$(tier)),$(eval $(call test_program,$(test),$(tier)))))
@@ -196,7 +201,7 @@ fuzz: ## each fuzzer for FUZZ_SECONDS (600), in build/fuzz
 	@$(MAKE) $(fuzz_build) FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz-here
 
 corpora: ## each fuzzer over its corpus and 10 s more
-	@$(MAKE) $(fuzz_build) FUZZ_SECONDS=10 fuzz-here
+	@$(MAKE) $(fuzz_build) FUZZ_SECONDS=$(CORPUS_SECONDS) fuzz-here
 
 fuzz-here: $(fuzzers)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) B=$(B) tests/runner.sh fuzz $(fuzzers)

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define _cleanup_(f) __attribute__((__cleanup__(f)))
+/* A variable may be there only to be freed at the end of its block; clang calls that unused. */
+#define _cleanup_(f) __attribute__((__cleanup__(f), __unused__))
 
 /* For `struct x *x_free(struct x *)`: makes x_freep() of it, to be named in _cleanup_(x_freep). */
 #define DEFINE_CLEANUP_FUNC(type, function)     \
