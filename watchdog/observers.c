@@ -64,6 +64,28 @@ static void tell_blind(struct observers *observers, const char *name, int error)
         observers->options.sink.take(observers->options.sink.self, &fact);
 }
 
+static int start_process(struct observers *observers)
+{
+        struct process_options options = {
+                .clock = observers->options.clock,
+                .proc = &observers->proc,
+                .sink = observers->options.sink,
+        };
+
+        return process_new(observers->event, &options, &observers->process);
+}
+
+static int start_host(struct observers *observers)
+{
+        struct host_options options = {
+                .clock = observers->options.clock,
+                .proc = &observers->proc,
+                .sink = observers->options.sink,
+        };
+
+        return host_new(observers->event, &options, &observers->host);
+}
+
 static int start_systemd(struct observers *observers)
 {
         struct systemd_options options = {
