@@ -63,13 +63,18 @@ static void log_decision(const struct decision *decision)
         };
         const char *who = decision->agent[0] ? decision->agent : "machine";
 
-        if (decision->kind == DECIDE_ACT)
+        switch (decision->kind) {
+        case DECIDE_ACT:
                 log_with(LOG_NOTICE, fields, "%s: %s%s (%s): %s", who, decision->enforce ? "" : "would ",
                          action_name(decision->action), purpose_name(decision->purpose), decision->reason);
-        else
-                log_with(decision->kind == DECIDE_OPEN ? LOG_WARNING : LOG_NOTICE, fields, "%s: %s %s%s: %s", who,
-                         cause_name(decision->cause), decision_kind_name(decision->kind), incident[0] ? " " : "",
-                         decision->reason);
+                break;
+        case DECIDE_WITHHOLD:
+                log_with(LOG_NOTICE, fields, "%s: no %s now: %s", who, action_name(decision->action), decision->reason);
+                break;
+        default:
+                log_with(decision->kind == DECIDE_OPEN ? LOG_WARNING : LOG_NOTICE, fields, "%s: %s %s (%s): %s", who,
+                         cause_name(decision->cause), decision_kind_name(decision->kind), incident, decision->reason);
+        }
 }
 
 void governor_take(void *self, const struct fact *fact)

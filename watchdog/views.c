@@ -57,16 +57,18 @@ json_t *view_agent(const struct agent_view *view)
 {
         return json_pack(
                 "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:o, s:o, s:I, s:i, s:i, s:b, s:o, s:s, s:I, s:s, "
-                "s:{s:s, s:i, s:i, s:I}, s:o}",
+                "s:{s:s, s:i, s:i, s:I}, s:o, s:s}",
                 "id", view->id, "name", view->name, "manager", manager_name(view->manager), "via", view->via, "claimed",
-                claimed_name(view->claimed), "effective", effective_name(view->effective), "word", view->word, "pid",
-                (int)view->pid, "since", (json_int_t)view->since, "restarts", (json_int_t)view->restarts,
-                "incarnations", windows_json(view, false), "limits", windows_json(view, true), "memory_bytes",
-                (json_int_t)view->memory_bytes, "cpu_permille", (int)view->cpu_permille, "instances",
-                (int)view->instances, "quarantined", view->quarantined, "incident", incident_json(view->incident),
-                "mode", view->enforce ? "enforce" : "observe", "next", (json_int_t)view->next, "waiting_for",
-                view->waiting_for, "last", "ending", ending_name(view->last_ending), "code", view->last_code, "signal",
-                view->last_signal, "at", (json_int_t)view->last_death, "rule", rule_json(view->rule));
+                view->word[0] ? view->word : claimed_name(view->claimed), "effective", effective_name(view->effective),
+                "word", view->word, "pid", (int)view->pid, "since", (json_int_t)view->since, "restarts",
+                (json_int_t)view->restarts, "incarnations", windows_json(view, false), "limits",
+                windows_json(view, true), "memory_bytes", (json_int_t)view->memory_bytes, "cpu_permille",
+                (int)view->cpu_permille, "instances", (int)view->instances, "quarantined", view->quarantined,
+                "incident", incident_json(view->incident), "mode", view->enforce ? "enforce" : "observe", "next",
+                (json_int_t)view->next, "waiting_for", view->waiting_for, "last", "ending",
+                ending_name(view->last_ending), "code", view->last_code, "signal", view->last_signal, "at",
+                (json_int_t)view->last_death, "rule", rule_json(view->rule), "claimed_state",
+                claimed_name(view->claimed));
 }
 
 json_t *view_agents(struct governor *governor, const char *only)
@@ -127,7 +129,7 @@ json_t *view_incident(const struct incident_view *view)
 {
         char where[512] = "";
 
-        if (view->rule && view->rule->origin.file)
+        if (view->rule && view->rule->origin.file && view->rule->origin.file[0])
                 snprintf(where, sizeof(where), "%s:%u", view->rule->origin.file, view->rule->origin.line);
         return json_pack("{s:o, s:s, s:s, s:s, s:s, s:I, s:o, s:I, s:s, s:[s], s:[]}", "id",
                          incident_json(view->incident), "agent", view->agent, "manager", manager_name(view->manager),

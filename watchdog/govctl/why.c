@@ -21,7 +21,7 @@ static void show_title(struct page *page, const char *title)
 
 static bool claims_health(const json_t *agent)
 {
-        const char *claimed = field_text(agent, "claimed");
+        const char *claimed = field_text(agent, "claimed_state");
 
         return strcmp(claimed, "running") == 0 || strcmp(claimed, "starting") == 0 || strcmp(claimed, "waiting") == 0;
 }
