@@ -16,6 +16,11 @@ rm -f "$socket"
 "$build/bin/governord" --observe --config "$run/governor.yaml" --policies "$run/policies.d" \
         --state "$run/state" --runtime "$run/runtime" &
 daemon=$!
+timer=
+if [ -n "${FOR:-}" ]; then
+        sleep "$FOR" &
+        timer=$!
+fi
 
 # TERM and not INT: a shell starts its background programs with INT ignored.
 stop() { kill -TERM "$daemon" 2>/dev/null || :; }
@@ -43,9 +48,7 @@ if [ -S "$socket" ]; then
         echo "Governing in observe mode. Ask with: $build/bin/govctl --socket $socket ...   Ctrl-C ends it." >&2
 fi
 
-if [ -n "${FOR:-}" ]; then
-        sleep "$FOR" &
-        timer=$!
+if [ -n "$timer" ]; then
         wait -n "$daemon" "$timer" || :
         kill "$timer" 2>/dev/null || :
         stop

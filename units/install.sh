@@ -33,11 +33,19 @@ files() {
         done
 }
 
-# folders that are ours alone, the deepest first
-folders="lib/governor share/governor/policies share/governor"
+# The folders that installing had to make, one a line, so that uninstalling removes those and no others.
+made=$prefix/lib/governor/made
 
 on_this_machine() { [ -z "$root" ] && [ "$(id -u)" = 0 ]; }
 systemd_runs() { [ -d /run/systemd/system ]; }
+
+# Makes a folder and all above it that are missing, and remembers them where they are not a package's.
+make_folder() {
+        [ ! -d "$1" ] || return 0
+        make_folder "$(dirname "$1")"
+        mkdir -m 0755 "$1"
+        [ -n "$root" ] || echo "$1" >>"$work/made"
+}
 
 install_all() {
         local mode file where
@@ -45,8 +53,10 @@ install_all() {
         "$build/bin/govctl" completion bash >"$work/govctl.bash"
         "$build/bin/govctl" completion zsh >"$work/govctl.zsh"
         while read -r mode file where; do
-                install -D -m "$mode" "$file" "$root$prefix/$where"
+                make_folder "$(dirname "$root$prefix/$where")"
+                install -m "$mode" "$file" "$root$prefix/$where"
         done < <(files)
+        [ ! -s "$work/made" ] || cat "$work/made" >>"$made"
         on_this_machine || return 0
         if command -v systemd-sysusers >/dev/null; then
                 systemd-sysusers "$prefix/lib/sysusers.d/governor.conf"
@@ -71,12 +81,14 @@ disarm() {
 uninstall_all() {
         local where folder
         ! on_this_machine || disarm
+        [ ! -e "$root$made" ] || tac "$root$made" >"$work/made"
+        rm -f "$root$made"
         while read -r _ _ where; do
                 rm -f "$root$prefix/$where"
         done < <(files)
-        for folder in $folders; do
-                rmdir "$root$prefix/$folder" 2>/dev/null || :
-        done
+        [ ! -e "$work/made" ] || while read -r folder; do
+                rmdir "$folder" 2>/dev/null || :
+        done <"$work/made"
         on_this_machine || return 0
         rmdir /etc/governor/policies.d /etc/governor /var/lib/governor 2>/dev/null || :
         rm -rf /run/governor /run/governor-agent

@@ -9,7 +9,7 @@
 #       a_killed_service_comes_back() {
 #               bed_service agent-x 'ExecStart=sleep inf' 'Restart=always'
 #               bed_run systemctl start agent-x
-#               bed_run kill -KILL "$(bed_show agent-x MainPID)"
+#               bed_kill agent-x
 #               bed_wait 5 '[ "$(bed_show agent-x NRestarts)" = 1 ]'
 #       }
 #
@@ -172,6 +172,14 @@ bed_service() {
         bed_run systemctl daemon-reload
 }
 
+# bed_kill UNIT [SIGNAL]: its main process, KILL unless named. Never `kill 0`, which would reach the test itself.
+bed_kill() {
+        local pid
+        pid=$(bed_show "$1" MainPID)
+        [ "$pid" != 0 ] || bed_fail "$1 has no main process"
+        bed_run kill -s "${2:-KILL}" "$pid"
+}
+
 # bed_show UNIT PROPERTY: one property as systemd tells it.
 bed_show() { bed_run systemctl show -P "$2" "$1"; }
 
@@ -219,7 +227,7 @@ bed_blame() {
 # bed_story FUNCTION [ARG...]: runs it and prints `ok` or `not ok` with the reason; what it says itself is shown when
 # it failed, or as it goes with BED_VERBOSE=/dev/stderr.
 bed_story() {
-        local status name=$*
+        local status name=$* since=$EPOCHSECONDS
         name=${name// /_}
         : >"$BED_DIR/why"
         (
@@ -237,7 +245,7 @@ bed_story() {
         BED_FAILED=$((BED_FAILED + 1))
         echo "not ok $name: $(head -c 300 "$BED_DIR/why" | tr '\n' ' ')"
         [ -n "${BED_VERBOSE:-}" ] || tail -n 30 "$BED_DIR/said" >&2
-        [ -z "${BED_LEADER[$BED_NOW]:-}" ] || bed_run journalctl --no-pager -q -o short-monotonic -n 20 >&2 || :
+        [ -z "${BED_LEADER[$BED_NOW]:-}" ] || bed_run journalctl --no-pager -q -o short-monotonic -n 20 --since "@$since" >&2 || :
         return 0
 }
 

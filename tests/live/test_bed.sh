@@ -6,7 +6,7 @@
 a_service_runs_and_restarts() {
         bed_service agent-x 'ExecStart=/bin/sleep inf' 'Restart=always' 'RestartSec=100ms'
         bed_run systemctl start agent-x
-        bed_run kill -KILL "$(bed_show agent-x MainPID)"
+        bed_kill agent-x
         bed_wait 5 '[ "$(bed_show agent-x NRestarts)" = 1 ]'
         bed_wait 5 bed_run systemctl is-active agent-x
 }
