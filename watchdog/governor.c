@@ -13,10 +13,13 @@
 #include "io/cleanup.h"
 #include "io/file.h"
 #include "io/log.h"
+#include "io/thrift.h"
 #include "memory.h"
 #include "observers.h"
 #include "orders.h"
 #include "rules.h"
+
+#define QUIET_AFTER (20 * USEC_PER_SEC) /* by then everything was listed once */
 
 /* ---- the one flow ------------------------------------------------------------------------------------------------------ */
 
@@ -213,6 +216,13 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         return 0;
 }
 
+static int on_quiet(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        (void)source, (void)usec, (void)userdata;
+        thrift();
+        return 0;
+}
+
 static int open_stores(struct governor *governor)
 {
         struct chronicle_options options = {
@@ -292,6 +302,9 @@ static int add_events(struct governor *governor)
         if (r >= 0)
                 r = sd_event_add_time(governor->event, &governor->remember, CLOCK_BOOTTIME, now + USEC_PER_DAY,
                                       USEC_PER_MINUTE, memory_on_day, governor);
+        if (r >= 0)
+                r = sd_event_add_time(governor->event, NULL, CLOCK_BOOTTIME, now + QUIET_AFTER, USEC_PER_SEC, on_quiet,
+                                      NULL);
         if (r >= 0)
                 r = sd_event_add_defer(governor->event, &governor->told, on_told, governor);
         if (r >= 0)

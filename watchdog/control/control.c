@@ -299,10 +299,20 @@ static int listen_on(struct control *control)
         return 0;
 }
 
+/* Read from the file and not through NSS, which would load its modules into a daemon that asks once. */
+static gid_t group_id(const char *name)
+{
+        _cleanup_fclose_ FILE *file = fopen("/etc/group", "re");
+        const struct group *group = NULL;
+
+        while (file && name && (group = fgetgrent(file)) && strcmp(group->gr_name, name) != 0)
+                ;
+        return group ? group->gr_gid : (gid_t)-1;
+}
+
 int control_new(sd_event *event, const struct control_options *options, struct control **ret)
 {
         struct control *control = calloc(1, sizeof(*control));
-        const struct group *group;
         int r;
 
         if (!control)
@@ -312,8 +322,7 @@ int control_new(sd_event *event, const struct control_options *options, struct c
         control->fd = -1;
         for (unsigned i = 0; i < CLIENTS_MAX; i++)
                 control->clients[i].fd = -1;
-        group = options->group ? getgrnam(options->group) : NULL;
-        control->group = group ? group->gr_gid : (gid_t)-1;
+        control->group = group_id(options->group);
         control->path = strdup(options->path);
         r = control->path ? listen_on(control) : -ENOMEM;
         if (r >= 0)
