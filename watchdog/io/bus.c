@@ -186,3 +186,8 @@ sd_bus *bus_connection(struct bus *bus)
 {
         return bus->connected ? bus->connection : NULL;
 }
+
+bool bus_signal_is_genuine(sd_bus_message *message)
+{
+        return sd_bus_message_get_destination(message) == NULL;
+}

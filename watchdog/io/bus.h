@@ -1,5 +1,6 @@
 #pragma once
 /* One connection to systemd's bus, shared by those who look and those who act; it comes back by itself. */
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
@@ -37,3 +38,9 @@ sd_bus *bus_connection(struct bus *bus);
 
 /* For a connection that stands but does not answer: close it and begin again, elsewhere if there is an elsewhere. */
 void bus_reset(struct bus *bus, int reason);
+
+/*
+ * Whether a signal is what it seems. The broker delivers broadcasts only where they match, sender and all; a signal that is
+ * addressed to us passes by the matches, and any user of the bus may send one.
+ */
+bool bus_signal_is_genuine(sd_bus_message *message);

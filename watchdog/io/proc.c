@@ -152,6 +152,28 @@ int proc_stat(const struct proc *proc, pid_t pid, struct proc_stat *ret)
         return n < 0 ? (int)n : proc_parse_stat(text, (size_t)n, ret);
 }
 
+int proc_exit_status(const struct proc *proc, pid_t pid, int *ret)
+{
+        char text[PROC_STAT_MAX];
+        ssize_t n = read_of(proc, pid, "stat", text, sizeof(text));
+        const char *p, *end;
+        uint64_t status;
+
+        if (n < 0)
+                return (int)n;
+        end = text + n;
+        p = memrchr(text, ')', (size_t)n);
+        if (!p || end - p < 4)
+                return -EBADMSG;
+        if (p[2] != 'Z')
+                return -ENODATA;
+        p += 3;
+        if (!skip_fields(&p, end, 48) || !parse_number(&p, end, &status) || status > UINT16_MAX) /* 52 */
+                return -EBADMSG;
+        *ret = (int)status;
+        return 0;
+}
+
 int proc_parse_number(const char *text, size_t size, const char *key, uint64_t *ret)
 {
         const char *end = text + size;

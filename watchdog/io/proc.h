@@ -27,6 +27,9 @@ void proc_done(struct proc *proc);
 
 int proc_stat(const struct proc *proc, pid_t pid, struct proc_stat *ret);
 
+/* How a zombie ended, as wait() would say; -ENODATA while it lives; 0 also where the kernel does not let us know. */
+int proc_exit_status(const struct proc *proc, pid_t pid, int *ret);
+
 /* RssAnon + RssShmem + VmSwap: what its end would give back. -ENODATA for a kernel thread or a zombie: they have none. */
 int proc_memory(const struct proc *proc, pid_t pid, uint64_t *ret_bytes);
 

@@ -528,12 +528,6 @@ static int on_list_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 /* ---- signals --------------------------------------------------------------------------------------------------------- */
 
-/* The broker delivers a broadcast only where it matches; what comes addressed to us is from somebody who pretends. */
-static bool is_forged(sd_bus_message *message)
-{
-        return sd_bus_message_get_destination(message) != NULL;
-}
-
 static int on_properties_changed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
         _cleanup_(systemd_change_done) struct systemd_change change = { .has = 0 };
@@ -541,7 +535,8 @@ static int on_properties_changed(sd_bus_message *message, void *userdata, sd_bus
         const struct known *known = known_find(systemd, sd_bus_message_get_path(message));
         const char *interface;
 
-        if (!known || !known->unit || is_forged(message) || sd_bus_message_read(message, "s", &interface) < 0)
+        if (!known || !known->unit || !bus_signal_is_genuine(message) ||
+            sd_bus_message_read(message, "s", &interface) < 0)
                 return 0;
         if (strcmp(interface, BUS_UNIT) != 0 && strcmp(interface, BUS_SERVICE) != 0)
                 return 0;
@@ -602,7 +597,7 @@ static int on_signal(sd_bus_message *message, void *userdata, sd_bus_error *ret_
         struct systemd *systemd = userdata;
         const char *member = sd_bus_message_get_member(message);
 
-        if (is_forged(message) || !member)
+        if (!bus_signal_is_genuine(message) || !member)
                 return 0;
         if (strcmp(member, "JobNew") == 0 || strcmp(member, "JobRemoved") == 0)
                 take_job(systemd, message, member[3] == 'R');
