@@ -51,17 +51,20 @@ static void say_word(struct pm2_watch *watch, struct pm2_instance *instance, con
         say(watch, instance, pm2_claimed(word), word, pid, restarts);
 }
 
-static void started(struct pm2_watch *watch, struct pm2_instance *instance, pid_t pid, uint64_t start, usec_t since,
-                    bool ordered)
+static void started(struct pm2_watch *watch, struct pm2_instance *instance, pid_t pid, uint64_t start, usec_t since)
 {
         struct fact fact = {
                 .kind = FACT_STARTED,
-                .started = { .pid = pid, .start = start, .since = since, .ordered = ordered },
+                .started = { .pid = pid, .start = start, .since = since, .ordered = instance->ordered },
         };
 
         instance->pid = pid;
         instance->start = start;
         instance->up = true;
+        instance->ordered = false;
+        instance->died = false;
+        if (!instance->busy)
+                instance->ours = false;
         tell(watch, instance, &fact);
 }
 
@@ -176,23 +179,25 @@ static void on_begin(struct pm2_watch *watch, struct pm2_instance *instance, con
         const struct pm2_app *app = &event->app;
         bool automatic = instance->died && app->restarts > instance->restarts;
         uint64_t start;
-        pid_t pid = begun_process(watch, event, &start);
+        pid_t pid;
 
+        if (instance->up && app->restarts == instance->restarts) { /* a list has told of it already */
+                say_word(watch, instance, app->status, instance->pid, app->restarts);
+                return;
+        }
         if (instance->up) /* the new worker comes before the old one goes: a reload, also PM2's own for memory */
                 ended(watch, instance, ordered_ending(instance, ENDING_RELOAD), 0, 0);
         instance->up = true;
-        instance->ordered = false;
+        instance->ordered = !automatic;
         instance->died = false;
         instance->doubt = false;
 
-        if (pid > 0) {
-                say_word(watch, instance, app->status, pid, app->restarts);
-                started(watch, instance, pid, start, clock_now(watch->pm2->options.clock), !automatic);
-        } else {
-                say_word(watch, instance, app->status, 0, app->restarts);
-                instance->ordered = !automatic; /* for the list that finds its pid */
+        pid = begun_process(watch, event, &start);
+        say_word(watch, instance, app->status, pid, app->restarts);
+        if (pid > 0)
+                started(watch, instance, pid, start, clock_now(watch->pm2->options.clock));
+        else
                 pm2_watch_want_list(watch, instance, SOON);
-        }
 }
 
 static void on_end(struct pm2_watch *watch, struct pm2_instance *instance, const struct pm2_app *app)
@@ -277,19 +282,30 @@ void pm2_apps_event(struct pm2_watch *watch, const struct pm2_event *event)
 
 /* ---- lists ---- */
 
-/* An incarnation that the list shows and no event told of. */
-static void found_running(struct pm2_watch *watch, struct pm2_instance *instance, pid_t pid, uint64_t start)
+/* An incarnation ended and no event told of it. */
+static void missed_end(struct pm2_watch *watch, struct pm2_instance *instance)
+{
+        const struct proc *proc = &watch->pm2->options.directory->proc;
+        enum ending ending = ordered_ending(instance, ENDING_UNKNOWN);
+
+        if (watch->new_god)
+                ending = ENDING_MANAGER;
+        else if (pm2_proc_lives(proc, instance->pid, instance->start)) /* it is about to make room for the new worker */
+                ending = ordered_ending(instance, ENDING_RELOAD);
+        ended(watch, instance, ending, 0, 0);
+}
+
+/* An incarnation that the list shows; an event may have told of its start, but not of its pid. */
+static void found_running(struct pm2_watch *watch, struct pm2_instance *instance, pid_t pid, uint64_t start, bool first)
 {
         const struct clock *clock = watch->pm2->options.clock;
-        bool known = instance->up; /* its start was told, its pid was not */
-        bool ordered = instance->ordered || !instance->said || watch->new_god || !known;
         usec_t since = clock_of_ticks(clock, start), now = clock_now(clock);
 
         if (instance->up && instance->pid > 0)
-                ended(watch, instance, watch->new_god ? ENDING_MANAGER : ordered_ending(instance, ENDING_UNKNOWN), 0, 0);
-        started(watch, instance, pid, start, since < now ? since : now, ordered);
-        instance->ordered = false;
-        instance->died = false;
+                missed_end(watch, instance);
+        if (!instance->up) /* no event at all: automatic only when a death came before */
+                instance->ordered = first || watch->new_god || !instance->died;
+        started(watch, instance, pid, start, since < now ? since : now);
 }
 
 static void take_row(struct pm2_watch *watch, struct pm2_instance *instance, const struct pm2_app *app)
@@ -297,13 +313,17 @@ static void take_row(struct pm2_watch *watch, struct pm2_instance *instance, con
         const struct proc *proc = &watch->pm2->options.directory->proc;
         uint64_t start;
         bool running = child_of_daemon(watch, app->pid, &start);
+        enum claimed claimed = pm2_claimed(app->status);
+        bool at_rest = claimed == CLAIMED_STOPPED || claimed == CLAIMED_FAILED || claimed == CLAIMED_WAITING;
+        bool first = !instance->said;
 
-        if (!instance->said)
+        if (first)
                 say_word(watch, instance, app->status, app->pid, app->restarts);
         if (running && (app->pid != instance->pid || start != instance->start))
-                found_running(watch, instance, app->pid, start);
-        else if (!running && instance->up && !pm2_proc_lives(proc, instance->pid, instance->start))
-                ended(watch, instance, watch->new_god ? ENDING_MANAGER : ordered_ending(instance, ENDING_UNKNOWN), 0, 0);
+                found_running(watch, instance, app->pid, start, first);
+        else if (!running && instance->up && (at_rest || watch->new_god) &&
+                 !pm2_proc_lives(proc, instance->pid, instance->start))
+                missed_end(watch, instance); /* one that PM2 still calls online is told of by an event to come */
         say_word(watch, instance, app->status, app->pid, app->restarts);
 }
 

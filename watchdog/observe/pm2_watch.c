@@ -11,7 +11,7 @@
 #define LIST_EVERY USEC_PER_MINUTE
 #define LIST_GAP (300 * USEC_PER_MSEC)
 #define LIST_GAP_MAX (10 * USEC_PER_SEC)
-#define PING_EVERY (20 * USEC_PER_SEC)
+#define PING_EVERY (10 * USEC_PER_SEC)
 #define RETRY_EVERY (5 * USEC_PER_SEC) /* while a daemon does not answer */
 #define BACKOFF_FIRST (50 * USEC_PER_MSEC)
 #define BACKOFF_MOST (5 * USEC_PER_SEC)
