@@ -168,6 +168,7 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
         usec_t began = fact->started.since > 0 && fact->started.since < fact->at ? fact->started.since : fact->at;
         struct life *life = find_life(instance, fact->started.pid, fact->started.start);
         bool known_dead = life && life->state == LIFE_DYING && life->began == 0;
+        bool first;
 
         if (fact->started.pid <= 0)
                 return;
@@ -187,6 +188,7 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
         if (life || is_late(instance, fact, began))
                 return;
         replaced(judge, agent, instance, fact);
+        first = life_of(instance)->state == LIFE_NONE;
         life = new_life(judge, agent, instance);
         *life = (struct life){
                 .state = LIFE_ALIVE, .pid = fact->started.pid, .start = fact->started.start, .began = began
@@ -194,7 +196,8 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
         instance->gone = agent->gone = false;
         if (began == fact->at)
                 instance->restarts_seen++; /* ordered ones too: PM2 counts them; systemd starts anew with 0 */
-        if (fact->started.ordered && !life_is_ours(agent, fact->at) &&
+        /* who starts something new does not act on anything yet */
+        if (fact->started.ordered && !first && !life_is_ours(agent, fact->at) &&
             planned_now(judge, agent, fact->at) == ENDING_UNKNOWN &&
             !is_echo_of_unit(judge, agent, instance, fact->at) && depend_dragged_by(judge, agent, fact->at) == NOBODY)
                 agent->human_at = fact->at;

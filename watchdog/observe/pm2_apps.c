@@ -304,7 +304,7 @@ static void found_running(struct pm2_watch *watch, struct pm2_instance *instance
         if (instance->up && instance->pid > 0)
                 missed_end(watch, instance);
         if (!instance->up) /* no event at all: automatic only when a death came before */
-                instance->ordered = first || watch->new_god || !instance->died;
+                instance->ordered = !first && !watch->new_god && !instance->died;
         started(watch, instance, pid, start, since < now ? since : now);
 }
 
