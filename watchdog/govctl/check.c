@@ -38,11 +38,11 @@ const struct check checks[] = {
 
 const size_t checks_n = sizeof checks / sizeof checks[0];
 
-void checks_look(struct world *world, struct findings *findings)
+void checks_look(struct machine *machine, struct findings *findings)
 {
         for (size_t i = 0; i < checks_n; i++) {
                 findings->check = checks[i].id;
-                checks[i].look(world, findings);
+                checks[i].look(machine, findings);
         }
 }
 
@@ -147,27 +147,27 @@ bool unit_is_pm2(const struct unit *unit)
 }
 
 /* The unit that keeps this home's pid file, or the one named after its user. */
-const struct unit *home_unit(const struct world *world, const struct home *home)
+const struct unit *home_unit(const struct machine *machine, const struct home *home)
 {
         char pid_file[HOME_PATH_MAX + 16], name[64];
 
         snprintf(pid_file, sizeof pid_file, "%s/pm2.pid", home->path);
         snprintf(name, sizeof name, "pm2-%s.service", home->user);
-        for (size_t i = 0; i < world->units_n; i++)
-                if (unit_is(world->units[i], UNIT_PID_FILE, pid_file))
-                        return world->units[i];
-        for (size_t i = 0; i < world->units_n; i++)
-                if (unit_is_pm2(world->units[i]) && strcmp(world->units[i]->name, name) == 0 &&
-                    !unit_get(world->units[i], UNIT_PID_FILE))
-                        return world->units[i];
+        for (size_t i = 0; i < machine->units_n; i++)
+                if (unit_is(machine->units[i], UNIT_PID_FILE, pid_file))
+                        return machine->units[i];
+        for (size_t i = 0; i < machine->units_n; i++)
+                if (unit_is_pm2(machine->units[i]) && strcmp(machine->units[i]->name, name) == 0 &&
+                    !unit_get(machine->units[i], UNIT_PID_FILE))
+                        return machine->units[i];
         return NULL;
 }
 
-const struct god *home_god(const struct world *world, const struct home *home)
+const struct god *home_god(const struct machine *machine, const struct home *home)
 {
-        for (size_t i = 0; i < world->gods_n; i++)
-                if (strcmp(world->gods[i].home, home->path) == 0)
-                        return &world->gods[i];
+        for (size_t i = 0; i < machine->gods_n; i++)
+                if (strcmp(machine->gods[i].home, home->path) == 0)
+                        return &machine->gods[i];
         return NULL;
 }
 

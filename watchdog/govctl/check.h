@@ -1,6 +1,6 @@
 #pragma once
 /* The doctor's checks as a table, and what they find: each with the fix to paste. */
-#include "govctl/world.h"
+#include "govctl/machine.h"
 
 struct finding {
         const char *check;    /* id of the check */
@@ -37,51 +37,51 @@ char *shell_word(const char *text, char word[SHELL_WORD_MAX]);
 struct check {
         const char *id;
         const char *what; /* what it looks for, for people */
-        void (*look)(struct world *world, struct findings *findings);
+        void (*look)(struct machine *machine, struct findings *findings);
 };
 
 extern const struct check checks[];
 extern const size_t checks_n;
 
 /* Runs all of them. */
-void checks_look(struct world *world, struct findings *findings);
+void checks_look(struct machine *machine, struct findings *findings);
 
 /* What several checks ask. */
 bool unit_is_pm2(const struct unit *unit);
-const struct unit *home_unit(const struct world *world, const struct home *home);
-const struct god *home_god(const struct world *world, const struct home *home);
+const struct unit *home_unit(const struct machine *machine, const struct home *home);
+const struct god *home_god(const struct machine *machine, const struct home *home);
 
 /* The pm2 command for this home as its owner: run by root on another's home it would start a daemon of root's there. */
 char *home_pm2(const struct home *home, char command[SHELL_WORD_MAX]);
 
 /* checks_self.c */
-void look_daemon(struct world *world, struct findings *findings);
-void look_systemd(struct world *world, struct findings *findings);
-void look_pidfd(struct world *world, struct findings *findings);
-void look_pressure(struct world *world, struct findings *findings);
-void look_memory_controller(struct world *world, struct findings *findings);
-void look_state(struct world *world, struct findings *findings);
-void look_group(struct world *world, struct findings *findings);
-void look_blind(struct world *world, struct findings *findings);
-void look_mode(struct world *world, struct findings *findings);
+void look_daemon(struct machine *machine, struct findings *findings);
+void look_systemd(struct machine *machine, struct findings *findings);
+void look_pidfd(struct machine *machine, struct findings *findings);
+void look_pressure(struct machine *machine, struct findings *findings);
+void look_memory_controller(struct machine *machine, struct findings *findings);
+void look_state(struct machine *machine, struct findings *findings);
+void look_group(struct machine *machine, struct findings *findings);
+void look_blind(struct machine *machine, struct findings *findings);
+void look_mode(struct machine *machine, struct findings *findings);
 
 /* checks_units.c */
-void look_start_limit(struct world *world, struct findings *findings);
-void look_binds_to(struct world *world, struct findings *findings);
-void look_unit_root(struct world *world, struct findings *findings);
-void look_unit_pid_file(struct world *world, struct findings *findings);
-void look_unit_healers(struct world *world, struct findings *findings);
+void look_start_limit(struct machine *machine, struct findings *findings);
+void look_binds_to(struct machine *machine, struct findings *findings);
+void look_unit_root(struct machine *machine, struct findings *findings);
+void look_unit_pid_file(struct machine *machine, struct findings *findings);
+void look_unit_healers(struct machine *machine, struct findings *findings);
 
 /* checks_pm2.c */
-void look_pm2_unit(struct world *world, struct findings *findings);
-void look_pm2_no_unit(struct world *world, struct findings *findings);
-void look_pm2_second_god(struct world *world, struct findings *findings);
-void look_pm2_outside(struct world *world, struct findings *findings);
-void look_pm2_stale(struct world *world, struct findings *findings);
+void look_pm2_unit(struct machine *machine, struct findings *findings);
+void look_pm2_no_unit(struct machine *machine, struct findings *findings);
+void look_pm2_second_god(struct machine *machine, struct findings *findings);
+void look_pm2_outside(struct machine *machine, struct findings *findings);
+void look_pm2_stale(struct machine *machine, struct findings *findings);
 
 /* checks_apps.c */
-void look_app_limits(struct world *world, struct findings *findings);
-void look_app_saved(struct world *world, struct findings *findings);
-void look_app_healers(struct world *world, struct findings *findings);
-void look_app_root(struct world *world, struct findings *findings);
-void look_app_secrets(struct world *world, struct findings *findings);
+void look_app_limits(struct machine *machine, struct findings *findings);
+void look_app_saved(struct machine *machine, struct findings *findings);
+void look_app_healers(struct machine *machine, struct findings *findings);
+void look_app_root(struct machine *machine, struct findings *findings);
+void look_app_secrets(struct machine *machine, struct findings *findings);

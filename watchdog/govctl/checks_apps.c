@@ -10,13 +10,13 @@
 #define MIN_UPTIME_DEFAULT 1000
 #define BACKOFF_MOST 15000
 
-static void each_app(struct world *world, struct findings *findings,
-                     void (*judge)(struct world *world, const struct home *home, const struct app *app,
+static void each_app(struct machine *machine, struct findings *findings,
+                     void (*judge)(struct machine *machine, const struct home *home, const struct app *app,
                                    struct findings *findings))
 {
-        for (size_t h = 0; h < world->homes_n; h++)
-                for (size_t a = 0; a < world->homes[h]->apps_n; a++)
-                        judge(world, world->homes[h], &world->homes[h]->apps[a], findings);
+        for (size_t h = 0; h < machine->homes_n; h++)
+                for (size_t a = 0; a < machine->homes[h]->apps_n; a++)
+                        judge(machine, machine->homes[h], &machine->homes[h]->apps[a], findings);
 }
 
 static void where_saved(struct finding *finding, const struct home *home)
@@ -31,7 +31,7 @@ static void where_saved(struct finding *finding, const struct home *home)
  * An exit counts against max_restarts only when the life was shorter than min_uptime and the daemon is still within
  * min_uptime * max_restarts of the last manual start: the whole cycle, wait included, must be shorter than min_uptime.
  */
-static void judge_limits(struct world *world, const struct home *home, const struct app *app, struct findings *findings)
+static void judge_limits(struct machine *machine, const struct home *home, const struct app *app, struct findings *findings)
 {
         int64_t uptime = app->given[APP_MIN_UPTIME] ? app->number[APP_MIN_UPTIME] : MIN_UPTIME_DEFAULT;
         int64_t wait = app->given[APP_BACKOFF] && app->number[APP_BACKOFF] > 0 ? BACKOFF_MOST :
@@ -41,7 +41,7 @@ static void judge_limits(struct world *world, const struct home *home, const str
         char id[HOME_AGENT_MAX], one[TEXT_SPAN_MAX], two[TEXT_SPAN_MAX], word[SHELL_WORD_MAX];
         struct finding *finding;
 
-        (void) world;
+        (void) machine;
         if (!app->given[APP_MAX_RESTARTS] || app->number[APP_MAX_RESTARTS] <= 0 || wait < 0)
                 return;
         if (app->given[APP_MIN_UPTIME] && wait < uptime)
@@ -65,16 +65,16 @@ static void judge_limits(struct world *world, const struct home *home, const str
                     (long long) (wait + 30000), home->user, shell_word(app->name, word));
 }
 
-void look_app_limits(struct world *world, struct findings *findings)
+void look_app_limits(struct machine *machine, struct findings *findings)
 {
-        each_app(world, findings, judge_limits);
+        each_app(machine, findings, judge_limits);
 }
 
 /* A list saved while an agent was taken down keeps it down after a reboot, and nothing says so. */
-static void judge_saved(struct world *world, const struct home *home, const struct app *app, struct findings *findings)
+static void judge_saved(struct machine *machine, const struct home *home, const struct app *app, struct findings *findings)
 {
         char id[HOME_AGENT_MAX], word[SHELL_WORD_MAX], other[SHELL_WORD_MAX];
-        const json_t *agent = world_agent(world, home_agent(home, app, id));
+        const json_t *agent = machine_agent(machine, home_agent(home, app, id));
         bool down = strcmp(app->status, "stopped") == 0 || strcmp(app->status, "errored") == 0;
         bool quarantined = field_true(agent, "quarantined");
         struct finding *finding;
@@ -102,7 +102,7 @@ static bool home_has(const struct home *home, const char *id)
 }
 
 /* Agents that the daemon sees and that no saved list holds. */
-static void look_unsaved(struct world *world, const struct home *home, struct findings *findings)
+static void look_unsaved(struct machine *machine, const struct home *home, struct findings *findings)
 {
         char prefix[64], names[512] = "", word[SHELL_WORD_MAX];
         unsigned missing = 0;
@@ -111,7 +111,7 @@ static void look_unsaved(struct world *world, const struct home *home, struct fi
         const json_t *agent;
 
         snprintf(prefix, sizeof prefix, "pm2:%s/", home->user);
-        json_array_foreach ((json_t *) field(world->status, "agents"), i, agent) {
+        json_array_foreach ((json_t *) field(machine->status, "agents"), i, agent) {
                 const char *id = field_text(agent, "id");
 
                 if (!text_starts(id, prefix) || strstr(id, "@/") || home_has(home, id))
@@ -126,18 +126,18 @@ static void look_unsaved(struct world *world, const struct home *home, struct fi
         finding_fix(finding, "%s save", home_pm2(home, word));
 }
 
-void look_app_saved(struct world *world, struct findings *findings)
+void look_app_saved(struct machine *machine, struct findings *findings)
 {
-        each_app(world, findings, judge_saved);
-        for (size_t h = 0; h < world->homes_n; h++)
-                if (home_god(world, world->homes[h]))
-                        look_unsaved(world, world->homes[h], findings);
+        each_app(machine, findings, judge_saved);
+        for (size_t h = 0; h < machine->homes_n; h++)
+                if (home_god(machine, machine->homes[h]))
+                        look_unsaved(machine, machine->homes[h], findings);
 }
 
-static void judge_healers(struct world *world, const struct home *home, const struct app *app, struct findings *findings)
+static void judge_healers(struct machine *machine, const struct home *home, const struct app *app, struct findings *findings)
 {
         char id[HOME_AGENT_MAX], one[TEXT_BYTES_MAX], two[TEXT_BYTES_MAX], word[SHELL_WORD_MAX];
-        const struct rule *rule = world->policy ? policy_rule(world->policy, home_agent(home, app, id)) : NULL;
+        const struct rule *rule = machine->policy ? policy_rule(machine->policy, home_agent(home, app, id)) : NULL;
         struct finding *finding;
 
         if (!rule || !rule->memory.ceiling_bytes || !app->given[APP_MAX_MEMORY] || app->number[APP_MAX_MEMORY] <= 0)
@@ -156,9 +156,9 @@ static void judge_healers(struct world *world, const struct home *home, const st
                     home->user, word, word);
 }
 
-void look_app_healers(struct world *world, struct findings *findings)
+void look_app_healers(struct machine *machine, struct findings *findings)
 {
-        each_app(world, findings, judge_healers);
+        each_app(machine, findings, judge_healers);
 }
 
 static bool app_runs_as_root(const struct home *home, const struct app *app)
@@ -169,10 +169,10 @@ static bool app_runs_as_root(const struct home *home, const struct app *app)
 }
 
 /* One finding a home: it is one decision to mend. */
-void look_app_root(struct world *world, struct findings *findings)
+void look_app_root(struct machine *machine, struct findings *findings)
 {
-        for (size_t h = 0; h < world->homes_n; h++) {
-                const struct home *home = world->homes[h];
+        for (size_t h = 0; h < machine->homes_n; h++) {
+                const struct home *home = machine->homes[h];
                 char names[512] = "";
                 unsigned n = 0;
                 struct finding *finding;
@@ -193,10 +193,10 @@ void look_app_root(struct world *world, struct findings *findings)
         }
 }
 
-void look_app_secrets(struct world *world, struct findings *findings)
+void look_app_secrets(struct machine *machine, struct findings *findings)
 {
-        for (size_t h = 0; h < world->homes_n; h++) {
-                const struct home *home = world->homes[h];
+        for (size_t h = 0; h < machine->homes_n; h++) {
+                const struct home *home = machine->homes[h];
                 char word[SHELL_WORD_MAX];
                 struct finding *finding;
 

@@ -55,44 +55,44 @@ static void judge_pm2_unit(const struct unit *unit, struct findings *findings)
         finding_drop_in(finding, unit->name, "pm2", lines);
 }
 
-void look_pm2_unit(struct world *world, struct findings *findings)
+void look_pm2_unit(struct machine *machine, struct findings *findings)
 {
-        for (size_t i = 0; i < world->units_n; i++)
-                if (unit_is_pm2(world->units[i]))
-                        judge_pm2_unit(world->units[i], findings);
+        for (size_t i = 0; i < machine->units_n; i++)
+                if (unit_is_pm2(machine->units[i]))
+                        judge_pm2_unit(machine->units[i], findings);
 }
 
 /* A home in use: its daemon runs, or its list of apps is saved. */
-static bool home_is_used(const struct world *world, const struct home *home)
+static bool home_is_used(const struct machine *machine, const struct home *home)
 {
-        return home_god(world, home) || home->apps_n > 0;
+        return home_god(machine, home) || home->apps_n > 0;
 }
 
-void look_pm2_no_unit(struct world *world, struct findings *findings)
+void look_pm2_no_unit(struct machine *machine, struct findings *findings)
 {
-        for (size_t i = 0; i < world->homes_n; i++) {
-                const struct home *home = world->homes[i];
+        for (size_t i = 0; i < machine->homes_n; i++) {
+                const struct home *home = machine->homes[i];
                 char user_home[HOME_PATH_MAX], word[SHELL_WORD_MAX], other[SHELL_WORD_MAX];
                 struct finding *finding;
 
-                if (!home_is_used(world, home) || home_unit(world, home))
+                if (!home_is_used(machine, home) || home_unit(machine, home))
                         continue;
                 finding = finding_new(findings, home->path, "after a reboot none of its apps comes back");
                 finding_why(finding, "No unit starts PM2 for %s.", home->user);
                 text_copy(user_home, sizeof user_home, home->path);
                 if (text_ends(user_home, "/.pm2"))
                         user_home[strlen(user_home) - strlen("/.pm2")] = '\0';
-                if (home_god(world, home))
+                if (home_god(machine, home))
                         finding_fix(finding, "%s save", home_pm2(home, word));
                 finding_fix(finding, "pm2 startup systemd -u %s --hp %s", home->user, shell_word(user_home, other));
         }
 }
 
-void look_pm2_second_god(struct world *world, struct findings *findings)
+void look_pm2_second_god(struct machine *machine, struct findings *findings)
 {
-        for (size_t i = 0; i < world->gods_n; i++)
+        for (size_t i = 0; i < machine->gods_n; i++)
                 for (size_t j = 0; j < i; j++) {
-                        const struct god *one = &world->gods[j], *two = &world->gods[i];
+                        const struct god *one = &machine->gods[j], *two = &machine->gods[i];
                         struct finding *finding;
                         char subject[64];
 
@@ -113,36 +113,36 @@ void look_pm2_second_god(struct world *world, struct findings *findings)
                 }
 }
 
-void look_pm2_outside(struct world *world, struct findings *findings)
+void look_pm2_outside(struct machine *machine, struct findings *findings)
 {
-        for (size_t i = 0; i < world->homes_n; i++) {
-                const struct god *god = home_god(world, world->homes[i]);
-                const struct unit *unit = home_unit(world, world->homes[i]);
+        for (size_t i = 0; i < machine->homes_n; i++) {
+                const struct god *god = home_god(machine, machine->homes[i]);
+                const struct unit *unit = home_unit(machine, machine->homes[i]);
                 char word[SHELL_WORD_MAX], other[SHELL_WORD_MAX];
                 struct finding *finding;
 
                 if (!god || !unit || strcmp(god->unit, unit->name) == 0)
                         continue;
-                finding = finding_new(findings, world->homes[i]->path, "PM2's daemon runs outside of its unit");
+                finding = finding_new(findings, machine->homes[i]->path, "PM2's daemon runs outside of its unit");
                 finding_why(finding,
                             "Pid %d lives in %s and not in %s: systemd neither watches nor restarts it, its limits do not hold, and "
                             "what ends that session ends all agents.",
                             (int) god->pid, god->unit[0] ? god->unit : "no unit at all", unit->name);
-                home_pm2(world->homes[i], word);
+                home_pm2(machine->homes[i], word);
                 finding_fix(finding, "# all its agents stop for a moment and come back in the unit:\n%s save && %s kill && systemctl restart %s",
                             word, word, shell_word(unit->name, other));
         }
 }
 
-void look_pm2_stale(struct world *world, struct findings *findings)
+void look_pm2_stale(struct machine *machine, struct findings *findings)
 {
-        for (size_t i = 0; i < world->homes_n; i++) {
-                const struct home *home = world->homes[i];
+        for (size_t i = 0; i < machine->homes_n; i++) {
+                const struct home *home = machine->homes[i];
                 char word[SHELL_WORD_MAX];
-                bool dead = home->pid > 0 && !world_process(world, home->pid);
+                bool dead = home->pid > 0 && !machine_process(machine, home->pid);
                 struct finding *finding;
 
-                if (home_god(world, home) || (!dead && !(home->socket && home->pid == 0)))
+                if (home_god(machine, home) || (!dead && !(home->socket && home->pid == 0)))
                         continue;
                 finding = finding_new(findings, home->path, "PM2's daemon is gone and its files are not");
                 if (dead)
@@ -152,7 +152,7 @@ void look_pm2_stale(struct world *world, struct findings *findings)
                 finding_why(finding, "The next pm2 command starts an empty daemon; agents that survived then run twice.");
                 finding_fix(finding, "cd %s && { pgrep -u %s -af 'God Daemon' || rm -f pm2.pid rpc.sock pub.sock; }",
                             shell_word(home->path, word), home->user);
-                if (home_unit(world, home))
-                        finding_fix(finding, "systemctl restart %s", shell_word(home_unit(world, home)->name, word));
+                if (home_unit(machine, home))
+                        finding_fix(finding, "systemctl restart %s", shell_word(home_unit(machine, home)->name, word));
         }
 }

@@ -11,16 +11,16 @@
 #include "govctl/field.h"
 #include "io/cleanup.h"
 
-void look_daemon(struct world *world, struct findings *findings)
+void look_daemon(struct machine *machine, struct findings *findings)
 {
         struct finding *finding;
         bool installed;
 
-        if (!world->here || world->status || world->daemon_denied)
+        if (!machine->here || machine->status || machine->daemon_denied)
                 return;
-        installed = world_has(world, "/etc/systemd/system/governor.service") ||
-                    world_has(world, "/usr/local/lib/systemd/system/governor.service") ||
-                    world_has(world, "/usr/lib/systemd/system/governor.service");
+        installed = machine_has(machine, "/etc/systemd/system/governor.service") ||
+                    machine_has(machine, "/usr/local/lib/systemd/system/governor.service") ||
+                    machine_has(machine, "/usr/lib/systemd/system/governor.service");
         finding = finding_new(findings, "governor", "the daemon does not answer");
         finding_why(finding, "Nobody watches the agents of this machine now. %s",
                     installed ? "governor.service is installed." : "governor.service is not installed.");
@@ -28,23 +28,23 @@ void look_daemon(struct world *world, struct findings *findings)
                                          "# in Governor's source: make install && systemctl enable --now governor.service");
 }
 
-void look_systemd(struct world *world, struct findings *findings)
+void look_systemd(struct machine *machine, struct findings *findings)
 {
         struct finding *finding;
 
-        if (world_has(world, "/run/systemd/system") || !world->here)
+        if (machine_has(machine, "/run/systemd/system") || !machine->here)
                 return;
         finding = finding_new(findings, "governor", "systemd does not run here");
         finding_why(finding, "Services can be neither watched nor restarted; PM2 apps can. This is usual in a container.");
         finding_fix(finding, "# run Governor on the host, or boot the container with systemd as its first process");
 }
 
-void look_pidfd(struct world *world, struct findings *findings)
+void look_pidfd(struct machine *machine, struct findings *findings)
 {
         struct finding *finding;
         long fd;
 
-        if (!world->here)
+        if (!machine->here)
                 return;
         fd = syscall(SYS_pidfd_open, getpid(), 0);
         if (fd >= 0) {
@@ -59,11 +59,11 @@ void look_pidfd(struct world *world, struct findings *findings)
         finding_fix(finding, "# Linux 5.3 or later is needed, and a container runtime that lets pidfd_open through");
 }
 
-void look_pressure(struct world *world, struct findings *findings)
+void look_pressure(struct machine *machine, struct findings *findings)
 {
         struct finding *finding;
 
-        if (!world->here || world_has(world, "/proc/pressure/memory"))
+        if (!machine->here || machine_has(machine, "/proc/pressure/memory"))
                 return;
         finding = finding_new(findings, "governor", "memory pressure cannot be seen");
         finding_why(finding, "The kernel keeps no pressure figures (/proc/pressure): only free memory is known.");
@@ -72,15 +72,15 @@ void look_pressure(struct world *world, struct findings *findings)
 }
 
 /* Only where some unit counts on it. */
-void look_memory_controller(struct world *world, struct findings *findings)
+void look_memory_controller(struct machine *machine, struct findings *findings)
 {
         _cleanup_free_ char *controllers = NULL;
         const struct setting *limit = NULL;
         struct finding *finding;
 
-        for (size_t i = 0; i < world->units_n && !limit; i++)
-                limit = unit_get(world->units[i], UNIT_MEMORY_MAX);
-        if (!limit || world_read(world, "/sys/fs/cgroup/cgroup.controllers", &controllers, NULL) < 0)
+        for (size_t i = 0; i < machine->units_n && !limit; i++)
+                limit = unit_get(machine->units[i], UNIT_MEMORY_MAX);
+        if (!limit || machine_read(machine, "/sys/fs/cgroup/cgroup.controllers", &controllers, NULL) < 0)
                 return;
         if (strstr(controllers, "memory"))
                 return;
@@ -91,26 +91,26 @@ void look_memory_controller(struct world *world, struct findings *findings)
                              "#   cgroup_enable=memory systemd.unified_cgroup_hierarchy=1");
 }
 
-void look_state(struct world *world, struct findings *findings)
+void look_state(struct machine *machine, struct findings *findings)
 {
         char word[SHELL_WORD_MAX];
         struct finding *finding;
         struct stat stat;
 
-        if (world_stat(world, world->state, &stat) < 0 || (stat.st_mode & 077) == 0)
+        if (machine_stat(machine, machine->state, &stat) < 0 || (stat.st_mode & 077) == 0)
                 return;
         finding = finding_new(findings, "governor", "its state directory is open to others");
-        finding_why(finding, "%s has mode %04o; the audit log and its keys belong to root alone.", world->state,
+        finding_why(finding, "%s has mode %04o; the audit log and its keys belong to root alone.", machine->state,
                     stat.st_mode & 07777);
-        finding_fix(finding, "chmod 0700 %s", shell_word(world->state, word));
+        finding_fix(finding, "chmod 0700 %s", shell_word(machine->state, word));
 }
 
-void look_group(struct world *world, struct findings *findings)
+void look_group(struct machine *machine, struct findings *findings)
 {
         _cleanup_free_ char *groups = NULL;
         struct finding *finding;
 
-        if (!world_has(world, world->state) || world_read(world, "/etc/group", &groups, NULL) < 0)
+        if (!machine_has(machine, machine->state) || machine_read(machine, "/etc/group", &groups, NULL) < 0)
                 return;
         if (text_starts(groups, "governor:") || strstr(groups, "\ngovernor:"))
                 return;
@@ -120,12 +120,12 @@ void look_group(struct world *world, struct findings *findings)
                              "# then for each who may look: usermod -aG governor USER");
 }
 
-void look_blind(struct world *world, struct findings *findings)
+void look_blind(struct machine *machine, struct findings *findings)
 {
         size_t i;
         const json_t *source;
 
-        json_array_foreach ((json_t *) field(world->status, "sources"), i, source) {
+        json_array_foreach ((json_t *) field(machine->status, "sources"), i, source) {
                 const char *name = field_text(source, "name"), *home = strchr(name, '@');
                 char word[SHELL_WORD_MAX];
                 struct finding *finding;
@@ -142,16 +142,16 @@ void look_blind(struct world *world, struct findings *findings)
         }
 }
 
-void look_mode(struct world *world, struct findings *findings)
+void look_mode(struct machine *machine, struct findings *findings)
 {
         struct finding *finding;
 
-        if (field_true(world->status, "machine.safe_mode")) {
+        if (field_true(machine->status, "machine.safe_mode")) {
                 finding = finding_new(findings, "governor", "it is in safe mode");
                 finding_why(finding, "It observes and does nothing, after crashes or because somebody asked for it.");
                 finding_fix(finding, "journalctl -u governor.service -p warning -n 50\ngovctl safe-mode off");
         }
-        if (field_true(world->status, "machine.policy.bad")) {
+        if (field_true(machine->status, "machine.policy.bad")) {
                 finding = finding_new(findings, "governor", "its policy has errors and is not in force");
                 finding_why(finding, "Until it is right Governor observes what it discovers and acts on nothing.");
                 finding_fix(finding, "govctl policy check\ngovctl reload");

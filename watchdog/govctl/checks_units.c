@@ -61,18 +61,18 @@ static void judge_start_limit(const struct unit *unit, struct findings *findings
         finding_drop_in(finding, unit->name, "start-limit", lines);
 }
 
-void look_start_limit(struct world *world, struct findings *findings)
+void look_start_limit(struct machine *machine, struct findings *findings)
 {
-        for (size_t i = 0; i < world->units_n; i++)
-                if (runs_on(world->units[i]))
-                        judge_start_limit(world->units[i], findings);
+        for (size_t i = 0; i < machine->units_n; i++)
+                if (runs_on(machine->units[i]))
+                        judge_start_limit(machine->units[i], findings);
 }
 
 /* Whether a start of the base brings the dependent back. */
-static bool base_brings_back(struct world *world, const char *base, const char *dependent)
+static bool base_brings_back(struct machine *machine, const char *base, const char *dependent)
 {
         static const char *const links[] = { "wants", "requires", "upholds" };
-        const struct unit *unit = world_unit(world, base);
+        const struct unit *unit = machine_unit(machine, base);
         char path[768];
 
         if (unit && (unit_names(unit, UNIT_UPHOLDS, dependent) || unit_names(unit, UNIT_WANTS, dependent) ||
@@ -82,19 +82,19 @@ static bool base_brings_back(struct world *world, const char *base, const char *
                 char target[512];
 
                 snprintf(path, sizeof path, "/etc/systemd/system/%s.%s/%s", base, links[i], dependent);
-                if (world_link(world, path, target, sizeof target) == 0)
+                if (machine_link(machine, path, target, sizeof target) == 0)
                         return true;
         }
         return false;
 }
 
-static void judge_binding(struct world *world, const struct unit *unit, const struct setting *setting, const char *base,
+static void judge_binding(struct machine *machine, const struct unit *unit, const struct setting *setting, const char *base,
                           struct findings *findings)
 {
         struct finding *finding;
         char lines[512];
 
-        if (!text_ends(base, ".service") || base_brings_back(world, base, unit->name))
+        if (!text_ends(base, ".service") || base_brings_back(machine, base, unit->name))
                 return;
         finding = finding_new(findings, unit->name, "a crash of its base takes it down for good");
         finding_at(finding, setting);
@@ -106,20 +106,20 @@ static void judge_binding(struct world *world, const struct unit *unit, const st
         finding_drop_in(finding, base, unit->name, lines);
 }
 
-void look_binds_to(struct world *world, struct findings *findings)
+void look_binds_to(struct machine *machine, struct findings *findings)
 {
         /* bases read on the way are appended behind this and are not ours to judge */
-        size_t n = world->units_n;
+        size_t n = machine->units_n;
 
         for (size_t i = 0; i < n; i++) {
-                const struct unit *unit = world->units[i];
+                const struct unit *unit = machine->units[i];
 
                 for (const struct setting *s = NULL; runs_on(unit) && (s = unit_next(unit, UNIT_BINDS_TO, s));) {
                         char names[512], *rest = names;
 
                         text_copy(names, sizeof names, s->value);
                         for (char *base; (base = strsep(&rest, " \t"));)
-                                judge_binding(world, unit, s, base, findings);
+                                judge_binding(machine, unit, s, base, findings);
                 }
         }
 }
@@ -133,24 +133,24 @@ static bool runs_as_root(const struct unit *unit)
 }
 
 /* A policy says which services are agents; without one every service that somebody wrote here may be. */
-static bool is_agent(const struct world *world, const struct unit *unit)
+static bool is_agent(const struct machine *machine, const struct unit *unit)
 {
         char id[288];
 
         snprintf(id, sizeof id, "systemd:%s", unit->name);
-        if (world->policy && !world->policy->discovered)
-                return policy_wants(world->policy, id);
-        return !world->status || world_agent(world, id);
+        if (machine->policy && !machine->policy->discovered)
+                return policy_wants(machine->policy, id);
+        return !machine->status || machine_agent(machine, id);
 }
 
-void look_unit_root(struct world *world, struct findings *findings)
+void look_unit_root(struct machine *machine, struct findings *findings)
 {
-        for (size_t i = 0; i < world->units_n; i++) {
-                const struct unit *unit = world->units[i];
+        for (size_t i = 0; i < machine->units_n; i++) {
+                const struct unit *unit = machine->units[i];
                 struct finding *finding;
                 char lines[256], user[64], word[SHELL_WORD_MAX];
 
-                if (!runs_on(unit) || unit_is_pm2(unit) || !runs_as_root(unit) || !is_agent(world, unit))
+                if (!runs_on(unit) || unit_is_pm2(unit) || !runs_as_root(unit) || !is_agent(machine, unit))
                         continue;
                 finding = finding_new(findings, unit->name, "it runs as root");
                 finding_in(finding, unit->path);
@@ -166,40 +166,40 @@ void look_unit_root(struct world *world, struct findings *findings)
         }
 }
 
-void look_unit_pid_file(struct world *world, struct findings *findings)
+void look_unit_pid_file(struct machine *machine, struct findings *findings)
 {
-        for (size_t i = 0; i < world->units_n; i++) {
-                const struct setting *pid_file = unit_get(world->units[i], UNIT_PID_FILE);
+        for (size_t i = 0; i < machine->units_n; i++) {
+                const struct setting *pid_file = unit_get(machine->units[i], UNIT_PID_FILE);
                 _cleanup_free_ char *text = NULL;
                 char word[SHELL_WORD_MAX], other[SHELL_WORD_MAX];
                 struct finding *finding;
                 pid_t pid;
 
-                if (!pid_file || unit_is_pm2(world->units[i]) || world_read(world, pid_file->value, &text, NULL) < 0)
+                if (!pid_file || unit_is_pm2(machine->units[i]) || machine_read(machine, pid_file->value, &text, NULL) < 0)
                         continue;
                 pid = (pid_t) strtol(text, NULL, 10);
-                if (pid <= 0 || world_process(world, pid))
+                if (pid <= 0 || machine_process(machine, pid))
                         continue;
-                finding = finding_new(findings, world->units[i]->name, "its pid file names a process that is gone");
+                finding = finding_new(findings, machine->units[i]->name, "its pid file names a process that is gone");
                 finding_at(finding, pid_file);
                 finding_why(finding, "%s says %d. Whoever trusts it may signal another process that got this number.",
                             pid_file->value, (int) pid);
-                finding_fix(finding, "systemctl is-active %s || rm %s", shell_word(world->units[i]->name, word),
+                finding_fix(finding, "systemctl is-active %s || rm %s", shell_word(machine->units[i]->name, word),
                             shell_word(pid_file->value, other));
         }
 }
 
-void look_unit_healers(struct world *world, struct findings *findings)
+void look_unit_healers(struct machine *machine, struct findings *findings)
 {
-        for (size_t i = 0; world->policy && i < world->units_n; i++) {
-                const struct unit *unit = world->units[i];
+        for (size_t i = 0; machine->policy && i < machine->units_n; i++) {
+                const struct unit *unit = machine->units[i];
                 const struct setting *limit = unit_get(unit, UNIT_MEMORY_MAX);
                 char id[288], one[TEXT_BYTES_MAX], two[TEXT_BYTES_MAX];
                 struct finding *finding;
                 uint64_t most = 0, ceiling;
 
                 snprintf(id, sizeof id, "systemd:%s", unit->name);
-                const struct rule *rule = policy_rule(world->policy, id);
+                const struct rule *rule = policy_rule(machine->policy, id);
 
                 ceiling = rule ? rule->memory.ceiling_bytes : 0;
                 if (!limit || !ceiling || !unit_parse_bytes(limit->value, &most) || most > ceiling)

@@ -39,18 +39,18 @@ static void show_finding(struct page *page, const struct finding *finding)
         page_end(page);
 }
 
-static void show_unseen(struct page *page, const struct world *world)
+static void show_unseen(struct page *page, const struct machine *machine)
 {
-        if (world->unseen_n == 0 && !world->daemon_denied)
+        if (machine->unseen_n == 0 && !machine->daemon_denied)
                 return;
         page_put(page, TINT_WATCH, "Not looked at, because only root may:");
         page_end(page);
-        for (size_t i = 0; i < world->unseen_n; i++) {
+        for (size_t i = 0; i < machine->unseen_n; i++) {
                 page_go(page, 2);
-                page_put(page, TINT_PLAIN, world->unseen[i]);
+                page_put(page, TINT_PLAIN, machine->unseen[i]);
                 page_end(page);
         }
-        if (world->daemon_denied) {
+        if (machine->daemon_denied) {
                 page_go(page, 2);
                 page_wrap(page, TINT_PLAIN, 4, "what the daemon knows: you are not in the group governor");
         }
@@ -58,23 +58,23 @@ static void show_unseen(struct page *page, const struct world *world)
         page_end(page);
 }
 
-static void show(struct page *page, const struct world *world, const struct findings *findings)
+static void show(struct page *page, const struct machine *machine, const struct findings *findings)
 {
         size_t apps = 0;
         char text[160];
 
-        for (size_t i = 0; i < world->homes_n; i++)
-                apps += world->homes[i]->apps_n;
+        for (size_t i = 0; i < machine->homes_n; i++)
+                apps += machine->homes[i]->apps_n;
         for (size_t i = 0; i < findings->n; i++)
                 show_finding(page, &findings->list[i]);
         snprintf(text, sizeof text, "%zu finding%s. Looked at %zu unit%s, %zu PM2 home%s and %zu app%s with %zu checks.",
-                 findings->n, findings->n == 1 ? "" : "s", world->units_n, world->units_n == 1 ? "" : "s", world->homes_n,
-                 world->homes_n == 1 ? "" : "s", apps, apps == 1 ? "" : "s", checks_n);
+                 findings->n, findings->n == 1 ? "" : "s", machine->units_n, machine->units_n == 1 ? "" : "s", machine->homes_n,
+                 machine->homes_n == 1 ? "" : "s", apps, apps == 1 ? "" : "s", checks_n);
         page_wrap(page, findings->n > 0 ? TINT_STRONG : TINT_GOOD, 0, text);
-        show_unseen(page, world);
+        show_unseen(page, machine);
 }
 
-static json_t *findings_json(const struct world *world, const struct findings *findings)
+static json_t *findings_json(const struct machine *machine, const struct findings *findings)
 {
         json_t *list = json_array(), *unseen = json_array(), *looked = json_array();
 
@@ -84,8 +84,8 @@ static json_t *findings_json(const struct world *world, const struct findings *f
                 json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "check", f->check, "subject", f->subject,
                                                       "what", f->what, "why", f->why, "where", f->where, "fix", f->fix));
         }
-        for (size_t i = 0; i < world->unseen_n; i++)
-                json_array_append_new(unseen, json_string(world->unseen[i]));
+        for (size_t i = 0; i < machine->unseen_n; i++)
+                json_array_append_new(unseen, json_string(machine->unseen[i]));
         for (size_t i = 0; i < checks_n; i++)
                 json_array_append_new(looked, json_string(checks[i].id));
         return json_pack("{s:i, s:o, s:o, s:o}", "schema_version", 1, "findings", list, "unseen", unseen, "checks", looked);
@@ -114,7 +114,7 @@ enum code run_doctor(struct call *call)
         const char *root = call->options.root ? call->options.root : "/";
         json_auto_t *status = NULL;
         struct findings findings = { 0 };
-        struct world world;
+        struct machine machine;
         enum code code = CODE_OK, asked = CODE_UNREACHABLE;
         int r;
 
@@ -123,22 +123,22 @@ enum code run_doctor(struct call *call)
 
         _cleanup_(policy_freep) struct policy *policy = local_policy(call, root);
 
-        r = world_read_all(&world, root, status, policy);
-        world.daemon_denied = asked == CODE_DENIED;
-        world.state = state_directory(call);
+        r = machine_read_all(&machine, root, status, policy);
+        machine.daemon_denied = asked == CODE_DENIED;
+        machine.state = state_directory(call);
         if (r < 0)
                 code = call_complain(call, CODE_FAILURE, "cannot examine this machine", strerror(-r), "govctl doctor --root /");
         else {
-                checks_look(&world, &findings);
+                checks_look(&machine, &findings);
                 code = findings.n > 0 ? CODE_FINDING : CODE_OK;
                 if (call->options.json) {
-                        json_auto_t *json = findings_json(&world, &findings);
+                        json_auto_t *json = findings_json(&machine, &findings);
 
                         code = json ? call_print_json(call, json, code) : call_out_of_memory(call);
                 } else
-                        show(&call->page, &world, &findings);
+                        show(&call->page, &machine, &findings);
         }
         findings_done(&findings);
-        world_done(&world);
+        machine_done(&machine);
         return code;
 }

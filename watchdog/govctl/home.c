@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "govctl/world.h"
+#include "govctl/machine.h"
 #include "io/cleanup.h"
 #include "io/json_stream.h"
 
@@ -96,7 +96,7 @@ static int read_apps(struct home *home, const char *text)
 }
 
 /* Everybody may read it when each directory down to it lets everybody pass. */
-static bool open_to_everybody(struct world *world, const char *path, mode_t mode)
+static bool open_to_everybody(struct machine *machine, const char *path, mode_t mode)
 {
         char above[HOME_PATH_MAX + 16];
         struct stat stat;
@@ -106,13 +106,13 @@ static bool open_to_everybody(struct world *world, const char *path, mode_t mode
         text_copy(above, sizeof above, path);
         for (char *slash; (slash = strrchr(above, '/')) && slash > above;) {
                 *slash = '\0';
-                if (world_stat(world, above, &stat) < 0 || !(stat.st_mode & S_IXOTH))
+                if (machine_stat(machine, above, &stat) < 0 || !(stat.st_mode & S_IXOTH))
                         return false;
         }
         return true;
 }
 
-static int read_saved(struct world *world, struct home *home)
+static int read_saved(struct machine *machine, struct home *home)
 {
         char path[HOME_PATH_MAX + 16];
         char *text = NULL;
@@ -120,11 +120,11 @@ static int read_saved(struct world *world, struct home *home)
         int r;
 
         snprintf(path, sizeof path, "%s/dump.pm2", home->path);
-        r = world_read(world, path, &text, &stat);
+        r = machine_read(machine, path, &text, &stat);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         home->saved_at = (usec_t) stat.st_mtim.tv_sec * USEC_PER_SEC;
-        home->everybody = open_to_everybody(world, path, stat.st_mode);
+        home->everybody = open_to_everybody(machine, path, stat.st_mode);
         r = read_apps(home, text);
         explicit_bzero(text, strlen(text)); /* it held each app's environment */
         free(text);
@@ -142,7 +142,7 @@ struct home *home_free(struct home *home)
 }
 DEFINE_CLEANUP_FUNC(struct home *, home_free);
 
-int home_read(struct world *world, const char *path, const char *user, struct home **ret)
+int home_read(struct machine *machine, const char *path, const char *user, struct home **ret)
 {
         _cleanup_(home_freep) struct home *home = calloc(1, sizeof *home);
         _cleanup_free_ char *pid = NULL;
@@ -152,7 +152,7 @@ int home_read(struct world *world, const char *path, const char *user, struct ho
 
         if (!home)
                 return -ENOMEM;
-        r = world_stat(world, path, &stat);
+        r = machine_stat(machine, path, &stat);
         if (r < 0)
                 return r;
         home->uid = stat.st_uid;
@@ -160,11 +160,11 @@ int home_read(struct world *world, const char *path, const char *user, struct ho
                 return -ENAMETOOLONG;
         text_copy_safe(home->user, sizeof home->user, user);
         snprintf(file, sizeof file, "%s/pm2.pid", path);
-        if (world_read(world, file, &pid, NULL) >= 0)
+        if (machine_read(machine, file, &pid, NULL) >= 0)
                 home->pid = (pid_t) strtol(pid, NULL, 10);
         snprintf(file, sizeof file, "%s/rpc.sock", path);
-        home->socket = world_has(world, file);
-        r = read_saved(world, home);
+        home->socket = machine_has(machine, file);
+        r = read_saved(machine, home);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(home);

@@ -11,7 +11,7 @@
 #define HOME_PATH_MAX 256
 #define HOME_NAME_MAX 128
 
-struct world;
+struct machine;
 
 enum app_number {
         APP_MAX_RESTARTS,
@@ -44,7 +44,7 @@ struct home {
 };
 
 /* -ENOENT when there is no such directory. `user` may be "" when it is not known yet. */
-int home_read(struct world *world, const char *path, const char *user, struct home **ret);
+int home_read(struct machine *machine, const char *path, const char *user, struct home **ret);
 struct home *home_free(struct home *home);
 
 /* "pm2:USER/NAME" */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "govctl/world.h"
+#include "govctl/machine.h"
 #include "io/cleanup.h"
 
 /* The way of systemd(1): earlier directories win. */
@@ -164,12 +164,12 @@ static int parse_line(struct parse *parse, char *raw)
         return r;
 }
 
-static int parse_file(struct world *world, struct unit *unit, const char *path)
+static int parse_file(struct machine *machine, struct unit *unit, const char *path)
 {
         struct parse parse = { .unit = unit, .file = path };
         _cleanup_free_ char *text = NULL;
         char *rest;
-        int r = world_read(world, path, &text, NULL);
+        int r = machine_read(machine, path, &text, NULL);
 
         if (r < 0)
                 return r;
@@ -185,7 +185,7 @@ static int parse_file(struct world *world, struct unit *unit, const char *path)
 #define DROP_INS_MAX 64
 
 struct drop_ins {
-        struct world *world;
+        struct machine *machine;
         const char *directory; /* being looked through */
         char *paths[DROP_INS_MAX];
         size_t n;
@@ -222,7 +222,7 @@ static int find_drop_ins(struct drop_ins *found, const char *unit)
 
                 snprintf(path, sizeof path, "%s/%s.d", directories[d], unit);
                 found->directory = path;
-                r = world_each(found->world, path, consider_drop_in, found);
+                r = machine_each(found->machine, path, consider_drop_in, found);
                 if (r == -ENOMEM)
                         return r;
         }
@@ -255,14 +255,14 @@ static int compare_base_names(const void *a, const void *b)
         return strcmp(base_name(*(char *const *) a), base_name(*(char *const *) b));
 }
 
-static int apply_drop_ins(struct world *world, struct unit *unit)
+static int apply_drop_ins(struct machine *machine, struct unit *unit)
 {
-        struct drop_ins found = { .world = world };
+        struct drop_ins found = { .machine = machine };
         int r = find_all_drop_ins(&found, unit->name);
 
         qsort(found.paths, found.n, sizeof found.paths[0], compare_base_names);
         for (size_t i = 0; i < found.n; i++) {
-                if (r >= 0 && parse_file(world, unit, found.paths[i]) == -ENOMEM)
+                if (r >= 0 && parse_file(machine, unit, found.paths[i]) == -ENOMEM)
                         r = -ENOMEM;
                 free(found.paths[i]);
         }
@@ -285,21 +285,21 @@ struct unit *unit_free(struct unit *unit)
 }
 DEFINE_CLEANUP_FUNC(struct unit *, unit_free);
 
-static int find_fragment(struct world *world, const char *name, char path[PATH_MAX])
+static int find_fragment(struct machine *machine, const char *name, char path[PATH_MAX])
 {
         char target[PATH_MAX];
 
         for (size_t d = 0; d < DIRECTORIES_N; d++) {
                 snprintf(path, PATH_MAX, "%s/%s", directories[d], name);
-                if (world_link(world, path, target, sizeof target) == 0 && strcmp(target, "/dev/null") == 0)
+                if (machine_link(machine, path, target, sizeof target) == 0 && strcmp(target, "/dev/null") == 0)
                         return -ENOENT;
-                if (world_has(world, path))
+                if (machine_has(machine, path))
                         return 0;
         }
         return -ENOENT;
 }
 
-int unit_read(struct world *world, const char *name, struct unit **ret)
+int unit_read(struct machine *machine, const char *name, struct unit **ret)
 {
         _cleanup_(unit_freep) struct unit *unit = calloc(1, sizeof *unit);
         char path[PATH_MAX];
@@ -309,17 +309,17 @@ int unit_read(struct world *world, const char *name, struct unit **ret)
                 return -ENOMEM;
         if (strlen(name) > NAME_MAX || strchr(name, '/'))
                 return -ENOENT;
-        r = find_fragment(world, name, path);
+        r = find_fragment(machine, name, path);
         if (r < 0)
                 return r;
         unit->name = strdup(name);
         unit->path = strdup(path);
         if (!unit->name || !unit->path)
                 return -ENOMEM;
-        r = parse_file(world, unit, path);
+        r = parse_file(machine, unit, path);
         if (r < 0)
                 return r;
-        r = apply_drop_ins(world, unit);
+        r = apply_drop_ins(machine, unit);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(unit);

@@ -5,7 +5,7 @@
 
 #include "base/usec.h"
 
-struct world;
+struct machine;
 
 /* Only these settings are kept: Environment= may hold secrets. */
 enum unit_key {
@@ -43,7 +43,7 @@ struct unit {
 };
 
 /* -ENOENT when there is no such file, or it is masked. */
-int unit_read(struct world *world, const char *name, struct unit **ret);
+int unit_read(struct machine *machine, const char *name, struct unit **ret);
 struct unit *unit_free(struct unit *unit);
 
 /* The value in force, or NULL. Of a list: its last item; unit_next() walks them all, from NULL on. */

@@ -18,7 +18,7 @@ struct god {
         char unit[PROC_UNIT_MAX];  /* by its cgroup, "" for none */
 };
 
-struct world {
+struct machine {
         int root; /* every path is resolved inside of it */
         bool here; /* it is the running machine: the kernel can be asked too */
         struct proc proc;
@@ -38,25 +38,25 @@ struct world {
 
 /* Reads all there is. `status` and `policy` are loans, NULL when there is none. A negative errno when even the root cannot be
  * opened. */
-int world_read_all(struct world *world, const char *root, const json_t *status, const struct policy *policy);
-void world_done(struct world *world);
+int machine_read_all(struct machine *machine, const char *root, const json_t *status, const struct policy *policy);
+void machine_done(struct machine *machine);
 
 /* A file as text, at most a MiB; -EFBIG for more. What we may not read is noted. `ret_stat` may be NULL. */
-int world_read(struct world *world, const char *path, char **ret, struct stat *ret_stat);
-int world_stat(struct world *world, const char *path, struct stat *ret);
-bool world_has(struct world *world, const char *path);
+int machine_read(struct machine *machine, const char *path, char **ret, struct stat *ret_stat);
+int machine_stat(struct machine *machine, const char *path, struct stat *ret);
+bool machine_has(struct machine *machine, const char *path);
 
 /* Calls `each` for the names in a directory, sorted; a directory that is not there has none. */
-int world_each(struct world *world, const char *path, int (*each)(void *self, const char *name), void *self);
+int machine_each(struct machine *machine, const char *path, int (*each)(void *self, const char *name), void *self);
 
 /* Where a symbolic link points, or -EINVAL when it is none. */
-int world_link(struct world *world, const char *path, char *to, size_t size);
+int machine_link(struct machine *machine, const char *path, char *to, size_t size);
 
 /* The unit, read on demand; NULL when there is no such file. A loan. */
-const struct unit *world_unit(struct world *world, const char *name);
+const struct unit *machine_unit(struct machine *machine, const char *name);
 
 /* Whether the process exists; of this machine, or in the copy's proc/. */
-bool world_process(const struct world *world, pid_t pid);
+bool machine_process(const struct machine *machine, pid_t pid);
 
 /* The agent of that id in the daemon's status, or NULL. */
-const json_t *world_agent(const struct world *world, const char *id);
+const json_t *machine_agent(const struct machine *machine, const char *id);

@@ -1,4 +1,4 @@
-#include "govctl/world.h"
+#include "govctl/machine.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,38 +18,38 @@
 
 /* ---- files ---- */
 
-static void note_unseen(struct world *world, const char *path)
+static void note_unseen(struct machine *machine, const char *path)
 {
         char **list;
 
-        for (size_t i = 0; i < world->unseen_n; i++)
-                if (strcmp(world->unseen[i], path) == 0)
+        for (size_t i = 0; i < machine->unseen_n; i++)
+                if (strcmp(machine->unseen[i], path) == 0)
                         return;
-        list = reallocarray(world->unseen, world->unseen_n + 1, sizeof *list);
+        list = reallocarray(machine->unseen, machine->unseen_n + 1, sizeof *list);
         if (!list)
                 return;
-        world->unseen = list;
-        list[world->unseen_n] = strdup(path);
-        if (list[world->unseen_n])
-                world->unseen_n++;
+        machine->unseen = list;
+        list[machine->unseen_n] = strdup(path);
+        if (list[machine->unseen_n])
+                machine->unseen_n++;
 }
 
 /* Links of a copy must not lead out of it: the kernel resolves them inside. */
-static int world_open(struct world *world, const char *path, int flags)
+static int machine_open(struct machine *machine, const char *path, int flags)
 {
         struct open_how how = { .flags = (unsigned) (flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT };
-        long fd = syscall(SYS_openat2, world->root, path, &how, sizeof how);
+        long fd = syscall(SYS_openat2, machine->root, path, &how, sizeof how);
         int error = fd < 0 ? errno : 0;
 
         if (error == EACCES || error == EPERM)
-                note_unseen(world, path);
+                note_unseen(machine, path);
         return fd < 0 ? -error : (int) fd;
 }
 
-int world_read(struct world *world, const char *path, char **ret, struct stat *ret_stat)
+int machine_read(struct machine *machine, const char *path, char **ret, struct stat *ret_stat)
 {
         /* a FIFO or a terminal must not keep the doctor waiting */
-        _cleanup_close_ int fd = world_open(world, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        _cleanup_close_ int fd = machine_open(machine, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         _cleanup_free_ char *text = NULL;
         struct stat stat;
         size_t have = 0;
@@ -80,25 +80,25 @@ int world_read(struct world *world, const char *path, char **ret, struct stat *r
         return 0;
 }
 
-int world_stat(struct world *world, const char *path, struct stat *ret)
+int machine_stat(struct machine *machine, const char *path, struct stat *ret)
 {
-        _cleanup_close_ int fd = world_open(world, path, O_PATH);
+        _cleanup_close_ int fd = machine_open(machine, path, O_PATH);
 
         if (fd < 0)
                 return fd;
         return fstat(fd, ret) < 0 ? -errno : 0;
 }
 
-bool world_has(struct world *world, const char *path)
+bool machine_has(struct machine *machine, const char *path)
 {
         struct stat stat;
 
-        return world_stat(world, path, &stat) == 0;
+        return machine_stat(machine, path, &stat) == 0;
 }
 
-int world_link(struct world *world, const char *path, char *to, size_t size)
+int machine_link(struct machine *machine, const char *path, char *to, size_t size)
 {
-        _cleanup_close_ int fd = world_open(world, path, O_PATH | O_NOFOLLOW);
+        _cleanup_close_ int fd = machine_open(machine, path, O_PATH | O_NOFOLLOW);
         ssize_t n;
 
         if (fd < 0)
@@ -115,9 +115,9 @@ static int not_dots(const struct dirent *entry)
         return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
-int world_each(struct world *world, const char *path, int (*each)(void *self, const char *name), void *self)
+int machine_each(struct machine *machine, const char *path, int (*each)(void *self, const char *name), void *self)
 {
-        _cleanup_close_ int fd = world_open(world, path, O_RDONLY | O_DIRECTORY);
+        _cleanup_close_ int fd = machine_open(machine, path, O_RDONLY | O_DIRECTORY);
         struct dirent **names = NULL;
         int n, r = 0;
 
@@ -135,39 +135,39 @@ int world_each(struct world *world, const char *path, int (*each)(void *self, co
 
 /* ---- units ---- */
 
-static int add_unit(struct world *world, const char *name)
+static int add_unit(struct machine *machine, const char *name)
 {
         struct unit **list, *unit = NULL;
         int r;
 
-        for (size_t i = 0; i < world->units_n; i++)
-                if (strcmp(world->units[i]->name, name) == 0)
+        for (size_t i = 0; i < machine->units_n; i++)
+                if (strcmp(machine->units[i]->name, name) == 0)
                         return 0;
-        r = unit_read(world, name, &unit);
+        r = unit_read(machine, name, &unit);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        list = reallocarray(world->units, world->units_n + 1, sizeof *list);
+        list = reallocarray(machine->units, machine->units_n + 1, sizeof *list);
         if (!list) {
                 unit_free(unit);
                 return -ENOMEM;
         }
-        world->units = list;
-        list[world->units_n++] = unit;
+        machine->units = list;
+        list[machine->units_n++] = unit;
         return 0;
 }
 
-const struct unit *world_unit(struct world *world, const char *name)
+const struct unit *machine_unit(struct machine *machine, const char *name)
 {
-        if (add_unit(world, name) < 0)
+        if (add_unit(machine, name) < 0)
                 return NULL;
-        for (size_t i = 0; i < world->units_n; i++)
-                if (strcmp(world->units[i]->name, name) == 0)
-                        return world->units[i];
+        for (size_t i = 0; i < machine->units_n; i++)
+                if (strcmp(machine->units[i]->name, name) == 0)
+                        return machine->units[i];
         return NULL;
 }
 
 struct search {
-        struct world *world;
+        struct machine *machine;
         const char *directory;
 };
 
@@ -180,64 +180,64 @@ static int consider_unit(void *self, const char *name)
         if (!text_ends(name, ".service"))
                 return 0;
         snprintf(path, sizeof path, "%s/%s", search->directory, name);
-        if (world_link(search->world, path, target, sizeof target) == 0 &&
+        if (machine_link(search->machine, path, target, sizeof target) == 0 &&
             (strstr(target, "systemd/system/") || strcmp(target, "/dev/null") == 0))
                 return 0;
-        return add_unit(search->world, name);
+        return add_unit(search->machine, name);
 }
 
 /* Units that somebody wrote on this machine; what packages bring in /usr/lib is theirs to mend. */
-static int read_units(struct world *world)
+static int read_units(struct machine *machine)
 {
         static const char *const own[] = { "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system" };
         size_t i;
         const json_t *agent;
 
         for (size_t d = 0; d < sizeof own / sizeof own[0]; d++) {
-                struct search search = { .world = world, .directory = own[d] };
-                int r = world_each(world, own[d], consider_unit, &search);
+                struct search search = { .machine = machine, .directory = own[d] };
+                int r = machine_each(machine, own[d], consider_unit, &search);
 
                 if (r == -ENOMEM)
                         return r;
         }
-        json_array_foreach ((json_t *) field(world->status, "agents"), i, agent) {
+        json_array_foreach ((json_t *) field(machine->status, "agents"), i, agent) {
                 const char *id = field_text(agent, "id");
 
                 if (text_starts(id, "systemd:") && !strchr(id, '/'))
-                        (void) add_unit(world, id + strlen("systemd:"));
+                        (void) add_unit(machine, id + strlen("systemd:"));
         }
         return 0;
 }
 
 /* ---- PM2 ---- */
 
-static struct home *find_home(const struct world *world, const char *path)
+static struct home *find_home(const struct machine *machine, const char *path)
 {
-        for (size_t i = 0; i < world->homes_n; i++)
-                if (strcmp(world->homes[i]->path, path) == 0)
-                        return world->homes[i];
+        for (size_t i = 0; i < machine->homes_n; i++)
+                if (strcmp(machine->homes[i]->path, path) == 0)
+                        return machine->homes[i];
         return NULL;
 }
 
-static int add_home(struct world *world, const char *path, const char *user)
+static int add_home(struct machine *machine, const char *path, const char *user)
 {
         struct home **list, *home = NULL;
         char safe[HOME_PATH_MAX];
         int r;
 
         /* a process chooses its PM2_HOME: one that cannot be shown as it is is not looked at */
-        if (path[0] != '/' || find_home(world, path) || !text_copy_safe(safe, sizeof safe, path) || strcmp(safe, path) != 0)
+        if (path[0] != '/' || find_home(machine, path) || !text_copy_safe(safe, sizeof safe, path) || strcmp(safe, path) != 0)
                 return 0;
-        r = home_read(world, path, user, &home);
+        r = home_read(machine, path, user, &home);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
-        list = reallocarray(world->homes, world->homes_n + 1, sizeof *list);
+        list = reallocarray(machine->homes, machine->homes_n + 1, sizeof *list);
         if (!list) {
                 home_free(home);
                 return -ENOMEM;
         }
-        world->homes = list;
-        list[world->homes_n++] = home;
+        machine->homes = list;
+        list[machine->homes_n++] = home;
         return 0;
 }
 
@@ -257,49 +257,49 @@ static bool account_parse(char *line, struct account *ret)
         return n >= 6 && fields[5][0] == '/' && strcmp(fields[5], "/") != 0;
 }
 
-static int add_home_of_user(struct world *world, const struct account *account)
+static int add_home_of_user(struct machine *machine, const struct account *account)
 {
         char path[HOME_PATH_MAX];
 
         if (snprintf(path, sizeof path, "%s/.pm2", account->home) >= (int) sizeof path)
                 return 0;
-        return add_home(world, path, account->name);
+        return add_home(machine, path, account->name);
 }
 
 /* A home that is not where its owner's would be still has an owner with a name. */
-static int name_owner(struct world *world, const struct account *account)
+static int name_owner(struct machine *machine, const struct account *account)
 {
-        for (size_t i = 0; i < world->homes_n; i++)
-                if (world->homes[i]->user[0] == '\0' && world->homes[i]->uid == (uid_t) strtoul(account->uid, NULL, 10))
-                        text_copy_safe(world->homes[i]->user, sizeof world->homes[i]->user, account->name);
+        for (size_t i = 0; i < machine->homes_n; i++)
+                if (machine->homes[i]->user[0] == '\0' && machine->homes[i]->uid == (uid_t) strtoul(account->uid, NULL, 10))
+                        text_copy_safe(machine->homes[i]->user, sizeof machine->homes[i]->user, account->name);
         return 0;
 }
 
-static int each_account(struct world *world, int (*each)(struct world *world, const struct account *account))
+static int each_account(struct machine *machine, int (*each)(struct machine *machine, const struct account *account))
 {
         _cleanup_free_ char *text = NULL;
         char *rest;
-        int r = world_read(world, "/etc/passwd", &text, NULL);
+        int r = machine_read(machine, "/etc/passwd", &text, NULL);
 
         rest = text;
         for (char *line; r >= 0 && rest && (line = strsep(&rest, "\n"));) {
                 struct account account;
 
                 if (account_parse(line, &account))
-                        r = each(world, &account);
+                        r = each(machine, &account);
         }
         return r == -ENOMEM ? r : 0;
 }
 
-static int read_homes(struct world *world)
+static int read_homes(struct machine *machine)
 {
-        int r = each_account(world, add_home_of_user);
+        int r = each_account(machine, add_home_of_user);
 
-        for (size_t i = 0; r >= 0 && i < world->gods_n; i++)
-                r = add_home(world, world->gods[i].home, "");
-        for (unsigned i = 0; r >= 0 && world->policy && i < world->policy->daemon.pm2_homes_n; i++)
-                r = add_home(world, world->policy->daemon.pm2_homes[i], "");
-        return r < 0 ? r : each_account(world, name_owner);
+        for (size_t i = 0; r >= 0 && i < machine->gods_n; i++)
+                r = add_home(machine, machine->gods[i].home, "");
+        for (unsigned i = 0; r >= 0 && machine->policy && i < machine->policy->daemon.pm2_homes_n; i++)
+                r = add_home(machine, machine->policy->daemon.pm2_homes[i], "");
+        return r < 0 ? r : each_account(machine, name_owner);
 }
 
 /* The title is "PM2 v7.0.4: God Daemon (/root/.pm2)", cut where the first command line was shorter. */
@@ -337,82 +337,82 @@ static void home_of_god(const struct proc *proc, pid_t pid, char home[HOME_PATH_
 
 static int consider_god(void *self, pid_t pid)
 {
-        struct world *world = self;
+        struct machine *machine = self;
         struct proc_stat stat;
         struct god god = { .pid = pid }, *list;
         char path[64], status[4096];
         uint64_t uid = 0;
         ssize_t n;
 
-        if (proc_stat(&world->proc, pid, &stat) < 0 || !text_starts(stat.comm, "PM2 v"))
+        if (proc_stat(&machine->proc, pid, &stat) < 0 || !text_starts(stat.comm, "PM2 v"))
                 return 0;
         snprintf(path, sizeof path, "%d/status", (int) pid);
-        n = proc_read(&world->proc, path, status, sizeof status);
+        n = proc_read(&machine->proc, path, status, sizeof status);
         if (n > 0 && proc_parse_number(status, (size_t) n, "Uid", &uid) == 0)
                 god.uid = (uid_t) uid;
-        if (proc_unit(&world->proc, pid, god.unit) < 0)
+        if (proc_unit(&machine->proc, pid, god.unit) < 0)
                 god.unit[0] = '\0';
-        home_of_god(&world->proc, pid, god.home);
-        list = reallocarray(world->gods, world->gods_n + 1, sizeof *list);
+        home_of_god(&machine->proc, pid, god.home);
+        list = reallocarray(machine->gods, machine->gods_n + 1, sizeof *list);
         if (!list)
                 return -ENOMEM;
-        world->gods = list;
-        list[world->gods_n++] = god;
+        machine->gods = list;
+        list[machine->gods_n++] = god;
         return 0;
 }
 
 /* ---- all of it ---- */
 
-int world_read_all(struct world *world, const char *root, const json_t *status, const struct policy *policy)
+int machine_read_all(struct machine *machine, const char *root, const json_t *status, const struct policy *policy)
 {
         char proc[4096];
         int r;
 
-        *world = (struct world){
+        *machine = (struct machine){
                 .status = status, .policy = policy, .here = strcmp(root, "/") == 0, .state = "/var/lib/governor", .proc = { -EBADF },
         };
-        world->root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (world->root < 0)
+        machine->root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (machine->root < 0)
                 return -errno;
-        snprintf(proc, sizeof proc, "%s/proc", world->here ? "" : root);
-        r = proc_open(&world->proc, proc);
+        snprintf(proc, sizeof proc, "%s/proc", machine->here ? "" : root);
+        r = proc_open(&machine->proc, proc);
         if (r >= 0)
-                r = proc_each(&world->proc, consider_god, world);
+                r = proc_each(&machine->proc, consider_god, machine);
         if (r == -ENOMEM)
                 return r;
-        r = read_units(world);
-        return r < 0 ? r : read_homes(world);
+        r = read_units(machine);
+        return r < 0 ? r : read_homes(machine);
 }
 
-void world_done(struct world *world)
+void machine_done(struct machine *machine)
 {
-        for (size_t i = 0; i < world->units_n; i++)
-                unit_free(world->units[i]);
-        for (size_t i = 0; i < world->homes_n; i++)
-                home_free(world->homes[i]);
-        for (size_t i = 0; i < world->unseen_n; i++)
-                free(world->unseen[i]);
-        free(world->units);
-        free(world->homes);
-        free(world->gods);
-        free(world->unseen);
-        proc_done(&world->proc);
-        close_fd(world->root);
+        for (size_t i = 0; i < machine->units_n; i++)
+                unit_free(machine->units[i]);
+        for (size_t i = 0; i < machine->homes_n; i++)
+                home_free(machine->homes[i]);
+        for (size_t i = 0; i < machine->unseen_n; i++)
+                free(machine->unseen[i]);
+        free(machine->units);
+        free(machine->homes);
+        free(machine->gods);
+        free(machine->unseen);
+        proc_done(&machine->proc);
+        close_fd(machine->root);
 }
 
-bool world_process(const struct world *world, pid_t pid)
+bool machine_process(const struct machine *machine, pid_t pid)
 {
         struct proc_stat stat;
 
-        return pid > 0 && proc_stat(&world->proc, pid, &stat) == 0 && stat.state != 'Z';
+        return pid > 0 && proc_stat(&machine->proc, pid, &stat) == 0 && stat.state != 'Z';
 }
 
-const json_t *world_agent(const struct world *world, const char *id)
+const json_t *machine_agent(const struct machine *machine, const char *id)
 {
         size_t i;
         const json_t *agent;
 
-        json_array_foreach ((json_t *) field(world->status, "agents"), i, agent)
+        json_array_foreach ((json_t *) field(machine->status, "agents"), i, agent)
                 if (strcmp(field_text(agent, "id"), id) == 0)
                         return agent;
         return NULL;
