@@ -1,0 +1,159 @@
+/* What Governor itself cannot do here, and why. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fact.h"
+#include "base/text.h"
+#include "govctl/check.h"
+#include "govctl/field.h"
+#include "io/cleanup.h"
+
+void look_daemon(struct machine *machine, struct findings *findings)
+{
+        struct finding *finding;
+        bool installed;
+
+        if (!machine->here || machine->status || machine->daemon_denied)
+                return;
+        installed = machine_has(machine, "/etc/systemd/system/governor.service") ||
+                    machine_has(machine, "/usr/local/lib/systemd/system/governor.service") ||
+                    machine_has(machine, "/usr/lib/systemd/system/governor.service");
+        finding = finding_new(findings, "governor", "the daemon does not answer");
+        finding_why(finding, "Nobody watches the agents of this machine now. %s",
+                    installed ? "governor.service is installed." : "governor.service is not installed.");
+        finding_fix(finding, installed ? "systemctl enable --now governor.service" :
+                                         "# in Governor's source: make install && systemctl enable --now governor.service");
+}
+
+void look_systemd(struct machine *machine, struct findings *findings)
+{
+        struct finding *finding;
+
+        if (machine_has(machine, "/run/systemd/system") || !machine->here)
+                return;
+        finding = finding_new(findings, "governor", "systemd does not run here");
+        finding_why(finding, "Services can be neither watched nor restarted; PM2 apps can. This is usual in a container.");
+        finding_fix(finding, "# run Governor on the host, or boot the container with systemd as its first process");
+}
+
+void look_pidfd(struct machine *machine, struct findings *findings)
+{
+        struct finding *finding;
+        long fd;
+
+        if (!machine->here)
+                return;
+        fd = syscall(SYS_pidfd_open, getpid(), 0);
+        if (fd >= 0) {
+                close((int) fd);
+                return;
+        }
+        finding = finding_new(findings, "governor", "deaths cannot be seen at once");
+        finding_why(finding,
+                    "pidfd_open() fails (%s): a death is known only when systemd or PM2 tells of it, and nothing proves that a pid "
+                    "is still the same process.",
+                    strerror(errno));
+        finding_fix(finding, "# Linux 5.3 or later is needed, and a container runtime that lets pidfd_open through");
+}
+
+void look_pressure(struct machine *machine, struct findings *findings)
+{
+        struct finding *finding;
+
+        if (!machine->here || machine_has(machine, "/proc/pressure/memory"))
+                return;
+        finding = finding_new(findings, "governor", "memory pressure cannot be seen");
+        finding_why(finding, "The kernel keeps no pressure figures (/proc/pressure): only free memory is known.");
+        finding_fix(finding, "# add psi=1 to the kernel's command line, then reboot. Debian and Ubuntu with GRUB:\n"
+                             "sed -i 's/^GRUB_CMDLINE_LINUX=\"/&psi=1 /' /etc/default/grub && update-grub");
+}
+
+/* Only where some unit counts on it. */
+void look_memory_controller(struct machine *machine, struct findings *findings)
+{
+        _cleanup_free_ char *controllers = NULL;
+        const struct setting *limit = NULL;
+        struct finding *finding;
+
+        for (size_t i = 0; i < machine->units_n && !limit; i++)
+                limit = unit_get(machine->units[i], UNIT_MEMORY_MAX);
+        if (!limit || machine_read(machine, "/sys/fs/cgroup/cgroup.controllers", &controllers, NULL) < 0)
+                return;
+        if (strstr(controllers, "memory"))
+                return;
+        finding = finding_new(findings, "governor", "memory limits of units do nothing");
+        finding_at(finding, limit);
+        finding_why(finding, "MemoryMax= is set, and the kernel has no memory controller in the cgroup v2 tree.");
+        finding_fix(finding, "# add to the kernel's command line, then reboot:\n"
+                             "#   cgroup_enable=memory systemd.unified_cgroup_hierarchy=1");
+}
+
+void look_state(struct machine *machine, struct findings *findings)
+{
+        char word[SHELL_WORD_MAX];
+        struct finding *finding;
+        struct stat stat;
+
+        if (machine_stat(machine, machine->state, &stat) < 0 || (stat.st_mode & 077) == 0)
+                return;
+        finding = finding_new(findings, "governor", "its state directory is open to others");
+        finding_why(finding, "%s has mode %04o; the audit log and its keys belong to root alone.", machine->state,
+                    stat.st_mode & 07777);
+        finding_fix(finding, "chmod 0700 %s", shell_word(machine->state, word));
+}
+
+void look_group(struct machine *machine, struct findings *findings)
+{
+        _cleanup_free_ char *groups = NULL;
+        struct finding *finding;
+
+        if (!machine_has(machine, machine->state) || machine_read(machine, "/etc/group", &groups, NULL) < 0)
+                return;
+        if (text_starts(groups, "governor:") || strstr(groups, "\ngovernor:"))
+                return;
+        finding = finding_new(findings, "governor", "nobody but root may ask the daemon");
+        finding_why(finding, "There is no group governor; its members may look without being root.");
+        finding_fix(finding, "groupadd --system governor && systemctl restart governor.service\n"
+                             "# then for each who may look: usermod -aG governor USER");
+}
+
+void look_blind(struct machine *machine, struct findings *findings)
+{
+        size_t i;
+        const json_t *source;
+
+        json_array_foreach ((json_t *) field(machine->status, "sources"), i, source) {
+                const char *name = field_text(source, "name"), *home = strchr(name, '@');
+                char word[SHELL_WORD_MAX];
+                struct finding *finding;
+
+                if (source_state_from_name(field_text(source, "state")) != SOURCE_BLIND)
+                        continue;
+                finding = finding_new(findings, name, "Governor should see this and does not");
+                finding_why(finding, "%s.", field_text(source, "why"));
+                if (text_starts(name, "pm2:") && home)
+                        finding_fix(finding, "ls -l %s   # its sockets; then, as its owner and only while its daemon runs: pm2 ping",
+                                    shell_word(home + 1, word));
+                else
+                        finding_fix(finding, "journalctl -u governor.service -n 50");
+        }
+}
+
+void look_mode(struct machine *machine, struct findings *findings)
+{
+        struct finding *finding;
+
+        if (field_true(machine->status, "machine.safe_mode")) {
+                finding = finding_new(findings, "governor", "it is in safe mode");
+                finding_why(finding, "It observes and does nothing, after crashes or because somebody asked for it.");
+                finding_fix(finding, "journalctl -u governor.service -p warning -n 50\ngovctl safe-mode off");
+        }
+        if (field_true(machine->status, "machine.policy.bad")) {
+                finding = finding_new(findings, "governor", "its policy has errors and is not in force");
+                finding_why(finding, "Until it is right Governor observes what it discovers and acts on nothing.");
+                finding_fix(finding, "govctl policy check\ngovctl reload");
+        }
+}

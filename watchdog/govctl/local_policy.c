@@ -1,0 +1,28 @@
+#include "govctl/local_policy.h"
+
+#include <limits.h>
+#include <string.h>
+
+const char *local_config(const struct call *call)
+{
+        return call->options.config ? call->options.config : "/etc/governor/governor.yaml";
+}
+
+const char *local_policies(const struct call *call)
+{
+        return call->options.policies ? call->options.policies : "/etc/governor/policies.d";
+}
+
+struct policy *local_policy(struct call *call, const char *root)
+{
+        char config[PATH_MAX], policies[PATH_MAX];
+        struct policy_messages messages = { 0 };
+        struct policy *policy = NULL;
+        bool here = strcmp(root, "/") == 0;
+
+        snprintf(config, sizeof config, "%s%s", here ? "" : root, local_config(call));
+        snprintf(policies, sizeof policies, "%s%s", here ? "" : root, local_policies(call));
+        (void) policy_load(config, policies, &policy, &messages);
+        policy_messages_done(&messages);
+        return policy;
+}
