@@ -176,7 +176,10 @@ struct audit_item {
 /* 1 and the next record, 0 at the end, or a negative errno. */
 int audit_reader_next(struct audit_reader *reader, struct audit_item *ret);
 
-/* Number of records, and the origin, as stored: what verify proves, this merely says. */
+/* The notes of all checkpoints, oldest first; each on loan until the next call. A seek starts this over too. */
+int audit_reader_next_note(struct audit_reader *reader, struct audit_slice *ret);
+
+/* Number of records, all and sealed, as stored: what verify proves, this merely says. */
 int audit_reader_head(struct audit_reader *reader, uint64_t *ret_size, uint64_t *ret_sealed_size);
 
 /* The one-line anchor of the genesis, as `audit init` prints it on an existing log. */
@@ -236,14 +239,17 @@ struct audit_anchors *audit_anchors_free(struct audit_anchors *anchors);
 int audit_anchors_add(struct audit_anchors *anchors, const char *text, size_t length, unsigned *ret_line);
 size_t audit_anchors_count(const struct audit_anchors *anchors);
 
+/* What to verify is one of the first three; the rest may be zero. */
 struct audit_verify_options {
         const char *state_dir;               /* the live log: audit.db and keys/seal.key in it */
         const char *database;                /* or a copy of it ... */
-        const char *seal_key;                /* ... with its key file, or NULL: a detached copy */
+        const char *seal_key;                /* ... with its key file; NULL: a detached copy */
+        const char *jsonl;                   /* or an export: its records ... */
+        const char *checkpoints;             /* ... and its checkpoints; NULL: NO_SEAL */
+        const struct audit_anchors *anchors; /* to compare with; NO_ANCHOR when none is of this log */
+        bool require_anchor;                 /* NO_ANCHOR also when there are no anchors */
         uint64_t max_age_usec;               /* STALE when the last sealed record is older; 0: never */
         uint64_t now_usec;                   /* what ages are measured from; 0: CLOCK_REALTIME */
-        const struct audit_anchors *anchors; /* to compare with; NULL: none. NO_ANCHOR when none is of this log */
-        bool require_anchor;                 /* NO_ANCHOR also without `anchors` */
 };
 
 /* Checks everything in one pass in constant memory and goes on after each finding. Always fills in the report; a failure

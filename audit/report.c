@@ -75,6 +75,9 @@ void audit_report_add(struct audit_report *report, enum audit_code code, int64_t
         va_start(arguments, format);
         vsnprintf(finding->detail, sizeof(finding->detail), format, arguments);
         va_end(arguments);
+        for (char *at = finding->detail; *at; at++) /* some of it may be a stranger's, and ends up on a terminal */
+                if (*at < ' ' || *at > '~')
+                        *at = '?';
 }
 
 const char *audit_verdict_name(enum audit_verdict verdict)
