@@ -113,7 +113,10 @@ int audit_open(const char *state_dir, const struct audit_options *options, struc
 struct audit *audit_close(struct audit *audit);
 
 /* Adds a record to the pending group in memory; its seq is final. -EINVAL: it has no canonical form; -EMSGSIZE: larger
- * than AUDIT_BODY_MAX; -ENOBUFS: 4096 records wait already. */
+ * than AUDIT_BODY_MAX; -ENOBUFS: 8192 records wait for a commit.
+ *
+ * While commits fail, `details.late` is added, because the record will be written long after it was made, and 1024 may
+ * wait: what finds no room then is lost, and counted in an audit.gap record. */
 int audit_append(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq);
 
 enum { AUDIT_SEAL = 1 << 0 }; /* flags of audit_commit */
@@ -121,6 +124,7 @@ enum { AUDIT_SEAL = 1 << 0 }; /* flags of audit_commit */
 /* A non-negative result of audit_commit is a mask of these; 0 is the rule. */
 enum audit_committed {
         AUDIT_FOREIGN_WRITE = 1 << 0, /* someone else wrote to the file: recorded; alert and verify at once */
+        AUDIT_DISK_FULL = 1 << 2,     /* the ballast was given up for this: recorded; no more discretionary actions */
         AUDIT_KEY_FAULT = 1 << 1,     /* durable, but seal.key failed: there is no seal, or its key lingers */
 };
 
@@ -130,6 +134,9 @@ enum audit_committed {
 int audit_commit(struct audit *audit, unsigned flags);
 
 size_t audit_pending_count(const struct audit *audit);
+
+/* Commits fail, or succeed only thanks to the ballast: nothing discretionary should be begun. */
+bool audit_degraded(const struct audit *audit);
 
 /* When (CLOCK_BOOTTIME) a seal is due by the sealing rule: 10 s after the first unsealed record, at once from 256 of them,
  * an hour after the last seal. */
