@@ -79,7 +79,7 @@ struct audit_options {
         unsigned retention_days; /* fixed in a new log's genesis; 0: 400 */
         const char *reason;      /* stands in the audit.start record; NULL: "start" */
         struct audit_clock clock;
-        bool no_ballast; /* the 16 MiB kept for a full disk */
+        bool no_ballast; /* without the 16 MiB kept for a full disk */
 
         void (*step)(void *userdata, enum audit_step step); /* for tests */
         void *step_userdata;
@@ -96,7 +96,7 @@ struct audit_how {
         enum audit_start start;
         const char *finding; /* set aside: the code (KEY_AHEAD, KEY_MISSING, ROOT_MISMATCH ...), else NULL */
         char detail[160];    /* set aside: what was found */
-        char aside[1024];    /* set aside: the directory the old files are in, "" when there were none left */
+        char aside[1024];    /* set aside: the directory that the old files are in, else "" */
         bool adopted;        /* records after the last seal were taken over, these: */
         uint64_t adopted_from;
         uint64_t adopted_to;
@@ -104,8 +104,10 @@ struct audit_how {
 };
 
 /* Opens the log in `state_dir` for writing: creates it at the first start, continues it, or sets it aside and opens a new
- * one. An audit.start record, sealed, is durable on return. -EBUSY: another daemon holds the lock. Any other error left
- * the log as it was. `ret_how` may be NULL. */
+ * one. An audit.start record, sealed, is durable on return. -EBUSY: another daemon holds the lock. After any other
+ * error the call may be repeated. `ret_how` may be NULL.
+ *
+ * The writing process must not open audit.db by itself: closing any descriptor of it would drop SQLite's locks. */
 int audit_open(const char *state_dir, const struct audit_options *options, struct audit **ret,
                struct audit_how *ret_how);
 
@@ -124,8 +126,8 @@ enum { AUDIT_SEAL = 1 << 0 }; /* flags of audit_commit */
 /* A non-negative result of audit_commit is a mask of these; 0 is the rule. */
 enum audit_committed {
         AUDIT_FOREIGN_WRITE = 1 << 0, /* someone else wrote to the file: recorded; alert and verify at once */
-        AUDIT_DISK_FULL = 1 << 2,     /* the ballast was given up for this: recorded; no more discretionary actions */
         AUDIT_KEY_FAULT = 1 << 1,     /* durable, but seal.key failed: there is no seal, or its key lingers */
+        AUDIT_DISK_FULL = 1 << 2,     /* the ballast was given up for this: recorded; no more discretionary actions */
 };
 
 /* Makes the pending group durable in one transaction, sealed if asked to. A seal with nothing to seal does nothing; when
@@ -255,6 +257,7 @@ struct audit_verify_options {
         const char *checkpoints;             /* ... and its checkpoints; NULL: NO_SEAL */
         const struct audit_anchors *anchors; /* to compare with; NO_ANCHOR when none is of this log */
         bool require_anchor;                 /* NO_ANCHOR also when there are no anchors */
+        const struct audit_head *head;       /* what the running daemon answered just before; NULL: it was not asked */
         uint64_t max_age_usec;               /* STALE when the last sealed record is older; 0: never */
         uint64_t now_usec;                   /* what ages are measured from; 0: CLOCK_REALTIME */
 };

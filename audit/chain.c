@@ -342,7 +342,7 @@ static int write_group(struct audit *audit, bool seal)
                 audit->degraded_noted = true;
                 r = r ?: write_once(audit, seal);
         }
-        audit->failing = r == -ENOSPC || r == -EIO;
+        audit->failing = r < 0;
         return r;
 }
 

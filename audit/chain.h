@@ -55,7 +55,7 @@ struct audit {
 
         uint64_t sealed_at, unsealed_since, retry_at; /* CLOCK_BOOTTIME */
 
-        bool failing;       /* the last commit did, for want of space or by an error of the disk */
+        bool failing;       /* the last commit did */
         bool ballast_given; /* and is not back yet */
         bool degraded_noted;
         uint64_t lost; /* records that found no room among the pending while that lasted */

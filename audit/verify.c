@@ -190,6 +190,7 @@ static void check_log(struct verify *verify)
 
         walk->source = &verify->source;
         walk->anchors = verify->options->anchors;
+        walk->head = verify->options->head;
         r = audit_walk_run(walk);
         if (r < 0)
                 cannot_read(verify, r);

@@ -165,6 +165,26 @@ static int grow_tree(struct audit_walk *walk, const struct audit_hash *leaf)
         return r;
 }
 
+/* ---- the daemon's memory -------------------------------------------------------------------------------------- */
+
+static void compare_head(struct audit_walk *walk)
+{
+        const struct audit_hash root = audit_tree_root(&walk->tree);
+
+        if (memcmp(root.bytes, walk->head->root, sizeof(root.bytes)) != 0)
+                audit_report_add(walk->report, CODE_HEAD_MISMATCH, -1, -1,
+                                 "the running daemon has another root for the first %llu records",
+                                 (unsigned long long)walk->position);
+}
+
+static void end_head(struct audit_walk *walk)
+{
+        if (walk->head && walk->head->size > walk->position)
+                audit_report_add(walk->report, CODE_HEAD_MISMATCH, -1, -1,
+                                 "the running daemon has written %llu records, there are %llu",
+                                 (unsigned long long)walk->head->size, (unsigned long long)walk->position);
+}
+
 /* ---- anchors -------------------------------------------------------------------------------------------------- */
 
 static const struct audit_anchor *next_anchor(struct audit_walk *walk)
@@ -295,6 +315,8 @@ static int take_record(struct audit_walk *walk, const struct audit_item *item)
         r = r ?: grow_tree(walk, &walk->last);
         r = r ?: compare_checkpoints(walk);
         compare_anchors(walk);
+        if (walk->head && walk->head->size == walk->position && !walk->torn)
+                compare_head(walk);
         return r;
 }
 
@@ -379,7 +401,9 @@ int audit_walk_run(struct audit_walk *walk)
         r = next_checkpoint(walk);
         r = r ?: walk_records(walk);
         r = r ?: end_checkpoints(walk);
-        if (!walk->unread)
+        if (!walk->unread) {
                 end_anchors(walk);
+                end_head(walk);
+        }
         return r ?: count_subtrees(walk);
 }

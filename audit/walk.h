@@ -30,6 +30,7 @@ struct audit_walk {
         uint8_t seal_key[AUDIT_PUBLIC_KEY]; /* which must seal it */
         bool has_seal_key;
 
+        const struct audit_head *head;       /* what the running daemon says, asked before the walk; NULL: none does */
         const struct audit_anchors *anchors; /* NULL: none */
         size_t next_anchor;
         bool met_anchor; /* one of this log was compared, and fits */
