@@ -79,7 +79,7 @@ struct audit_options {
         unsigned retention_days; /* fixed in a new log's genesis; 0: 400 */
         const char *reason;      /* stands in the audit.start record; NULL: "start" */
         struct audit_clock clock;
-        bool no_ballast; /* the 16 MiB kept for a full disk */
+        bool no_ballast; /* without the 16 MiB kept for a full disk */
 
         void (*step)(void *userdata, enum audit_step step); /* for tests */
         void *step_userdata;
@@ -96,7 +96,7 @@ struct audit_how {
         enum audit_start start;
         const char *finding; /* set aside: the code (KEY_AHEAD, KEY_MISSING, ROOT_MISMATCH ...), else NULL */
         char detail[160];    /* set aside: what was found */
-        char aside[1024];    /* set aside: the directory the old files are in, "" when there were none left */
+        char aside[1024];    /* set aside: the directory that the old files are in, else "" */
         bool adopted;        /* records after the last seal were taken over, these: */
         uint64_t adopted_from;
         uint64_t adopted_to;
@@ -104,8 +104,10 @@ struct audit_how {
 };
 
 /* Opens the log in `state_dir` for writing: creates it at the first start, continues it, or sets it aside and opens a new
- * one. An audit.start record, sealed, is durable on return. -EBUSY: another daemon holds the lock. Any other error left
- * the log as it was. `ret_how` may be NULL. */
+ * one. An audit.start record, sealed, is durable on return. -EBUSY: another daemon holds the lock. After any other
+ * error the call may be repeated. `ret_how` may be NULL.
+ *
+ * The writing process must not open audit.db by itself: closing any descriptor of it would drop SQLite's locks. */
 int audit_open(const char *state_dir, const struct audit_options *options, struct audit **ret,
                struct audit_how *ret_how);
 
@@ -113,7 +115,10 @@ int audit_open(const char *state_dir, const struct audit_options *options, struc
 struct audit *audit_close(struct audit *audit);
 
 /* Adds a record to the pending group in memory; its seq is final. -EINVAL: it has no canonical form; -EMSGSIZE: larger
- * than AUDIT_BODY_MAX; -ENOBUFS: 4096 records wait already. */
+ * than AUDIT_BODY_MAX; -ENOBUFS: 8192 records wait for a commit.
+ *
+ * While commits fail, `details.late` is added, because the record will be written long after it was made, and 1024 may
+ * wait: what finds no room then is lost, and counted in an audit.gap record. */
 int audit_append(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq);
 
 enum { AUDIT_SEAL = 1 << 0 }; /* flags of audit_commit */
@@ -122,6 +127,7 @@ enum { AUDIT_SEAL = 1 << 0 }; /* flags of audit_commit */
 enum audit_committed {
         AUDIT_FOREIGN_WRITE = 1 << 0, /* someone else wrote to the file: recorded; alert and verify at once */
         AUDIT_KEY_FAULT = 1 << 1,     /* durable, but seal.key failed: there is no seal, or its key lingers */
+        AUDIT_DISK_FULL = 1 << 2,     /* the ballast was given up for this: recorded; no more discretionary actions */
 };
 
 /* Makes the pending group durable in one transaction, sealed if asked to. A seal with nothing to seal does nothing; when
@@ -130,6 +136,9 @@ enum audit_committed {
 int audit_commit(struct audit *audit, unsigned flags);
 
 size_t audit_pending_count(const struct audit *audit);
+
+/* Commits fail, or succeed only thanks to the ballast: nothing discretionary should be begun. */
+bool audit_degraded(const struct audit *audit);
 
 /* When (CLOCK_BOOTTIME) a seal is due by the sealing rule: 10 s after the first unsealed record, at once from 256 of them,
  * an hour after the last seal. */
@@ -176,7 +185,10 @@ struct audit_item {
 /* 1 and the next record, 0 at the end, or a negative errno. */
 int audit_reader_next(struct audit_reader *reader, struct audit_item *ret);
 
-/* Number of records, and the origin, as stored: what verify proves, this merely says. */
+/* The notes of all checkpoints, oldest first; each on loan until the next call. A seek starts this over too. */
+int audit_reader_next_note(struct audit_reader *reader, struct audit_slice *ret);
+
+/* Number of records, all and sealed, as stored: what verify proves, this merely says. */
 int audit_reader_head(struct audit_reader *reader, uint64_t *ret_size, uint64_t *ret_sealed_size);
 
 /* The one-line anchor of the genesis, as `audit init` prints it on an existing log. */
@@ -236,14 +248,18 @@ struct audit_anchors *audit_anchors_free(struct audit_anchors *anchors);
 int audit_anchors_add(struct audit_anchors *anchors, const char *text, size_t length, unsigned *ret_line);
 size_t audit_anchors_count(const struct audit_anchors *anchors);
 
+/* What to verify is one of the first three; the rest may be zero. */
 struct audit_verify_options {
         const char *state_dir;               /* the live log: audit.db and keys/seal.key in it */
         const char *database;                /* or a copy of it ... */
-        const char *seal_key;                /* ... with its key file, or NULL: a detached copy */
+        const char *seal_key;                /* ... with its key file; NULL: a detached copy */
+        const char *jsonl;                   /* or an export: its records ... */
+        const char *checkpoints;             /* ... and its checkpoints; NULL: NO_SEAL */
+        const struct audit_anchors *anchors; /* to compare with; NO_ANCHOR when none is of this log */
+        bool require_anchor;                 /* NO_ANCHOR also when there are no anchors */
+        const struct audit_head *head;       /* what the running daemon answered just before; NULL: it was not asked */
         uint64_t max_age_usec;               /* STALE when the last sealed record is older; 0: never */
         uint64_t now_usec;                   /* what ages are measured from; 0: CLOCK_REALTIME */
-        const struct audit_anchors *anchors; /* to compare with; NULL: none. NO_ANCHOR when none is of this log */
-        bool require_anchor;                 /* NO_ANCHOR also without `anchors` */
 };
 
 /* Checks everything in one pass in constant memory and goes on after each finding. Always fills in the report; a failure

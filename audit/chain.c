@@ -12,7 +12,8 @@ enum {
         SEAL_AFTER_SEC = 10,
         SEAL_RECORDS = 256,
         HEARTBEAT_SEC = 3600,
-        PENDING_MAX = 4096,
+        PENDING_MAX = 8192,         /* one turn of the loop, with every agent of a large machine in it */
+        PENDING_MAX_FAILING = 1024, /* until the disk is well again */
 };
 
 void audit_step_done(const struct audit *audit, enum audit_step step)
@@ -125,9 +126,11 @@ int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint6
         return 0;
 }
 
-static int append_remark(struct audit *audit, const char *action)
+static int append_remark(struct audit *audit, const char *action, const json_t *details)
 {
-        const struct audit_entry entry = { .action = action, .subject = "audit", .outcome = AUDIT_INFO };
+        const struct audit_entry entry = {
+                .action = action, .subject = "audit", .outcome = AUDIT_INFO, .details = details
+        };
 
         return audit_append_own(audit, &entry, NULL);
 }
@@ -135,7 +138,8 @@ static int append_remark(struct audit *audit, const char *action)
 /* What verify and the start rules read a meaning into is written by the chain alone. */
 static bool is_reserved(const char *action)
 {
-        static const char *const own[] = { "audit.genesis", "audit.start", "audit.foreign_write", "audit.heartbeat" };
+        static const char *const own[] = { "audit.genesis",   "audit.start",    "audit.foreign_write",
+                                           "audit.heartbeat", "audit.degraded", "audit.gap" };
 
         for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
                 if (strcmp(own[i], action) == 0)
@@ -143,13 +147,34 @@ static bool is_reserved(const char *action)
         return false;
 }
 
+/* A record that could not be written when it was made says so. */
+static int append_late(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq)
+{
+        _cleanup_(drop_json) json_t *details = entry->details ? json_copy((json_t *)entry->details) : json_object();
+        struct audit_entry late = *entry;
+
+        if (!details)
+                return -ENOMEM;
+        if (json_object_set_new(details, "late", json_true()) < 0)
+                return -EINVAL; /* no object: what audit_append_own would say too */
+        late.details = details;
+        return audit_append_own(audit, &late, ret_seq);
+}
+
 int audit_append(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq)
 {
         if (!entry->action || is_reserved(entry->action))
                 return -EINVAL;
-        if (audit->pending.n >= PENDING_MAX)
+        if (audit->pending.n >= (audit->failing ? PENDING_MAX_FAILING : PENDING_MAX)) {
+                audit->lost += audit->failing; /* else the caller commits and comes again */
                 return -ENOBUFS;
-        return audit_append_own(audit, entry, ret_seq);
+        }
+        return audit->failing ? append_late(audit, entry, ret_seq) : audit_append_own(audit, entry, ret_seq);
+}
+
+bool audit_degraded(const struct audit *audit)
+{
+        return audit->failing || audit->ballast_given;
 }
 
 size_t audit_pending_count(const struct audit *audit)
@@ -260,7 +285,7 @@ static int look_for_strangers(struct audit *audit)
         if ((uint64_t)next_seq != audit->tree.size || (uint64_t)next_epoch != audit->epoch)
                 return -EUCLEAN;
 
-        r = append_remark(audit, "audit.foreign_write");
+        r = append_remark(audit, "audit.foreign_write", NULL);
         if (r < 0)
                 return r;
         audit->data_version_seen = now;
@@ -268,7 +293,7 @@ static int look_for_strangers(struct audit *audit)
         return 0;
 }
 
-static int write_group(struct audit *audit, bool seal)
+static int write_once(struct audit *audit, bool seal)
 {
         struct audit_tree tree = audit->tree; /* so that a failure leaves ours as it is */
         char note[AUDIT_NOTE_MAX];
@@ -294,6 +319,31 @@ static int write_group(struct audit *audit, bool seal)
         if (seal)
                 strcpy(audit->note, note);
         return 0;
+}
+
+/* What found no room is counted after what did. */
+static int append_gap(struct audit *audit)
+{
+        _cleanup_(drop_json) json_t *details = json_pack("{s:I}", "lost", (json_int_t)audit->lost);
+        const int r = details ? append_remark(audit, "audit.gap", details) : -ENOMEM;
+
+        if (r == 0)
+                audit->lost = 0;
+        return r;
+}
+
+static int write_group(struct audit *audit, bool seal)
+{
+        int r = audit->lost > 0 ? append_gap(audit) : 0;
+
+        r = r ?: write_once(audit, seal);
+        if (r == -ENOSPC && audit_give_ballast(audit)) {
+                r = append_remark(audit, "audit.degraded", NULL);
+                audit->degraded_noted = true;
+                r = r ?: write_once(audit, seal);
+        }
+        audit->failing = r < 0;
+        return r;
 }
 
 /* ---- sealing -------------------------------------------------------------------------------------------------- */
@@ -338,7 +388,7 @@ static int commit_sealed(struct audit *audit)
         if (unsealed(audit) == 0) {
                 if (!audit_seal_due(audit, boottime_usec(audit)))
                         return 0;
-                r = append_remark(audit, "audit.heartbeat");
+                r = append_remark(audit, "audit.heartbeat", NULL);
                 if (r < 0)
                         return r;
         }
@@ -374,7 +424,11 @@ int audit_commit(struct audit *audit, unsigned flags)
 
         if (audit->foreign_noted)
                 r |= AUDIT_FOREIGN_WRITE;
-        audit->foreign_noted = false;
+        if (audit->degraded_noted)
+                r |= AUDIT_DISK_FULL;
+        audit->foreign_noted = audit->degraded_noted = false;
+        if (audit->ballast_given && flags & AUDIT_SEAL)
+                audit_keep_ballast(audit);
         return r;
 }
 

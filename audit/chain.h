@@ -55,6 +55,11 @@ struct audit {
 
         uint64_t sealed_at, unsealed_since, retry_at; /* CLOCK_BOOTTIME */
 
+        bool failing;       /* the last commit did */
+        bool ballast_given; /* and is not back yet */
+        bool degraded_noted;
+        uint64_t lost; /* records that found no room among the pending while that lasted */
+
         struct audit_pending pending;
         char *space; /* AUDIT_BODY_MAX, where a body is written before it has a length */
 };
@@ -71,6 +76,10 @@ struct audit_place audit_next_place(const struct audit *audit);
 int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq);
 
 int audit_prepare_statements(struct audit *audit);
+
+/* Lays the ballast down unless it is there or space is short; deletes it, true when that freed something. */
+void audit_keep_ballast(struct audit *audit);
+bool audit_give_ballast(struct audit *audit);
 
 /* Is what is in the directory ours to continue? Then everything above is filled in but the statements. Else why not is in
  * `how`, and audit->note is the last note of it that can be read, or "". A negative errno: that cannot be told. */

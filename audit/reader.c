@@ -8,11 +8,12 @@
 #define RECORDS "SELECT seq, body FROM record NOT INDEXED WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq"
 #define OLDEST_FIRST RECORDS
 #define NEWEST_FIRST RECORDS " DESC"
+#define NOTES "SELECT note FROM checkpoint NOT INDEXED ORDER BY epoch"
 #define LAST_SEALED "SELECT coalesce((SELECT size FROM checkpoint NOT INDEXED ORDER BY epoch DESC LIMIT 1), 0)"
 
 struct audit_reader {
         sqlite3 *db;
-        sqlite3_stmt *records;
+        sqlite3_stmt *records, *notes;
 };
 
 static void close_reader(struct audit_reader **reader)
@@ -48,6 +49,7 @@ struct audit_reader *audit_reader_close(struct audit_reader *reader)
         if (!reader)
                 return NULL;
         sqlite3_finalize(reader->records);
+        sqlite3_finalize(reader->notes);
         sqlite3_close(reader->db);
         free(reader);
         return NULL;
@@ -64,6 +66,7 @@ int audit_reader_seek(struct audit_reader *reader, const struct audit_range *ran
         to = range->to > INT64_MAX ? INT64_MAX : range->to;
 
         sqlite3_finalize(TAKE_PTR(reader->records));
+        sqlite3_finalize(TAKE_PTR(reader->notes));
         r = audit_store_run(reader->db, "COMMIT; BEGIN");
         r = r ?: audit_store_prepare(reader->db, range->newest_first ? NEWEST_FIRST : OLDEST_FIRST, &reader->records);
         if (r < 0)
@@ -86,6 +89,22 @@ int audit_reader_next(struct audit_reader *reader, struct audit_item *ret)
                 .body = (const char *)sqlite3_column_text(reader->records, 1) ?: "",
                 .length = (size_t)sqlite3_column_bytes(reader->records, 1),
         };
+        return 1;
+}
+
+int audit_reader_next_note(struct audit_reader *reader, struct audit_slice *ret)
+{
+        int r = reader->notes ? 0 : audit_store_prepare(reader->db, NOTES, &reader->notes);
+
+        if (r < 0)
+                return r;
+        r = sqlite3_step(reader->notes);
+        if (r == SQLITE_DONE)
+                return 0;
+        if (r != SQLITE_ROW)
+                return audit_sqlite_errno(reader->db, r);
+        ret->text = (const char *)sqlite3_column_text(reader->notes, 0) ?: "";
+        ret->length = (size_t)sqlite3_column_bytes(reader->notes, 0);
         return 1;
 }
 

@@ -112,12 +112,12 @@ int audit_record_encode(const struct audit_entry *entry, const struct audit_plac
 
 static bool is_hex(const struct audit_slice *text, size_t length)
 {
-        if (text->length != length)
-                return false;
-        for (size_t i = 0; i < length; i++)
-                if (!((text->text[i] >= '0' && text->text[i] <= '9') || (text->text[i] >= 'a' && text->text[i] <= 'f')))
-                        return false;
-        return true;
+        static const bool is_digit[256] = { ['0' ... '9'] = true, ['a' ... 'f'] = true };
+        bool all = text->length == length;
+
+        for (size_t i = 0; i < text->length && all; i++)
+                all = is_digit[(unsigned char)text->text[i]];
+        return all;
 }
 
 static bool is_ts(const struct audit_slice *text)

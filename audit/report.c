@@ -30,6 +30,7 @@ static const struct {
         [CODE_KEY_BEHIND]       = { "KEY_BEHIND",       AUDIT_VERDICT_TAMPERED,   3 },
         [CODE_KEY_MISMATCH]     = { "KEY_MISMATCH",     AUDIT_VERDICT_TAMPERED,   3 },
         [CODE_KEY_MISSING]      = { "KEY_MISSING",      AUDIT_VERDICT_TAMPERED,   3 },
+        [CODE_HEAD_MISMATCH]    = { "HEAD_MISMATCH",    AUDIT_VERDICT_TAMPERED,   3 },
         [CODE_ANCHOR_MISMATCH]  = { "ANCHOR_MISMATCH",  AUDIT_VERDICT_TAMPERED,   3 },
         [CODE_ANCHOR_AHEAD]     = { "ANCHOR_AHEAD",     AUDIT_VERDICT_TAMPERED,   3 },
         [CODE_ANCHOR_SIG]       = { "ANCHOR_SIG",       AUDIT_VERDICT_TAMPERED,   3 },
@@ -75,6 +76,9 @@ void audit_report_add(struct audit_report *report, enum audit_code code, int64_t
         va_start(arguments, format);
         vsnprintf(finding->detail, sizeof(finding->detail), format, arguments);
         va_end(arguments);
+        for (char *at = finding->detail; *at; at++) /* some of it may be a stranger's, and ends up on a terminal */
+                if (*at < ' ' || *at > '~')
+                        *at = '?';
 }
 
 const char *audit_verdict_name(enum audit_verdict verdict)

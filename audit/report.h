@@ -24,6 +24,7 @@ enum audit_code {
         CODE_KEY_BEHIND,
         CODE_KEY_MISMATCH,
         CODE_KEY_MISSING,
+        CODE_HEAD_MISMATCH,
         CODE_ANCHOR_MISMATCH,
         CODE_ANCHOR_AHEAD,
         CODE_ANCHOR_SIG,

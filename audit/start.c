@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { BALLAST = 16 << 20, BUSY_MS = 250, RETENTION_DAYS = 400 };
+enum { BUSY_MS = 250, RETENTION_DAYS = 400 };
 
 /* ---- going on ------------------------------------------------------------------------------------------------- */
 
@@ -98,22 +98,6 @@ static int erase_stale_slot(struct audit *audit)
         return audit_sealkey_erase(audit->lock_fd, other);
 }
 
-/* Space that a full disk gives back. Without it the log works too, so a failure only means that there is less to give. */
-static void keep_ballast(const struct audit *audit)
-{
-        _cleanup_(free_memory) char *path = audit_path(audit, "audit.ballast");
-        _cleanup_(close_fd) int fd = -1;
-        struct stat st;
-
-        if (audit->no_ballast || !path)
-                return;
-        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0 || fstat(fd, &st) < 0 || st.st_size >= BALLAST)
-                return;
-        if (posix_fallocate(fd, 0, BALLAST) != 0)
-                unlink(path); /* half of it would only make a full disk fuller */
-}
-
 static json_t *start_details(const struct audit *audit, const struct audit_how *how)
 {
         const char *aside = how->aside[0] ? how->aside + strlen(audit->dir) + 1 : "";
@@ -180,7 +164,7 @@ static int go_on(struct audit *audit, struct audit_how *how)
         r = r ?: genesis_anchor(audit, how->genesis_anchor);
         if (r < 0)
                 return r;
-        keep_ballast(audit);
+        audit_keep_ballast(audit);
         return 0;
 }
 

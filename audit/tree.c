@@ -1,4 +1,5 @@
 #include "audit/tree.h"
+#include "audit/sha256.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -6,24 +7,18 @@
 
 struct audit_hash audit_leaf_hash(const void *body, size_t length)
 {
-        crypto_hash_sha256_state state;
         struct audit_hash hash;
 
-        crypto_hash_sha256_init(&state);
-        crypto_hash_sha256_update(&state, (const uint8_t[]){ 0x00 }, 1);
-        crypto_hash_sha256_update(&state, body, length);
-        crypto_hash_sha256_final(&state, hash.bytes);
+        audit_sha256_prefixed(0x00, body, length, hash.bytes);
         return hash;
 }
 
 struct audit_hash audit_node_hash(const struct audit_hash *left, const struct audit_hash *right)
 {
-        uint8_t message[1 + 32 + 32] = { 0x01 };
+        const struct audit_hash pair[2] = { *left, *right };
         struct audit_hash hash;
 
-        memcpy(message + 1, left->bytes, 32);
-        memcpy(message + 33, right->bytes, 32);
-        crypto_hash_sha256(hash.bytes, message, sizeof(message));
+        audit_sha256_prefixed(0x01, pair, sizeof(pair), hash.bytes);
         return hash;
 }
 

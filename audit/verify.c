@@ -1,5 +1,8 @@
 #include "audit/cleanup.h"
+#include "audit/export.h"
 #include "audit/sealkey.h"
+#include "audit/snapshot.h"
+#include "audit/store.h"
 #include "audit/walk.h"
 
 #include <sodium.h>
@@ -14,11 +17,13 @@ enum { TAIL_MAX_SEC = 300 };
 struct verify {
         const struct audit_verify_options *options;
         struct audit_report *report;
-        char *database, *seal_key;
-        bool live; /* the key must be there */
+        struct audit_walk walk;
+        struct audit_source source;
+
+        const char *seal_key; /* NULL: a detached copy */
+        bool live;            /* the key must be there */
         struct audit_slot before[AUDIT_SLOTS];
         bool has_before;
-        struct audit_walk walk;
 };
 
 /* ---- the key against the chain -------------------------------------------------------------------------------- */
@@ -100,105 +105,32 @@ static void check_key(struct verify *verify)
                                  "the log expects the key of epoch %llu", (unsigned long long)walk->epoch);
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------- */
+/* ---- the log, wherever it is read from -------------------------------------------------------------------------- */
 
-static bool cannot_open(struct verify *verify, int error)
+static bool cannot_read(struct verify *verify, int error)
 {
         switch (error) {
-        case -ENOENT: audit_report_add(verify->report, CODE_NOT_FOUND, -1, -1, "there is no such database"); break;
+        case -ENOENT: audit_report_add(verify->report, CODE_NOT_FOUND, -1, -1, "there is no such file"); break;
         case -EACCES:
-        case -EPERM:
-                audit_report_add(verify->report, CODE_NOT_PERMITTED, -1, -1, "the database may not be read");
-                break;
+        case -EPERM: audit_report_add(verify->report, CODE_NOT_PERMITTED, -1, -1, "it may not be read"); break;
         case -EUCLEAN:
-        case -ENODATA:
-                audit_report_add(verify->report, CODE_CORRUPT, -1, -1, "not a database, or a damaged one");
-                break;
-        default: audit_report_add(verify->report, CODE_IO, -1, -1, "the database: %s", strerror(-error));
+        case -ENODATA: audit_report_add(verify->report, CODE_CORRUPT, -1, -1, "no database, or a damaged one"); break;
+        default: audit_report_add(verify->report, CODE_IO, -1, -1, "cannot be read: %s", strerror(-error));
         }
         return false;
 }
 
-static bool read_genesis(struct verify *verify)
-{
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        struct audit_walk *walk = &verify->walk;
-
-        if (audit_store_prepare(walk->db, "SELECT body FROM record NOT INDEXED WHERE seq=0", &statement) < 0 ||
-            sqlite3_step(statement) != SQLITE_ROW || sqlite3_column_type(statement, 0) != SQLITE_TEXT)
-                return false;
-        return audit_genesis_parse((const char *)sqlite3_column_text(statement, 0),
-                                   (size_t)sqlite3_column_bytes(statement, 0), &walk->genesis);
-}
-
-/* The two numbers in the header are not signed, so they decide only whether a file is a stranger's. */
-static bool check_identity(struct verify *verify, const struct audit_schema *schema)
+/* Sets has_genesis. 0 when there is no record 0. */
+static int read_genesis(struct verify *verify)
 {
         struct audit_walk *walk = &verify->walk;
-        int64_t application = 0, version = 0;
-        int r = audit_store_integer(walk->db, "PRAGMA application_id", &application);
+        struct audit_item item;
+        const int r = verify->source.first_record(verify->source.self, &item);
 
-        r = r ?: audit_store_integer(walk->db, "PRAGMA user_version", &version);
-        if (r < 0)
-                return cannot_open(verify, r);
-        if (schema->is_empty) {
-                audit_report_add(verify->report, CODE_EMPTY, -1, -1, "an empty database");
-                return false;
-        }
-
-        walk->has_genesis = schema->has_tables && read_genesis(verify);
-        if (application == AUDIT_APPLICATION_ID && version == AUDIT_USER_VERSION)
-                return true;
-        if (!walk->has_genesis) {
-                audit_report_add(verify->report, CODE_VERSION, -1, -1, "not a log of this format");
-                return false;
-        }
-        audit_report_add(verify->report, CODE_SCHEMA, -1, -1,
-                         "application_id %lld and user_version %lld, yet record 0 is ours", (long long)application,
-                         (long long)version);
-        return true;
-}
-
-static bool check_schema(struct verify *verify)
-{
-        struct audit_schema schema;
-        const int r = audit_store_compare_schema(verify->walk.db, &schema);
-
-        if (r < 0)
-                return cannot_open(verify, r);
-        if (!check_identity(verify, &schema))
-                return false;
-        if (!schema.is_ours)
-                audit_report_add(verify->report, CODE_SCHEMA, -1, -1, "%s", schema.detail);
-        return schema.has_tables; /* a view in the place of a table is not read */
-}
-
-static void quick_check(struct verify *verify)
-{
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        const char *word = "";
-
-        if (audit_store_prepare(verify->walk.db, "PRAGMA quick_check(1)", &statement) == 0 &&
-            sqlite3_step(statement) == SQLITE_ROW)
-                word = (const char *)sqlite3_column_text(statement, 0) ?: "";
-        if (strcmp(word, "ok") != 0)
-                audit_report_add(verify->report, CODE_CORRUPT, -1, -1, "the database file is damaged: %.80s", word);
-}
-
-static void check_genesis(struct verify *verify)
-{
-        struct audit_walk *walk = &verify->walk;
-        int64_t records = 0;
-
-        if (walk->has_genesis) {
+        walk->has_genesis = r > 0 && item.body && audit_genesis_parse(item.body, item.length, &walk->genesis);
+        if (walk->has_genesis)
                 strcpy(verify->report->origin, walk->genesis.origin);
-                return;
-        }
-        if (audit_store_integer(walk->db, "SELECT count(*) FROM (SELECT 1 FROM record LIMIT 1)", &records) == 0 &&
-            records == 0)
-                audit_report_add(verify->report, CODE_EMPTY, -1, -1, "a log without records");
-        else
-                audit_report_add(verify->report, CODE_GENESIS, 0, -1, "record 0 is not the genesis of a log");
+        return r;
 }
 
 /* ---- ages ----------------------------------------------------------------------------------------------------- */
@@ -213,105 +145,191 @@ static uint64_t now_usec(const struct audit_verify_options *options)
         return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
 }
 
+static uint64_t seconds_between(uint64_t from_usec, uint64_t to_usec)
+{
+        return to_usec > from_usec ? (to_usec - from_usec) / USEC_PER_SEC : 0;
+}
+
 static void check_ages(struct verify *verify)
 {
         const struct audit_walk *walk = &verify->walk;
-        uint64_t from, to;
+        const int64_t sealed = (int64_t)walk->sealed_size;
+        uint64_t span, age;
 
-        if (walk->unsealed_ts[0]) {
-                from = audit_ts_parse(walk->unsealed_ts);
-                to = audit_ts_parse(walk->last_ts);
-                if (to > from && to - from > TAIL_MAX_SEC * USEC_PER_SEC)
-                        audit_report_add(verify->report, CODE_UNSEALED_TAIL, (int64_t)walk->last_seal_covers, -1,
-                                         "records of %llu s follow the last seal",
-                                         (unsigned long long)((to - from) / USEC_PER_SEC));
+        if (walk->unsealed_ts[0] && !walk->no_seals) {
+                span = seconds_between(audit_ts_parse(walk->unsealed_ts), audit_ts_parse(walk->ts));
+                if (span > TAIL_MAX_SEC)
+                        audit_report_add(verify->report, CODE_UNSEALED_TAIL, sealed, -1,
+                                         "records of %llu s follow the last seal", (unsigned long long)span);
         }
         if (verify->options->max_age_usec && walk->sealed_ts[0]) {
-                from = audit_ts_parse(walk->sealed_ts);
-                to = now_usec(verify->options);
-                if (to > from && to - from > verify->options->max_age_usec)
-                        audit_report_add(verify->report, CODE_STALE, (int64_t)walk->last_seal_covers - 1, -1,
-                                         "the last sealed record is %llu s old",
-                                         (unsigned long long)((to - from) / USEC_PER_SEC));
+                age = seconds_between(audit_ts_parse(walk->sealed_ts), now_usec(verify->options));
+                if (age > verify->options->max_age_usec / USEC_PER_SEC)
+                        audit_report_add(verify->report, CODE_STALE, sealed - 1, -1,
+                                         "the last sealed record is %llu s old", (unsigned long long)age);
         }
 }
-
-/* ---- the whole ------------------------------------------------------------------------------------------------ */
 
 static void fill_head(struct verify *verify)
 {
-        const struct audit_hash root =
-                verify->walk.torn ? (struct audit_hash){ 0 } : audit_tree_root(&verify->walk.tree);
+        const struct audit_walk *walk = &verify->walk;
+        const struct audit_hash root = walk->torn ? (struct audit_hash){ 0 } : audit_tree_root(&walk->tree);
 
-        verify->report->size = verify->walk.position;
-        verify->report->sealed_size = verify->walk.sealed_size;
+        verify->report->size = walk->position;
+        verify->report->sealed_size = walk->sealed_size;
+        verify->report->anchored = walk->met_anchor;
         memcpy(verify->report->root, root.bytes, sizeof(verify->report->root));
 }
 
+/* What is the same for a database and an export: the pass, and what is judged by its end. */
 static void check_log(struct verify *verify)
 {
         struct audit_walk *walk = &verify->walk;
-        int64_t covers = 0;
+        const bool readable = read_genesis(verify) >= 0;
         int r;
 
-        if (!check_schema(verify))
-                return;
-        quick_check(verify);
-        check_genesis(verify);
-        audit_store_integer(walk->db, "SELECT size FROM checkpoint NOT INDEXED ORDER BY epoch DESC LIMIT 1", &covers);
-        walk->last_seal_covers = (uint64_t)covers;
+        walk->source = &verify->source;
         walk->anchors = verify->options->anchors;
-
+        walk->head = verify->options->head;
         r = audit_walk_run(walk);
         if (r < 0)
-                audit_report_add(verify->report, CODE_IO, (int64_t)walk->position, -1, "%s", strerror(-r));
+                cannot_read(verify, r);
+        if (walk->position == 0 && !walk->unread)
+                audit_report_add(verify->report, CODE_EMPTY, -1, -1, "a log without records");
+        else if (!walk->has_genesis && readable)
+                audit_report_add(verify->report, CODE_GENESIS, 0, -1, "record 0 is not the genesis of a log");
         fill_head(verify);
         check_key(verify);
         check_ages(verify);
-        verify->report->anchored = walk->met_anchor;
-        if (!walk->met_anchor && (verify->options->anchors || verify->options->require_anchor))
+        if (!walk->met_anchor && (walk->anchors || verify->options->require_anchor))
                 audit_report_add(verify->report, CODE_NO_ANCHOR, -1, -1, "nothing kept elsewhere was compared");
 }
 
-static bool find_files(struct verify *verify)
-{
-        const struct audit_verify_options *options = verify->options;
+/* ---- a database ------------------------------------------------------------------------------------------------- */
 
-        if (options->database) {
-                verify->database = strdup(options->database);
-                verify->seal_key = options->seal_key ? strdup(options->seal_key) : NULL;
-                return verify->database && (verify->seal_key || !options->seal_key);
+/* The two numbers in the header are not signed, so they decide only whether a file is a stranger's. */
+static bool check_identity(struct verify *verify, sqlite3 *db)
+{
+        int64_t application = 0, version = 0;
+        int r = audit_store_integer(db, "PRAGMA application_id", &application);
+
+        r = r ?: audit_store_integer(db, "PRAGMA user_version", &version);
+        if (r < 0)
+                return cannot_read(verify, r);
+        if (application == AUDIT_APPLICATION_ID && version == AUDIT_USER_VERSION)
+                return true;
+        if (verify->source.self && read_genesis(verify) >= 0 && verify->walk.has_genesis) {
+                audit_report_add(verify->report, CODE_SCHEMA, -1, -1,
+                                 "application_id %lld and user_version %lld, yet record 0 is ours",
+                                 (long long)application, (long long)version);
+                return true;
+        }
+        audit_report_add(verify->report, CODE_VERSION, -1, -1, "not a log of this format");
+        return false;
+}
+
+static void quick_check(struct verify *verify, sqlite3 *db)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        const char *word = "";
+
+        if (audit_store_prepare(db, "PRAGMA quick_check(1)", &statement) == 0 && sqlite3_step(statement) == SQLITE_ROW)
+                word = (const char *)sqlite3_column_text(statement, 0) ?: "";
+        if (strcmp(word, "ok") != 0)
+                audit_report_add(verify->report, CODE_CORRUPT, -1, -1, "the database file is damaged: %.80s", word);
+}
+
+/* A view in the place of a table is not read. */
+static void check_tables(struct verify *verify, sqlite3 *db, const struct audit_schema *schema)
+{
+        _cleanup_(audit_snapshot_done) struct audit_snapshot snapshot = { 0 };
+        const int r = schema->has_tables ? audit_snapshot_init(&snapshot, db, &verify->source) : 0;
+
+        if (r < 0) {
+                cannot_read(verify, r);
+                return;
+        }
+        if (!check_identity(verify, db))
+                return;
+        if (!schema->is_ours)
+                audit_report_add(verify->report, CODE_SCHEMA, -1, -1, "%s", schema->detail);
+        if (!schema->has_tables)
+                return;
+        quick_check(verify, db);
+        check_log(verify);
+}
+
+static void verify_database(struct verify *verify, const char *path)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        struct audit_schema schema;
+        int r;
+
+        if (access(path, F_OK) < 0) {
+                cannot_read(verify, -errno);
+                return;
+        }
+        look_before(verify);
+        r = audit_store_open_reader(path, &db);
+        r = r ?: audit_store_compare_schema(db, &schema);
+        if (r < 0)
+                cannot_read(verify, r);
+        else if (schema.is_empty)
+                audit_report_add(verify->report, CODE_EMPTY, -1, -1, "an empty database");
+        else
+                check_tables(verify, db, &schema);
+}
+
+static void verify_live(struct verify *verify, const char *state_dir)
+{
+        _cleanup_(free_memory) char *database = NULL, *seal_key = NULL;
+
+        if (asprintf(&database, "%s/audit.db", state_dir) < 0 ||
+            asprintf(&seal_key, "%s/keys/seal.key", state_dir) < 0) {
+                cannot_read(verify, -ENOMEM);
+                return;
         }
         verify->live = true;
-        if (asprintf(&verify->database, "%s/audit.db", options->state_dir) < 0)
-                verify->database = NULL;
-        if (asprintf(&verify->seal_key, "%s/keys/seal.key", options->state_dir) < 0)
-                verify->seal_key = NULL;
-        return verify->database && verify->seal_key;
+        verify->seal_key = seal_key;
+        verify_database(verify, database);
+}
+
+/* ---- an export -------------------------------------------------------------------------------------------------- */
+
+static void free_export(struct audit_export **export)
+{
+        audit_export_free(*export);
+}
+
+static void verify_export(struct verify *verify)
+{
+        const struct audit_verify_options *options = verify->options;
+        _cleanup_(free_export) struct audit_export *export = NULL;
+        const int r = audit_export_new(options->jsonl, options->checkpoints, &export, &verify->source);
+
+        if (r < 0) {
+                cannot_read(verify, r);
+                return;
+        }
+        verify->walk.wanted_epoch = -1;
+        verify->walk.no_seals = !options->checkpoints;
+        if (verify->walk.no_seals)
+                audit_report_add(verify->report, CODE_NO_SEAL, -1, -1, "records without their checkpoints");
+        check_log(verify);
 }
 
 void audit_verify(const struct audit_verify_options *options, struct audit_report *ret)
 {
-        struct verify verify = { .options = options, .report = ret };
-        int r;
+        struct verify verify = { .options = options, .report = ret, .seal_key = options->seal_key };
 
         memset(ret, 0, sizeof(*ret));
         verify.walk.report = ret;
-        if (sodium_init() < 0 || !find_files(&verify)) {
-                audit_report_add(ret, CODE_IO, -1, -1, "not enough memory");
-        } else if (access(verify.database, F_OK) < 0) {
-                cannot_open(&verify, -errno);
-        } else {
-                look_before(&verify);
-                r = audit_store_open_reader(verify.database, &verify.walk.db);
-                if (r < 0)
-                        cannot_open(&verify, r);
-                else
-                        check_log(&verify);
-        }
-
-        audit_walk_done(&verify.walk);
-        sqlite3_close(verify.walk.db);
-        free(verify.database);
-        free(verify.seal_key);
+        if (sodium_init() < 0)
+                cannot_read(&verify, -EIO);
+        else if (options->jsonl)
+                verify_export(&verify);
+        else if (options->database)
+                verify_database(&verify, options->database);
+        else
+                verify_live(&verify, options->state_dir);
 }

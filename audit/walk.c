@@ -21,30 +21,29 @@ static void check_signatures(struct audit_walk *walk, const struct audit_note *n
                                  "not sealed by the key that the seal before it names");
 }
 
-/* Checks one row by itself and against its predecessor. False: there is nothing in it to compare a root with. */
-static bool take_checkpoint(struct audit_walk *walk, int64_t epoch, int64_t size, struct audit_note *ret)
+/* Checks one note by itself and against its predecessor. False: there is nothing in it to compare a root with. */
+static bool take_note(struct audit_walk *walk, const struct audit_stored_note *stored, struct audit_note *ret)
 {
-        const char *text = (const char *)sqlite3_column_text(walk->checkpoints, 2);
-        const size_t length = (size_t)sqlite3_column_bytes(walk->checkpoints, 2);
+        const int64_t epoch = (int64_t)stored->epoch;
 
-        if ((uint64_t)epoch != walk->epoch) {
+        if (stored->epoch != walk->epoch) {
                 audit_report_add(walk->report, CODE_EPOCH_GAP, -1, epoch, "seal %llu is expected here",
                                  (unsigned long long)walk->epoch);
                 walk->has_seal_key = false; /* named by a seal that is missing */
         }
-        walk->epoch = (uint64_t)epoch + 1;
+        walk->epoch = stored->epoch + 1;
 
-        if (!text || !audit_note_parse(text, length, ret)) {
+        if (!audit_note_parse(stored->text, stored->length, ret)) {
                 audit_report_add(walk->report, CODE_BAD_NOTE, -1, epoch, "not a well-formed note with one seal line");
                 walk->has_seal_key = false;
                 return false;
         }
         if (walk->has_genesis && !is_of_this_log(walk, ret))
                 audit_report_add(walk->report, CODE_BAD_NOTE, -1, epoch, "the note of another log");
-        if ((uint64_t)size != ret->size)
+        if (stored->size != ret->size)
                 audit_report_add(walk->report, CODE_BAD_NOTE, -1, epoch, "the row says size %lld, the note %llu",
-                                 (long long)size, (unsigned long long)ret->size);
-        if (ret->epoch != (uint64_t)epoch)
+                                 (long long)stored->size, (unsigned long long)ret->size);
+        if (ret->epoch != stored->epoch)
                 audit_report_add(walk->report, CODE_EPOCH_GAP, -1, epoch, "holds the seal of epoch %llu",
                                  (unsigned long long)ret->epoch);
 
@@ -68,18 +67,15 @@ static bool take_checkpoint(struct audit_walk *walk, int64_t epoch, int64_t size
 /* Moves on to the next checkpoint that has a root to compare. */
 static int next_checkpoint(struct audit_walk *walk)
 {
+        struct audit_stored_note stored;
         int r;
 
         walk->has_due = false;
-        while ((r = sqlite3_step(walk->checkpoints)) == SQLITE_ROW)
-                if (take_checkpoint(walk, sqlite3_column_int64(walk->checkpoints, 0),
-                                    sqlite3_column_int64(walk->checkpoints, 1), &walk->due)) {
+        while ((r = walk->source->next_note(walk->source->self, &stored)) > 0)
+                if (take_note(walk, &stored, &walk->due)) {
                         walk->has_due = true;
                         return 0;
                 }
-        if (r == SQLITE_DONE)
-                return 0;
-        r = audit_sqlite_errno(walk->db, r);
         if (r != -EUCLEAN && r != -EIO)
                 return r;
         audit_report_add(walk->report, CODE_CORRUPT, -1, (int64_t)walk->epoch, "the checkpoints cannot be read on");
@@ -91,11 +87,12 @@ static int next_checkpoint(struct audit_walk *walk)
 /* Puts the stored subtrees in place of what was computed, so that one wrong record does not spoil all later roots. */
 static int mend_tree(struct audit_walk *walk)
 {
-        int r = audit_store_load_tree(walk->db, walk->position, &walk->tree);
+        const struct audit_source *source = walk->source;
+        const int r = source->load_tree ? source->load_tree(source->self, walk->position, &walk->tree) : 0;
 
         if (r == -ENOMEM)
                 return r;
-        walk->torn = r < 0;
+        walk->torn = r <= 0;
         return 0;
 }
 
@@ -112,8 +109,7 @@ static int compare_root(struct audit_walk *walk)
         if (r < 0)
                 return r;
         root = audit_tree_root(&walk->tree);
-        if (!audit_hash_equal(&root, &walk->due.root))
-                walk->torn = true;
+        walk->torn = walk->torn || !audit_hash_equal(&root, &walk->due.root);
         return 0;
 }
 
@@ -125,9 +121,68 @@ static int compare_checkpoints(struct audit_walk *walk)
         while (walk->has_due && walk->due.size <= walk->position && r == 0) {
                 if (!walk->torn && walk->due.size == walk->position)
                         r = compare_root(walk);
+                memcpy(walk->sealed_ts, walk->ts, sizeof(walk->ts));
+                walk->unsealed_ts[0] = '\0';
                 r = r ?: next_checkpoint(walk);
         }
         return r;
+}
+
+static int compare_subtree(struct audit_walk *walk, const struct audit_subtree *subtree)
+{
+        const struct audit_source *source = walk->source;
+        struct audit_hash stored;
+        int r;
+
+        if (!source->find_subtree)
+                return 0;
+        r = source->find_subtree(source->self, subtree, &stored);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                audit_report_add(walk->report, CODE_CORRUPT, -1, -1, "subtree %u/%llu cannot be read", subtree->level,
+                                 (unsigned long long)subtree->index);
+        else if (r == 0 || !audit_hash_equal(&stored, &subtree->hash))
+                audit_report_add(walk->report, CODE_SUBTREE_MISMATCH, (int64_t)(subtree->index << subtree->level), -1,
+                                 "subtree %u/%llu %s", subtree->level, (unsigned long long)subtree->index,
+                                 r > 0 ? "does not match the records" : "is missing");
+        return 0;
+}
+
+static int grow_tree(struct audit_walk *walk, const struct audit_hash *leaf)
+{
+        struct audit_subtree completed[AUDIT_SUBTREES_MAX];
+        unsigned n;
+        int r = 0;
+
+        walk->position++;
+        if (walk->torn)
+                return walk->position % (1u << AUDIT_SUBTREE_STEP) == 0 ? mend_tree(walk) : 0;
+
+        n = audit_tree_push(&walk->tree, leaf, completed);
+        for (unsigned i = 0; i < n && r == 0; i++)
+                r = compare_subtree(walk, &completed[i]);
+        return r;
+}
+
+/* ---- the daemon's memory -------------------------------------------------------------------------------------- */
+
+static void compare_head(struct audit_walk *walk)
+{
+        const struct audit_hash root = audit_tree_root(&walk->tree);
+
+        if (memcmp(root.bytes, walk->head->root, sizeof(root.bytes)) != 0)
+                audit_report_add(walk->report, CODE_HEAD_MISMATCH, -1, -1,
+                                 "the running daemon has another root for the first %llu records",
+                                 (unsigned long long)walk->position);
+}
+
+static void end_head(struct audit_walk *walk)
+{
+        if (walk->head && walk->head->size > walk->position)
+                audit_report_add(walk->report, CODE_HEAD_MISMATCH, -1, -1,
+                                 "the running daemon has written %llu records, there are %llu",
+                                 (unsigned long long)walk->head->size, (unsigned long long)walk->position);
 }
 
 /* ---- anchors -------------------------------------------------------------------------------------------------- */
@@ -209,63 +264,14 @@ static void end_anchors(struct audit_walk *walk)
                                          (unsigned long long)anchor->size, (unsigned long long)walk->position);
 }
 
-static int compare_subtree(struct audit_walk *walk, const struct audit_subtree *subtree)
-{
-        int r;
-
-        sqlite3_reset(walk->subtrees);
-        sqlite3_bind_int(walk->subtrees, 1, (int)subtree->level);
-        sqlite3_bind_int64(walk->subtrees, 2, (sqlite3_int64)subtree->index);
-        r = sqlite3_step(walk->subtrees);
-        if (r == SQLITE_ROW && sqlite3_column_bytes(walk->subtrees, 0) == sizeof(subtree->hash.bytes) &&
-            memcmp(sqlite3_column_blob(walk->subtrees, 0), subtree->hash.bytes, sizeof(subtree->hash.bytes)) == 0)
-                return 0;
-        if (r == SQLITE_ROW || r == SQLITE_DONE) {
-                audit_report_add(walk->report, CODE_SUBTREE_MISMATCH, (int64_t)(subtree->index << subtree->level), -1,
-                                 "subtree %u/%llu %s", subtree->level, (unsigned long long)subtree->index,
-                                 r == SQLITE_ROW ? "does not match the records" : "is missing");
-                return 0;
-        }
-        r = audit_sqlite_errno(walk->db, r);
-        if (r == -ENOMEM)
-                return r;
-        audit_report_add(walk->report, CODE_CORRUPT, -1, -1, "subtree %u/%llu cannot be read", subtree->level,
-                         (unsigned long long)subtree->index);
-        return 0;
-}
-
-static int grow_tree(struct audit_walk *walk, const struct audit_hash *leaf)
-{
-        struct audit_subtree completed[AUDIT_SUBTREES_MAX];
-        unsigned n;
-        int r = 0;
-
-        walk->position++;
-        if (walk->torn)
-                return walk->position % (1u << AUDIT_SUBTREE_STEP) == 0 ? mend_tree(walk) : 0;
-
-        n = audit_tree_push(&walk->tree, leaf, completed);
-        for (unsigned i = 0; i < n && r == 0; i++)
-                r = compare_subtree(walk, &completed[i]);
-        return r;
-}
-
 /* ---- records -------------------------------------------------------------------------------------------------- */
 
-static void note_times(struct audit_walk *walk, uint64_t seq, const char *ts)
+static void check_record(struct audit_walk *walk, const struct audit_item *item)
 {
-        if (seq + 1 == walk->last_seal_covers)
-                memcpy(walk->sealed_ts, ts, AUDIT_TS_LENGTH);
-        if (seq == walk->last_seal_covers)
-                memcpy(walk->unsealed_ts, ts, AUDIT_TS_LENGTH);
-        memcpy(walk->last_ts, ts, AUDIT_TS_LENGTH);
-}
-
-static void check_record(struct audit_walk *walk, uint64_t seq, const char *body, size_t length)
-{
+        const uint64_t seq = item->seq;
         struct audit_view record;
 
-        if (!body || !audit_record_scan(body, length, &record)) {
+        if (!item->body || !audit_record_scan(item->body, item->length, &record)) {
                 audit_report_add(walk->report, CODE_NOT_CANONICAL, (int64_t)seq, -1,
                                  "not the canonical bytes of a record");
                 return;
@@ -276,7 +282,10 @@ static void check_record(struct audit_walk *walk, uint64_t seq, const char *body
         if (walk->has_last && !audit_record_follows(&record, &walk->last))
                 audit_report_add(walk->report, CODE_PREV_MISMATCH, (int64_t)seq, -1,
                                  "does not carry the hash of the record before it");
-        note_times(walk, seq, record.ts.text);
+
+        memcpy(walk->ts, record.ts.text, AUDIT_TS_LENGTH);
+        if (walk->unsealed_ts[0] == '\0')
+                memcpy(walk->unsealed_ts, walk->ts, sizeof(walk->ts));
 }
 
 static void pass_gap(struct audit_walk *walk, uint64_t seq)
@@ -290,86 +299,56 @@ static void pass_gap(struct audit_walk *walk, uint64_t seq)
         walk->has_last = false;
 }
 
-static int take_record(struct audit_walk *walk)
+static int take_record(struct audit_walk *walk, const struct audit_item *item)
 {
-        const uint64_t seq = (uint64_t)sqlite3_column_int64(walk->records, 0);
-        const bool is_text = sqlite3_column_type(walk->records, 1) == SQLITE_TEXT;
-        const char *body = is_text ? (const char *)sqlite3_column_text(walk->records, 1) : NULL;
-        const size_t length = body ? (size_t)sqlite3_column_bytes(walk->records, 1) : 0;
         int r = 0;
 
-        if (seq != walk->position) {
-                pass_gap(walk, seq);
-                r = seq % (1u << AUDIT_SUBTREE_STEP) == 0 ? mend_tree(walk) : 0;
+        if (item->seq != walk->position) {
+                pass_gap(walk, item->seq);
+                r = item->seq % (1u << AUDIT_SUBTREE_STEP) == 0 ? mend_tree(walk) : 0;
         }
         walk->unread = false;
-        check_record(walk, seq, body, length);
+        check_record(walk, item);
 
-        walk->last = audit_leaf_hash(body, length);
+        walk->last = audit_leaf_hash(item->body, item->length);
         walk->has_last = true;
         r = r ?: grow_tree(walk, &walk->last);
         r = r ?: compare_checkpoints(walk);
         compare_anchors(walk);
+        if (walk->head && walk->head->size == walk->position && !walk->torn)
+                compare_head(walk);
         return r;
 }
 
-/* After a page that cannot be read: the first record beyond it that can, by steps that double. False at the end. */
-static bool skip_damage(struct audit_walk *walk)
+static int after_damage(struct audit_walk *walk, int error, struct audit_item *ret)
 {
-        for (uint64_t step = 1; step < UINT64_C(1) << 40; step *= 2) {
-                sqlite3_reset(walk->records);
-                sqlite3_bind_int64(walk->records, 1, (sqlite3_int64)(walk->position + step));
-                switch (sqlite3_step(walk->records)) {
-                case SQLITE_ROW: return true;
-                case SQLITE_DONE: return false;
-                }
-        }
-        return false;
+        if (error == -ENOMEM)
+                return error;
+        audit_report_add(walk->report, error == -EUCLEAN ? CODE_CORRUPT : CODE_IO, (int64_t)walk->position, -1,
+                         "the records cannot be read from here on");
+        walk->unread = true;
+        return walk->source->skip_damage(walk->source->self, walk->position, ret);
 }
 
 static int walk_records(struct audit_walk *walk)
 {
-        int r, code;
+        const struct audit_source *source = walk->source;
+        struct audit_item item;
+        int r;
 
-        sqlite3_bind_int64(walk->records, 1, 0);
-        code = sqlite3_step(walk->records);
-        while (code != SQLITE_DONE) {
-                if (code != SQLITE_ROW) {
-                        r = audit_sqlite_errno(walk->db, code);
-                        if (r == -ENOMEM)
-                                return r;
-                        audit_report_add(walk->report, r == -EUCLEAN ? CODE_CORRUPT : CODE_IO, (int64_t)walk->position,
-                                         -1, "the records cannot be read from here on: %s", sqlite3_errstr(code));
-                        walk->unread = true;
-                        if (!skip_damage(walk))
-                                return 0;
-                }
-                r = take_record(walk);
+        for (;;) {
+                r = source->next_record(source->self, &item);
+                if (r < 0)
+                        r = after_damage(walk, r, &item);
+                if (r <= 0)
+                        return r;
+                r = take_record(walk, &item);
                 if (r < 0)
                         return r;
-                code = sqlite3_step(walk->records);
         }
-        return 0;
 }
 
 /* ---- the pass ------------------------------------------------------------------------------------------------- */
-
-static int prepare(struct audit_walk *walk)
-{
-        const struct {
-                sqlite3_stmt **statement;
-                const char *sql;
-        } list[] = {
-                { &walk->records, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 ORDER BY seq" },
-                { &walk->checkpoints, "SELECT epoch, size, note FROM checkpoint NOT INDEXED ORDER BY epoch" },
-                { &walk->subtrees, "SELECT hash FROM subtree WHERE level=?1 AND idx=?2" },
-        };
-        int r = 0;
-
-        for (size_t i = 0; i < sizeof(list) / sizeof(list[0]) && r == 0; i++)
-                r = audit_store_prepare(walk->db, list[i].sql, list[i].statement);
-        return r;
-}
 
 /* Checkpoints that are left speak of records that are not there. */
 static int end_checkpoints(struct audit_walk *walk)
@@ -383,7 +362,7 @@ static int end_checkpoints(struct audit_walk *walk)
                                          (unsigned long long)walk->position);
                 r = next_checkpoint(walk);
         }
-        if (r == 0 && walk->epoch == 0)
+        if (r == 0 && walk->epoch == 0 && !walk->no_seals)
                 audit_report_add(walk->report, CODE_EPOCH_GAP, -1, 0, "there is no checkpoint at all");
         if ((int64_t)walk->epoch == walk->wanted_epoch && walk->has_seal_key) {
                 memcpy(walk->wanted_key, walk->seal_key, AUDIT_PUBLIC_KEY);
@@ -394,27 +373,26 @@ static int end_checkpoints(struct audit_walk *walk)
 
 static int count_subtrees(struct audit_walk *walk)
 {
-        uint64_t wanted = 0;
-        int64_t rows;
-        int r = audit_store_integer(walk->db, "SELECT count(*) FROM subtree", &rows);
+        const struct audit_source *source = walk->source;
+        uint64_t wanted = 0, rows;
+        int r;
 
-        if (r == -ENOMEM)
-                return r;
+        if (!source->count_subtrees || walk->unread)
+                return 0;
         for (unsigned i = 1; i <= AUDIT_SUBTREES_MAX; i++)
                 wanted += walk->position >> (i * AUDIT_SUBTREE_STEP);
-        if (r == 0 && (uint64_t)rows != wanted && !walk->unread)
+        r = source->count_subtrees(source->self, &rows);
+        if (r > 0 && rows != wanted)
                 audit_report_add(walk->report, CODE_SUBTREE_MISMATCH, -1, -1,
-                                 "%lld subtrees are stored, %llu records make %llu", (long long)rows,
+                                 "%llu subtrees are stored, %llu records make %llu", (unsigned long long)rows,
                                  (unsigned long long)walk->position, (unsigned long long)wanted);
-        return 0;
+        return r == -ENOMEM ? r : 0;
 }
 
 int audit_walk_run(struct audit_walk *walk)
 {
-        int r = prepare(walk);
+        int r;
 
-        if (r < 0)
-                return r;
         walk->has_last = true; /* record 0 carries zeros */
         if (walk->has_genesis) {
                 memcpy(walk->seal_key, walk->genesis.seal_key, AUDIT_PUBLIC_KEY);
@@ -423,14 +401,9 @@ int audit_walk_run(struct audit_walk *walk)
         r = next_checkpoint(walk);
         r = r ?: walk_records(walk);
         r = r ?: end_checkpoints(walk);
-        if (!walk->unread)
+        if (!walk->unread) {
                 end_anchors(walk);
+                end_head(walk);
+        }
         return r ?: count_subtrees(walk);
-}
-
-void audit_walk_done(struct audit_walk *walk)
-{
-        sqlite3_finalize(walk->records);
-        sqlite3_finalize(walk->checkpoints);
-        sqlite3_finalize(walk->subtrees);
 }

@@ -5,16 +5,15 @@
 #include "audit/anchor.h"
 #include "audit/genesis.h"
 #include "audit/report.h"
-#include "audit/store.h"
+#include "audit/source.h"
 
 struct audit_walk {
-        sqlite3 *db;
+        struct audit_source *source;
         struct audit_report *report;
         struct audit_genesis genesis;
         bool has_genesis;
 
         /* records */
-        sqlite3_stmt *records, *subtrees;
         uint64_t position;      /* records passed, those that are missing included */
         struct audit_tree tree; /* of them, unless it is */
         bool torn;   /* a record is missing or wrong: until the stored subtrees mend the tree, roots say nothing */
@@ -23,14 +22,15 @@ struct audit_walk {
         bool has_last;
 
         /* checkpoints */
-        sqlite3_stmt *checkpoints;
-        struct audit_note due; /* the next whose root is compared; its slices are on loan from the statement */
+        bool no_seals;         /* none are expected: an export of records alone */
+        struct audit_note due; /* the next whose root is compared; its slices are on loan from the source */
         bool has_due;
         uint64_t epoch; /* of the next checkpoint */
         uint64_t sealed_size;
         uint8_t seal_key[AUDIT_PUBLIC_KEY]; /* which must seal it */
         bool has_seal_key;
 
+        const struct audit_head *head;       /* what the running daemon says, asked before the walk; NULL: none does */
         const struct audit_anchors *anchors; /* NULL: none */
         size_t next_anchor;
         bool met_anchor; /* one of this log was compared, and fits */
@@ -41,10 +41,10 @@ struct audit_walk {
         bool has_wanted_key;
 
         /* times, for the ages */
-        uint64_t last_seal_covers; /* as the last checkpoint row says, known before the walk */
-        char sealed_ts[AUDIT_TS_LENGTH + 1], unsealed_ts[AUDIT_TS_LENGTH + 1], last_ts[AUDIT_TS_LENGTH + 1];
+        char ts[AUDIT_TS_LENGTH + 1];          /* of the last record */
+        char sealed_ts[AUDIT_TS_LENGTH + 1];   /* of the last that is under a seal */
+        char unsealed_ts[AUDIT_TS_LENGTH + 1]; /* of the first that is not, "" when there is none */
 };
 
 /* Fills in findings, and everything above that a later check needs. -ENOMEM and the like only; damage is a finding. */
 int audit_walk_run(struct audit_walk *walk);
-void audit_walk_done(struct audit_walk *walk);

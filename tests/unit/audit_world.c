@@ -176,7 +176,7 @@ char *audit_world_text(struct audit_world *world, const char *sql)
 
         assert_int_equal(sqlite3_open(audit_world_path(world, "audit.db"), &db), SQLITE_OK);
         assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-        if (sqlite3_step(statement) == SQLITE_ROW)
+        if (sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL)
                 text = strdup((const char *)sqlite3_column_text(statement, 0));
         sqlite3_finalize(statement);
         sqlite3_close(db);

@@ -154,6 +154,27 @@ static void a_log_rebuilt_with_all_its_keys_does_not_match_its_genesis_anchor(vo
         audit_world_expect(world, 3, "ANCHOR_MISMATCH FORK");
 }
 
+static void the_daemons_memory_is_compared_with_the_file(void **state)
+{
+        struct audit_world *world = *state;
+        struct audit_head head;
+        struct audit_verify_options options = { .state_dir = world->dir, .head = &head };
+
+        audit_world_open(world);
+        audit_world_fill(world, 30, 10, AUDIT_SEAL);
+        audit_head(world->audit, &head);
+        audit_world_fill(world, 5, 5, 0); /* between the question and the snapshot */
+        audit_verify(&options, &world->report);
+        audit_world_expect(world, 0, "");
+
+        head.root[0] ^= 1;
+        audit_verify(&options, &world->report);
+        audit_world_expect(world, 3, "HEAD_MISMATCH");
+        head.size = 100;
+        audit_verify(&options, &world->report);
+        audit_world_expect(world, 3, "HEAD_MISMATCH");
+}
+
 static void a_note_that_is_not_signed_is_no_anchor(void **state)
 {
         struct audit_world *world = *state;
@@ -183,6 +204,7 @@ int main(void)
                 AUDIT_WORLD_TEST(anchors_of_other_logs_prove_nothing),
                 AUDIT_WORLD_TEST(a_fork_past_an_anchor_does_not_match_it),
                 AUDIT_WORLD_TEST(a_log_rebuilt_with_all_its_keys_does_not_match_its_genesis_anchor),
+                AUDIT_WORLD_TEST(the_daemons_memory_is_compared_with_the_file),
                 AUDIT_WORLD_TEST(a_note_that_is_not_signed_is_no_anchor),
         };
 

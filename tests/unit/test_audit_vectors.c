@@ -2,6 +2,7 @@
 
 #include "audit/genesis.h"
 #include "audit/sealkey.h"
+#include "audit/sha256.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -332,6 +333,19 @@ static void seventy_thousand_leaves_complete_274_subtrees(void **state)
         assert_hash(&root, text_of(wanted, "root"));
 }
 
+static void both_ways_to_hash_agree_at_every_length(void **state)
+{
+        uint8_t data[400], one[32], other[32];
+
+        for (size_t i = 0; i < sizeof(data); i++)
+                data[i] = (uint8_t)(i * 7 + i / 13);
+        for (size_t length = 0; length <= sizeof(data) - 3; length++) {
+                audit_sha256_prefixed((uint8_t)length, data + length % 3, length, one);
+                audit_sha256_prefixed_portable((uint8_t)length, data + length % 3, length, other);
+                assert_memory_equal(one, other, sizeof(one));
+        }
+}
+
 static void rfc_6962_known_answers(void **state)
 {
         static const struct {
@@ -553,6 +567,7 @@ int main(void)
                 cmocka_unit_test(genesis_says_both_keys),
                 cmocka_unit_test(roots_are_those_of_the_vectors),
                 cmocka_unit_test(seventy_thousand_leaves_complete_274_subtrees),
+                cmocka_unit_test(both_ways_to_hash_agree_at_every_length),
                 cmocka_unit_test(rfc_6962_known_answers),
                 cmocka_unit_test(rfc_8032_known_answer),
                 cmocka_unit_test(checkpoints_are_written_byte_by_byte),

@@ -1,0 +1,157 @@
+#include "audit/snapshot.h"
+#include "audit/cleanup.h"
+#include "audit/store.h"
+
+#include <string.h>
+
+/* 1 for a row, 0 for the end. */
+static int step(struct audit_snapshot *snapshot, sqlite3_stmt *statement)
+{
+        const int r = sqlite3_step(statement);
+
+        if (r == SQLITE_ROW)
+                return 1;
+        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(snapshot->db, r);
+}
+
+/* The length is SQLite's, never strlen's: a body may hold a NUL, and must then be refused. */
+static int take_record(struct audit_snapshot *snapshot, sqlite3_stmt *statement, struct audit_item *ret)
+{
+        const int r = step(snapshot, statement);
+
+        if (r <= 0)
+                return r;
+        *ret = (struct audit_item){ .seq = (uint64_t)sqlite3_column_int64(statement, 0) };
+        if (sqlite3_column_type(statement, 1) == SQLITE_TEXT) {
+                ret->body = (const char *)sqlite3_column_text(statement, 1);
+                ret->length = (size_t)sqlite3_column_bytes(statement, 1);
+        }
+        return 1;
+}
+
+static int first_record(void *self, struct audit_item *ret)
+{
+        struct audit_snapshot *snapshot = self;
+
+        sqlite3_reset(snapshot->first);
+        return take_record(snapshot, snapshot->first, ret);
+}
+
+static int next_record(void *self, struct audit_item *ret)
+{
+        struct audit_snapshot *snapshot = self;
+
+        return take_record(snapshot, snapshot->records, ret);
+}
+
+/* A page holds a handful of records, a smashed inner page many: steps that double find the end of either soon. */
+static int skip_damage(void *self, uint64_t position, struct audit_item *ret)
+{
+        struct audit_snapshot *snapshot = self;
+
+        for (uint64_t ahead = 1; ahead < UINT64_C(1) << 40; ahead *= 2) {
+                int r;
+
+                sqlite3_reset(snapshot->records);
+                sqlite3_bind_int64(snapshot->records, 1, (sqlite3_int64)(position + ahead));
+                r = take_record(snapshot, snapshot->records, ret);
+                if (r >= 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int next_note(void *self, struct audit_stored_note *ret)
+{
+        struct audit_snapshot *snapshot = self;
+        const int r = step(snapshot, snapshot->notes);
+
+        if (r <= 0)
+                return r;
+        *ret = (struct audit_stored_note){
+                .epoch = (uint64_t)sqlite3_column_int64(snapshot->notes, 0),
+                .size = (uint64_t)sqlite3_column_int64(snapshot->notes, 1),
+                .text = (const char *)sqlite3_column_text(snapshot->notes, 2) ?: "",
+                .length = (size_t)sqlite3_column_bytes(snapshot->notes, 2),
+        };
+        return 1;
+}
+
+static int find_subtree(void *self, const struct audit_subtree *subtree, struct audit_hash *ret)
+{
+        struct audit_snapshot *snapshot = self;
+        int r;
+
+        sqlite3_reset(snapshot->subtrees);
+        sqlite3_bind_int(snapshot->subtrees, 1, (int)subtree->level);
+        sqlite3_bind_int64(snapshot->subtrees, 2, (sqlite3_int64)subtree->index);
+        r = step(snapshot, snapshot->subtrees);
+        if (r <= 0)
+                return r;
+        memset(ret->bytes, 0, sizeof(ret->bytes)); /* of a wrong length is just wrong */
+        if (sqlite3_column_bytes(snapshot->subtrees, 0) == sizeof(ret->bytes))
+                memcpy(ret->bytes, sqlite3_column_blob(snapshot->subtrees, 0), sizeof(ret->bytes));
+        return 1;
+}
+
+static int count_subtrees(void *self, uint64_t *ret)
+{
+        struct audit_snapshot *snapshot = self;
+        int64_t rows;
+        const int r = audit_store_integer(snapshot->db, "SELECT count(*) FROM subtree", &rows);
+
+        if (r < 0)
+                return r;
+        *ret = (uint64_t)rows;
+        return 1;
+}
+
+static int load_tree(void *self, uint64_t size, struct audit_tree *ret)
+{
+        struct audit_snapshot *snapshot = self;
+        const int r = audit_store_load_tree(snapshot->db, size, ret);
+
+        return r < 0 ? r : 1;
+}
+
+int audit_snapshot_init(struct audit_snapshot *snapshot, sqlite3 *db, struct audit_source *ret)
+{
+        const struct {
+                sqlite3_stmt **statement;
+                const char *sql;
+        } list[] = {
+                { &snapshot->first, "SELECT seq, body FROM record NOT INDEXED WHERE seq=0" },
+                { &snapshot->records, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 ORDER BY seq" },
+                { &snapshot->notes, "SELECT epoch, size, note FROM checkpoint NOT INDEXED ORDER BY epoch" },
+                { &snapshot->subtrees, "SELECT hash FROM subtree WHERE level=?1 AND idx=?2" },
+        };
+        int r = 0;
+
+        *snapshot = (struct audit_snapshot){ .db = db };
+        for (size_t i = 0; i < sizeof(list) / sizeof(list[0]) && r == 0; i++)
+                r = audit_store_prepare(db, list[i].sql, list[i].statement);
+        if (r < 0) {
+                audit_snapshot_done(snapshot);
+                return r;
+        }
+        sqlite3_bind_int64(snapshot->records, 1, 0);
+        *ret = (struct audit_source){
+                .self = snapshot,
+                .first_record = first_record,
+                .next_record = next_record,
+                .skip_damage = skip_damage,
+                .next_note = next_note,
+                .find_subtree = find_subtree,
+                .count_subtrees = count_subtrees,
+                .load_tree = load_tree,
+        };
+        return 0;
+}
+
+void audit_snapshot_done(struct audit_snapshot *snapshot)
+{
+        sqlite3_finalize(TAKE_PTR(snapshot->first));
+        sqlite3_finalize(TAKE_PTR(snapshot->records));
+        sqlite3_finalize(TAKE_PTR(snapshot->notes));
+        sqlite3_finalize(TAKE_PTR(snapshot->subtrees));
+}
