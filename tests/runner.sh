@@ -61,7 +61,7 @@ start() {
 }
 
 judge_program() {
-        local log=$1 rc=$2 program=$3 name said=0 broken=0 line text
+        local log=$1 rc=$2 program=$3 name said=0 planned=0 broken=0 line text
         name=$tier/$(basename "$program")
 
         while IFS= read -r line; do
@@ -75,9 +75,10 @@ judge_program() {
                 elif [[ $line =~ ^skip\ (.*)$ ]]; then
                         text=${BASH_REMATCH[1]} line=skip
                 else
+                        [[ ! $line =~ ^1\.\.([0-9]+)$ ]] || planned=$((planned + BASH_REMATCH[1]))
                         continue
                 fi
-                said=1
+                said=$((said + 1))
                 case $line in
                 ok) passed=$((passed + 1)) ;;
                 failed) failed=$((failed + 1)) broken=1 ;;
@@ -98,6 +99,9 @@ judge_program() {
                 else
                         say failed "$name: ended with status $rc"
                 fi
+        elif [ $broken = 0 ] && [ $said -lt $planned ]; then
+                failed=$((failed + 1)) broken=1
+                say failed "$name: ended after $said of $planned tests"
         elif [ $said = 0 ] && [ "$rc" = 0 ]; then
                 passed=$((passed + 1))
                 say ok "$name"

@@ -109,6 +109,8 @@ printf '#!/bin/sh\nrm $1\n' >"$tree/tests/x.sh"
 refuses check-shell an_unquoted_variable_is_refused
 printf '.Sh\n.Xx\n' >>"$tree/man/x.1"
 refuses check-man a_broken_man_page_is_refused
+printf '.Xr governor-nowhere 7\n' >>"$tree/man/x.1"
+refuses check-man a_page_of_ours_that_is_not_there_is_refused
 printf 'see /%s/here\n' work >"$tree/tests/notes"
 refuses check-names a_path_of_this_machine_is_refused
 

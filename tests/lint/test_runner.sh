@@ -1,0 +1,53 @@
+#!/bin/bash
+# The runner counts what programs say and notices what they do not say.
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+n=0
+
+# counts EXPECTED SENTENCE: the script on stdin is the one program; EXPECTED is the last line
+counts() {
+        local last status=0
+        n=$((n + 1))
+        cat >"$work/$n"
+        chmod +x "$work/$n"
+        last=$(cd "$top" && TALLY='' B=$work TEST_SECONDS=1 tests/runner.sh unit "$work/$n" 2>&1) || status=$?
+        last=${last##*$'\n'}
+        if [ "$last" != "$1" ]; then
+                echo "not ok $2: expected '$1', got '$last'"
+                failed=1
+        elif [[ $1 == *' 0 failed' && $status != 0 || $1 != *' 0 failed' && $status = 0 ]]; then
+                echo "not ok $2: ended with $status"
+                failed=1
+        else
+                echo "ok $2"
+        fi
+}
+
+counts '2 passed, 0 failed' tap_is_understood <<<'#!/bin/sh
+printf "1..2\nok 1 - one\nok 2 - two\n"'
+counts '1 passed, 1 failed' a_failed_test_is_counted <<<'#!/bin/sh
+printf "1..2\nok 1 - one\nnot ok 2 - two\n"; exit 1'
+counts '1 passed, 1 failed' a_failed_test_counts_without_a_bad_status <<<'#!/bin/sh
+printf "ok one\nnot ok two: why\n"'
+counts '1 passed, 0 failed' silence_and_a_good_status_is_one_test <<<'#!/bin/sh
+echo nothing to say'
+counts '0 passed, 1 failed' silence_and_a_bad_status_is_a_failure <<<'#!/bin/sh
+exit 3'
+counts '1 passed, 1 failed' a_crash_after_good_tests_is_a_failure <<<'#!/bin/sh
+echo ok one; kill -SEGV $$'
+counts '1 passed, 1 failed' a_plan_that_was_not_kept_is_a_failure <<<'#!/bin/sh
+printf "1..2\nok 1 - one\n"'
+counts '0 passed, 1 failed' a_program_that_hangs_is_ended_and_a_failure <<<'#!/bin/sh
+sleep 60'
+if [ "$(id -u)" = 0 ] && grep -q '^VERSION_ID="12"' /etc/os-release; then
+        counts '1 passed, 1 failed' a_skip_is_a_failure_where_everything_can_be_had <<<'#!/bin/sh
+printf "ok one\nskip two: no root\n"'
+else
+        counts '1 passed, 0 failed' a_skip_is_named_where_not_everything_can_be_had <<<'#!/bin/sh
+printf "ok one\nskip two: no root\n"'
+fi
+
+exit $failed
