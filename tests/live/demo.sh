@@ -76,7 +76,7 @@ healthy_ones() {
 
 a_household_of_28_agents() {
         act "A small server: 20 agents under PM2, 8 under systemd"
-        bed_run mkdir -p /srv/agents /srv/faults /srv/deaths
+        bed_run mkdir -p /srv/agents /srv/faults /srv/births /srv/deaths
         bed_cp "$demo/demo/agent.js" "$demo/demo/ecosystem.config.js" /srv/agents/
         for name in "${services[@]}"; do
                 { echo '[Service]'

@@ -18,8 +18,8 @@ SECRET=sk-fixture-0a7e2f9c81d34b6590
 
 # house: where the agents of a test live.
 house() {
-        bed_run mkdir -p /srv/agents /srv/faults /srv/deaths
-        bed_run chmod 0777 /srv/faults /srv/deaths
+        bed_run mkdir -p /srv/agents /srv/faults /srv/births /srv/deaths
+        bed_run chmod 0777 /srv/faults /srv/births /srv/deaths
         bed_cp "$BED_TREE/tests/live/demo/agent.js" /srv/agents/
 }
 
@@ -136,7 +136,7 @@ told_of() { records_give 'map(select(.subject == $s and (.action | startswith("f
 
 # Nothing was found about anybody.
 nothing_was_found() {
-        bed_is '' records_give 'map(select((.action | startswith("finding.")) and (.action != "finding.high-restarts"))) |
+        bed_is '' records_give 'map(select((.action | startswith("finding.")) and (.action | IN("finding.high-restarts", "finding.blind") | not))) |
                 map("\(.subject) \(.action) \(.details.reason)")[]'
 }
 
