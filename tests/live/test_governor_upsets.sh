@@ -39,7 +39,7 @@ POLICY
         bed_wait 20 all_run
 }
 
-all_run() { status_says '[.agents[] | select(.effective == "running" and .claimed == "running" and .pid > 0)] | length == 10'; }
+all_run() { status_says '[.agents[] | select(.effective == "running" and .pid > 0)] | length == 10'; }
 all_see() { status_says '[.sources[] | select(.state != "seeing" and .state != "absent")] | length == 0'; }
 source_was() { records_say 'any(.action == "fact.source" and (.details.name | startswith($n)) and .details.state == $s and .ms >= $at)' \
         --arg n "$1" --arg s "$2" --argjson at "$3"; }
