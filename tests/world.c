@@ -172,6 +172,10 @@ void world_send(struct world *world, const struct fact *fact)
         struct fact now = *fact;
 
         assert(decisions);
+        if (world->away) {
+                free(decisions);
+                return;
+        }
         now.at = world->now;
         if (!now.agent)
                 now.agent = "";
@@ -548,6 +552,184 @@ void world_start(struct world *world)
         }
 }
 
+/* ---- the daemon comes and goes -------------------------------------------------------------------------------------- */
+
+void world_leave(struct world *world)
+{
+        world->away = true;
+        world->orders_n = 0;
+}
+
+void world_remember(struct world *world)
+{
+        struct judge *old = world->judge;
+        struct remembered scratch;
+        struct decisions *decisions = calloc(1, sizeof(*decisions));
+        struct fact fact;
+        uint32_t cursor = 0;
+
+        assert(decisions);
+        world->judge = NULL;
+        world_judge(world);
+        while (judge_remember(old, &cursor, &scratch, &fact)) {
+                fact.at = world->now;
+                judge_step(world->judge, &fact, decisions);
+                assert(decisions->n == 0);
+        }
+        free(decisions);
+        free(old);
+}
+
+static void tell_all(struct world *world, bool first)
+{
+        for (int n = 0; n < world->actors_n; n++) {
+                struct actor *actor = &world->actors[n];
+
+                tell_listed(world, actor, 0, first);
+                if (actor->up)
+                        tell_started(world, actor, false, actor->began);
+        }
+}
+
+void world_return(struct world *world)
+{
+        world->away = false;
+        world->queue_n = 0;
+        judge_resume(world->judge, world->now);
+        world_remember(world);
+        world_source(world, "systemd", MANAGER_SYSTEMD, SOURCE_SEEING, "");
+        world_source(world, "pm2:root@/root/.pm2", MANAGER_PM2, SOURCE_SEEING, "");
+        tell_all(world, true);
+}
+
+void world_reboot(struct world *world)
+{
+        for (int n = 0; n < world->actors_n; n++) {
+                struct actor *actor = &world->actors[n];
+
+                actor->up = !actor->by_judge && actor->wanted;
+                actor->pid = world->pids++;
+                actor->start = 300;
+                actor->began = actor->created = world->now;
+                actor->restarts = 0;
+                actor->starts_at = USEC_INFINITY;
+                actor->claimed = actor->up ? CLAIMED_RUNNING : CLAIMED_STOPPED;
+                actor->dies_at = actor->up ? death_of(world, actor) : USEC_INFINITY;
+        }
+}
+
+void world_god_dies(struct world *world)
+{
+        for (int n = 0; n < world->actors_n; n++) {
+                struct actor *actor = &world->actors[n];
+                struct fact fact = about(actor, FACT_DIED);
+
+                if (actor->manager != MANAGER_PM2)
+                        continue;
+                actor->starts_at = USEC_INFINITY;
+                if (!actor->up)
+                        continue;
+                actor->up = false;
+                actor->dies_at = USEC_INFINITY;
+                fact.ended.pid = actor->pid;
+                fact.ended.start = actor->start;
+                enqueue(world, &fact, world_chance(world) % (7 * USEC_PER_SEC)); /* some notice only when they write */
+        }
+        world_source(world, "pm2:root@/root/.pm2", MANAGER_PM2, SOURCE_BLIND, "connection closed");
+}
+
+void world_god_returns(struct world *world)
+{
+        world_source(world, "pm2:root@/root/.pm2", MANAGER_PM2, SOURCE_SEEING, "");
+        for (int n = 0; n < world->actors_n; n++) {
+                struct actor *actor = &world->actors[n];
+
+                if (actor->manager != MANAGER_PM2 || !actor->wanted || actor->by_judge)
+                        continue;
+                actor->restarts = 0;
+                actor->created = world->now;
+                come_up(world, actor, false);
+        }
+}
+
+/* ---- single facts --------------------------------------------------------------------------------------------------- */
+
+static struct fact single(enum fact_kind kind, const char *id, uint32_t number)
+{
+        return (struct fact){ .kind = kind, .manager = agent_manager(id), .agent = id, .instance = number };
+}
+
+void world_lists(struct world *world, const char *id, uint32_t number, enum claimed claimed, const char *word,
+                 pid_t pid, uint64_t restarts, bool first)
+{
+        struct fact fact = single(FACT_AGENT, id, number);
+
+        fact.agent_is.claimed = claimed;
+        fact.agent_is.word = word;
+        fact.agent_is.pid = pid;
+        fact.agent_is.restarts = restarts;
+        fact.agent_is.result = strcmp(word, "failed/start-limit-hit") == 0 ? "start-limit-hit" : "";
+        fact.agent_is.first = first;
+        world_send(world, &fact);
+}
+
+/* Processes that no actor plays began at a time that follows from their pid. */
+static uint64_t start_of(struct world *world, const char *id, uint32_t number, pid_t pid)
+{
+        const struct actor *actor = find_actor(world, id, number);
+
+        return actor && actor->pid == pid ? actor->start : (uint64_t)pid * 100;
+}
+
+void world_begins(struct world *world, const char *id, uint32_t number, pid_t pid, bool ordered)
+{
+        struct fact fact = single(FACT_STARTED, id, number);
+
+        fact.started.pid = pid;
+        fact.started.start = (uint64_t)pid * 100;
+        fact.started.ordered = ordered;
+        world_send(world, &fact);
+}
+
+void world_ends(struct world *world, const char *id, uint32_t number, pid_t pid, enum ending ending, int code)
+{
+        struct fact fact = single(FACT_ENDED, id, number);
+
+        fact.ended.pid = pid;
+        fact.ended.start = start_of(world, id, number, pid);
+        fact.ended.ending = ending;
+        if (ending == ENDING_SIGNAL || ending == ENDING_OOM)
+                fact.ended.signal = code;
+        else
+                fact.ended.code = code;
+        world_send(world, &fact);
+}
+
+void world_depends(struct world *world, const char *id, const char *on, enum dependency dependency)
+{
+        struct fact fact = single(FACT_DEPENDS, id, 0);
+
+        fact.depends.on = on;
+        fact.depends.dependency = dependency;
+        world_send(world, &fact);
+}
+
+void world_strays(struct world *world, const char *id, enum stray stray, pid_t pid)
+{
+        struct fact fact = single(FACT_STRAY, id, 0);
+
+        fact.stray.stray = stray;
+        fact.stray.pid = pid;
+        world_send(world, &fact);
+}
+
+void world_host(struct world *world, usec_t uptime)
+{
+        struct fact fact = { .kind = FACT_HOST, .agent = "", .host = { .uptime = uptime, .cpus = 2 } };
+
+        world_send(world, &fact);
+}
+
 /* ---- time ----------------------------------------------------------------------------------------------------------- */
 
 enum what { NOTHING, DEATH, START, ORDER, FACT, DEADLINE };
@@ -578,7 +760,8 @@ static bool advance(struct world *world, usec_t until)
         }
         for (size_t n = 0; n < world->orders_n; n++)
                 earliest(&what, &which, &at, ORDER, n, world->orders[n].at);
-        earliest(&what, &which, &at, DEADLINE, 0, judge_deadline(world->judge));
+        if (!world->away)
+                earliest(&what, &which, &at, DEADLINE, 0, judge_deadline(world->judge));
         if (what == NOTHING)
                 return false;
         if (at > world->now)

@@ -81,6 +81,7 @@ struct world {
         size_t queue_n;
         struct order orders[WORLD_ACTORS_MAX * 4];
         size_t orders_n;
+        bool away; /* no daemon */
         bool deaf; /* the hands do not work: every order fails */
 
         char *trace; /* decisions as text, in their order */
@@ -117,11 +118,28 @@ void world_source(struct world *world, const char *name, enum manager manager, e
 void world_planned(struct world *world, const char *agent, enum ending ending, usec_t time, const char *by);
 void world_ask(struct world *world, const char *agent, enum ask ask, uint64_t number);
 
+/* The daemon ends and comes back later; what happens meanwhile it does not see. Its memory goes through FACT_REMEMBERED. */
+void world_leave(struct world *world);
+void world_return(struct world *world);
+void world_remember(struct world *world); /* puts the judge's memory into a fresh judge, which takes over */
+void world_reboot(struct world *world);   /* between leave and return: all processes are new */
+
+/* PM2's daemon dies and takes its apps along; then another one comes up with them. */
+void world_god_dies(struct world *world);
+void world_god_returns(struct world *world);
+
+/* Single facts, for what the actors do not play. */
+void world_lists(struct world *world, const char *id, uint32_t number, enum claimed claimed, const char *word,
+                 pid_t pid, uint64_t restarts, bool first);
+void world_begins(struct world *world, const char *id, uint32_t number, pid_t pid, bool ordered);
+void world_ends(struct world *world, const char *id, uint32_t number, pid_t pid, enum ending ending, int code);
+void world_depends(struct world *world, const char *id, const char *on, enum dependency dependency);
+void world_strays(struct world *world, const char *id, enum stray stray, pid_t pid);
+void world_host(struct world *world, usec_t uptime);
+
 uint64_t world_chance(struct world *world);
 usec_t world_age(const struct world *world);
 
 /* The decisions so far as text, and a fresh page. */
 const char *world_trace(const struct world *world);
 void world_forget_trace(struct world *world);
-
-#define CHECK_TRACE(world, expected) assert_string_equal(world_trace(world), expected)

@@ -189,7 +189,8 @@ static void look_at(struct judge *judge, struct brake *brake, usec_t *due)
 
         if (next < *due)
                 *due = next; /* a minute is soon enough to see that it is over */
-        if (brake->incident == NOBODY) {
+        if (!brake->told) {
+                brake->told = true;
                 vote(judge, brake, &group, usec_since(judge->now, TOGETHER));
                 describe(judge, brake, &group, reason);
                 brake->incident = incident_open(judge, NULL, NULL, CAUSE_COMMON_CAUSE, group.began, reason);
@@ -197,6 +198,10 @@ static void look_at(struct judge *judge, struct brake *brake, usec_t *due)
                         judge->incidents[brake->incident].manager = brake->manager;
                 return;
         }
+        if (brake->incident == NOBODY) /* all places for incidents are taken */
+                brake->on = group.failing > limit(group.agents) / 2;
+        if (brake->incident == NOBODY)
+                return;
         incident = &judge->incidents[brake->incident];
         if (group.failing <= limit(group.agents) / 2 && usec_since(judge->now, brake->since) >= QUIET) {
                 uint32_t index = brake->incident;
@@ -224,4 +229,11 @@ const struct brake *brake_on(const struct judge *judge, const struct agent *agen
                 if (judge->brakes[n].on && is_member(judge, &judge->brakes[n], agent))
                         return &judge->brakes[n];
         return NULL;
+}
+
+void brake_forget(struct judge *judge, uint32_t incident)
+{
+        for (uint32_t n = 0; n < BRAKES_MAX; n++)
+                if (judge->brakes[n].on && judge->brakes[n].incident == incident)
+                        let_go(judge, &judge->brakes[n]);
 }

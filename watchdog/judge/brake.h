@@ -10,3 +10,6 @@ void brake_look(struct judge *judge, usec_t *due);
 
 /* The brake that holds this agent, NULL when none does. */
 const struct brake *brake_on(const struct judge *judge, const struct agent *agent);
+
+/* A human closed this incident: the brake is off. */
+void brake_forget(struct judge *judge, uint32_t incident);

@@ -11,6 +11,7 @@
 #include "judge/due.h"
 #include "judge/incidents.h"
 #include "judge/life.h"
+#include "judge/note.h"
 #include "judge/source.h"
 #include "judge/table.h"
 
@@ -107,6 +108,8 @@ static usec_t trial_wait(const struct judge *judge, const struct instance *insta
 {
         uint32_t times = instance->ladder.trials < 2 ? 1u << instance->ladder.trials : TRIAL_WAIT_MOST;
 
+        if (instance->ladder.trials >= TRIALS_MAX)
+                return 0; /* nothing to wait for: a human's turn */
         return jitter(judge, instance, heal_of(judge, instance)->trial_after * times);
 }
 
@@ -297,8 +300,14 @@ static void describe_act(const struct judge *judge, const struct instance *insta
         reason[0] = '\0';
         switch (cell->purpose) {
         case PURPOSE_QUARANTINE:
-                text_append(reason, REASON_MAX, "quarantined, trial in about %s; %s",
-                            text_span(span, heal_of(judge, instance)->trial_after), evidence);
+                if (instance->ladder.trials >= TRIALS_MAX)
+                        text_append(reason, REASON_MAX, "quarantined for good; %s", evidence);
+                else
+                        text_append(reason, REASON_MAX, "quarantined, trial in about %s; %s",
+                                    text_span(span, heal_of(judge, instance)->trial_after *
+                                                            (instance->ladder.trials < 2 ? 1u << instance->ladder.trials
+                                                                                         : TRIAL_WAIT_MOST)),
+                                    evidence);
                 break;
         case PURPOSE_TRIAL:
                 text_append(reason, REASON_MAX, "trial: has to live %s to be released",
@@ -326,9 +335,12 @@ static void pursue(struct judge *judge, struct instance *instance, enum ladder_i
         act(judge, instance, cell, reason);
 }
 
+/* What is told of an input that is withheld. */
 static enum action action_of(enum ladder_input input)
 {
-        return ladder_table[LADDER_SUSPECT][input].action;
+        enum action action = ladder_table[LADDER_SUSPECT][input].action;
+
+        return action != ACTION_NONE ? action : input == INPUT_CONFINE_DOWN ? ACTION_STOP : ACTION_START;
 }
 
 /* In LADDER_SUSPECT: act, or say why not; returns when to try again. */
@@ -422,6 +434,18 @@ static void serve_human(struct judge *judge, struct instance *instance)
 
 /* ---- the look ------------------------------------------------------------------------------------------------------- */
 
+/* One trial at a time: what fails together is not tried together. */
+static bool another_trial(const struct judge *judge, const struct instance *instance)
+{
+        for (uint32_t n = 0; n < judge->instances_n; n++) {
+                const struct instance *other = &judge->instances[n];
+
+                if (other != instance && (other->ladder.state == LADDER_TRYING || other->ladder.state == LADDER_TRIAL))
+                        return true;
+        }
+        return false;
+}
+
 /* The end of a wait. */
 static void wait_over(struct judge *judge, struct instance *instance)
 {
@@ -466,7 +490,8 @@ static void wait_over(struct judge *judge, struct instance *instance)
                         ladder->until = judge->now + USEC_PER_MINUTE;
                         return;
                 }
-                if (agent->busy != NOBODY) {
+                if (agent->busy != NOBODY || source_is_blind(judge, agent) ||
+                    (ladder->state == LADDER_QUARANTINED && another_trial(judge, instance))) {
                         ladder->until = judge->now + USEC_PER_SEC;
                         return;
                 }
@@ -552,6 +577,11 @@ static void found(struct judge *judge, struct instance *instance, enum cause cau
         else
                 instance->period = 0;
         tell_open(judge, instance, cause);
+        if (instance->incident != NOBODY && !instance->braked) {
+                snprintf(reason, sizeof(reason), "seen happening now, see %s",
+                         incident_name(name, judge->incidents[instance->incident].number));
+                note_explained(judge, agent_of(judge, instance), NOTE_HIGH_RESTARTS, reason);
+        }
         if (old != NOBODY && !shared && !braked && instance->incident != NOBODY && instance->incident != old) {
                 snprintf(reason, sizeof(reason), "is a %s, see %s", cause_name(cause),
                          incident_name(name, judge->incidents[instance->incident].number));
@@ -572,6 +602,8 @@ static void over(struct judge *judge, struct instance *instance, enum ladder_inp
         instance->braked = false;
         instance->ladder.unpinned = false;
         tally_forgive(&instance->tally, judge->now);
+        if (agent_of(judge, instance)->rule == &judge->policy->fallback)
+                table_own(judge, agent_of(judge, instance));
         depend_wake(judge, agent_of(judge, instance));
         judge->material = true;
 }
@@ -601,7 +633,7 @@ static void check_worse(struct judge *judge, struct instance *instance)
         char reason[REASON_MAX];
         uint64_t next = 10;
 
-        if (instance->incident == NOBODY || instance->braked)
+        if (instance->incident == NOBODY || instance->braked || hold_until(judge, instance) > judge->now)
                 return;
         incident = &judge->incidents[instance->incident];
         while (next <= incident->told)
@@ -618,6 +650,7 @@ static void judge_one(struct judge *judge, struct instance *instance, usec_t *du
         enum cause cause;
         usec_t again = USEC_INFINITY;
 
+        note_look(judge, agent_of(judge, instance), instance, due);
         notice_start(judge, instance);
         check_over(judge, instance);
         cause = diagnose(judge, instance);
@@ -629,7 +662,8 @@ static void judge_one(struct judge *judge, struct instance *instance, usec_t *du
                 wait_over(judge, instance);
         if (instance->ladder.state == LADDER_SUSPECT)
                 again = try_to_act(judge, instance);
-        *due = diagnose_due(judge, instance);
+        if (diagnose_due(judge, instance) < *due)
+                *due = diagnose_due(judge, instance);
         if (again > judge->now && again < *due)
                 *due = again;
         if (instance->ladder.until < *due)
@@ -654,4 +688,20 @@ void healer_look(struct judge *judge, struct instance *instance)
         if (due <= judge->now)
                 due = judge->now + LOOK_LEAST;
         due_set(judge, instance, due);
+}
+
+bool healer_keeps(struct judge *judge, uint32_t incident)
+{
+        const struct agent *agent =
+                judge->incidents[incident].agent == NOBODY ? NULL : &judge->agents[judge->incidents[incident].agent];
+
+        for (struct instance *i = agent ? first_instance(judge, agent) : NULL; i; i = next_instance(judge, i))
+                if (i->incident == incident && ladder_is_down(i->ladder.state))
+                        return true;
+        for (struct instance *i = agent ? first_instance(judge, agent) : NULL; i; i = next_instance(judge, i))
+                if (i->incident == incident) {
+                        i->incident = NOBODY;
+                        over(judge, i, INPUT_CLEARED, "");
+                }
+        return false;
 }

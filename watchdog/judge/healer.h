@@ -13,3 +13,6 @@ void healer_forget(struct judge *judge, struct agent *agent, struct instance *in
 /* FACT_OUTCOME and FACT_ASKED about one instance. */
 void healer_outcome(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact);
 void healer_asked(struct judge *judge, struct agent *agent, struct instance *instance, enum ask ask);
+
+/* A human closed this incident: its instances are taken for well. True when it stays open, because we hold one of them down. */
+bool healer_keeps(struct judge *judge, uint32_t incident);

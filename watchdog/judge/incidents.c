@@ -143,7 +143,14 @@ bool incident_withholds(struct judge *judge, uint32_t incident, enum withheld wi
 {
         struct incident *known = at(judge, incident);
 
-        if (!known || (known->withheld & (1u << withheld)))
+        if (!known)
+                return false;
+        if (withheld == WITHHELD_BUDGET &&
+            usec_since(judge->now, known->budget_told) > judge->policy->machine.actions_within) {
+                known->budget_told = judge->now; /* another time it is spent is news again */
+                known->withheld &= ~(1u << WITHHELD_BUDGET);
+        }
+        if (known->withheld & (1u << withheld))
                 return false;
         known->withheld |= 1u << withheld;
         return true;

@@ -76,6 +76,8 @@ void judge_set_policy(struct judge *judge, const struct policy *policy)
 
 void judge_set_observe_only(struct judge *judge, bool observe_only)
 {
+        if (judge->observe_only && !observe_only)
+                table_arm(judge);
         judge->observe_only = observe_only;
         due_all(judge, NULL, judge->now);
 }
@@ -151,12 +153,30 @@ static void take_planned(struct judge *judge, const struct fact *fact)
         judge->material = true;
 }
 
+/* The machine was started anew: processes of before are gone, and nobody is to blame. */
+static void take_reboot(struct judge *judge)
+{
+        for (uint32_t n = 0; n < judge->instances_n; n++) {
+                struct instance *i = &judge->instances[n];
+
+                if (is_alive(i) && life_seen(i)->began < judge->booted)
+                        life_gone(judge, agent_of(judge, i), i, ENDING_MANAGER);
+                if (i->ladder.state == LADDER_QUARANTINED) /* resumes as a trial */
+                        i->ladder.until = judge->booted + BOOT_GRACE;
+                due_sooner(judge, i, judge->now);
+        }
+}
+
 static void take_host(struct judge *judge, const struct fact *fact)
 {
-        if (judge->booted > 0 || fact->host.uptime == 0)
+        usec_t booted = usec_since(fact->at, fact->host.uptime), before = judge->booted;
+
+        if (fact->host.uptime == 0 || (before > 0 && booted < before + USEC_PER_MINUTE))
                 return;
-        judge->booted = usec_since(fact->at, fact->host.uptime);
+        judge->booted = booted;
         judge->material = true;
+        if (before > 0)
+                take_reboot(judge);
 }
 
 static void take_ask(struct judge *judge, const struct fact *fact)
@@ -166,8 +186,8 @@ static void take_ask(struct judge *judge, const struct fact *fact)
         judge->material = true;
         switch (fact->asked.ask) {
         case ASK_ENFORCE_OFF: judge->disarmed = true; break;
-        case ASK_SAFE_MODE_ON: judge->observe_only = true; break;
-        case ASK_SAFE_MODE_OFF: judge->observe_only = false; break;
+        case ASK_SAFE_MODE_ON: judge_set_observe_only(judge, true); break;
+        case ASK_SAFE_MODE_OFF: judge_set_observe_only(judge, false); break;
         case ASK_ACKNOWLEDGE: judge->acknowledged = fact->asked.number; break;
         case ASK_RESTART:
         case ASK_RELEASE:
@@ -246,9 +266,27 @@ static void look_at_capacity(struct judge *judge)
         judge->full_incident = incident_open(judge, NULL, NULL, CAUSE_BLIND, 1, reason);
 }
 
+/* A human closes an incident. What it was about is judged anew from here on; a quarantine stays one. */
 static void acknowledge(struct judge *judge)
 {
+        uint64_t number = judge->acknowledged;
+        uint32_t found = NOBODY;
+
         judge->acknowledged = 0;
+        for (uint32_t n = 0; number > 0 && n < judge->limits.incidents_max; n++)
+                if (judge->incidents[n].open && judge->incidents[n].number == number)
+                        found = n;
+        if (found == NOBODY || healer_keeps(judge, found))
+                return;
+        source_forget(judge, found);
+        brake_forget(judge, found);
+        if (judge->full_incident == found)
+                judge->full_incident = NOBODY, judge->turned_away = 0;
+        if (judge->incidents[found].agent != NOBODY)
+                for (unsigned n = 0; n < 3; n++)
+                        if (judge->agents[judge->incidents[found].agent].noted[n] == found)
+                                judge->agents[judge->incidents[found].agent].noted[n] = NOBODY;
+        incident_resolve(judge, found, "acknowledged by a human");
 }
 
 static void look_at_machine(struct judge *judge)

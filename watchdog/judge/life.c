@@ -135,7 +135,7 @@ static struct life *new_life(struct judge *judge, struct agent *agent, struct in
 
         instance->life = (instance->life + 1) % LIVES_MAX;
         life = life_of(instance);
-        if (life->state == LIFE_DYING) /* many short lives: its cause will not come any more */
+        if (life->state == LIFE_DYING && life->began > 0) /* many short lives: its cause will not come any more */
                 conclude(judge, agent, instance, life, ENDING_UNKNOWN, 0, 0);
         *life = (struct life){ .state = LIFE_NONE };
         return life;
@@ -219,7 +219,7 @@ static void ended_unseen(struct judge *judge, struct agent *agent, struct instan
                 struct life living = *newest;
                 life = newest;
                 instance->life = (instance->life + 1) % LIVES_MAX;
-                if (life_of(instance)->state == LIFE_DYING)
+                if (life_of(instance)->state == LIFE_DYING && life_of(instance)->began > 0)
                         conclude(judge, agent, instance, life_of(instance), ENDING_UNKNOWN, 0, 0);
                 *life_of(instance) = living;
         } else {
@@ -310,6 +310,8 @@ void life_ended(struct judge *judge, struct agent *agent, struct instance *insta
 static void check_counter(struct judge *judge, struct instance *instance, uint64_t restarts)
 {
         if (!instance->counted || restarts < instance->restarts) {
+                due_sooner(judge, instance, judge->now);
+                judge->material = true;
                 instance->restarts_seen = 0;
                 instance->missing_at = 0;
         } else if (restarts - instance->restarts > instance->restarts_seen) {
@@ -425,6 +427,12 @@ usec_t life_due(const struct judge *judge, const struct instance *instance)
             instance->claimed_at + DEAD_WAIT < due)
                 due = instance->claimed_at + DEAD_WAIT;
         return due;
+}
+
+void life_gone(struct judge *judge, struct agent *agent, struct instance *instance, enum ending ending)
+{
+        life_of(instance)->ended = judge->now;
+        conclude(judge, agent, instance, life_of(instance), ending, 0, 0);
 }
 
 void life_manager_left(struct judge *judge, struct agent *agent)

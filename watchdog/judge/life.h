@@ -19,5 +19,8 @@ usec_t life_due(const struct judge *judge, const struct instance *instance);
 /* The agent's lives that ended without a told cause ended with their manager. */
 void life_manager_left(struct judge *judge, struct agent *agent);
 
+/* The present life ended unseen, for this reason. */
+void life_gone(struct judge *judge, struct agent *agent, struct instance *instance, enum ending ending);
+
 /* Whether `at` is within the echo of an action of ours on the agent. */
 bool life_is_ours(const struct agent *agent, usec_t at);

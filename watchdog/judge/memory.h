@@ -138,6 +138,7 @@ struct source {
         usec_t since, blind_at; /* blind_at: start of the newest blindness, kept when it is over */
         pid_t pid;
         uint64_t start;
+        bool told;
         uint32_t incident;
 };
 
@@ -161,6 +162,7 @@ struct brake {
         bool on;
         enum manager manager; /* when base is NOBODY */
         uint32_t base;
+        bool told;
         uint32_t incident;
         usec_t since;
 };

@@ -6,6 +6,7 @@
 #include "judge/incidents.h"
 #include "judge/table.h"
 
+#define QUIET USEC_PER_DAY
 #define HIGH_LEAST 20 /* fewer restarts gather in a year of deploys */
 
 static void open_note(struct judge *judge, struct agent *agent, struct instance *instance, enum note note,
@@ -66,4 +67,22 @@ void note_stray(struct judge *judge, struct agent *agent, const struct fact *fac
                         : "process %d runs beside the one its manager runs: two do the same job",
                  (int)fact->stray.pid);
         open_note(judge, agent, NULL, orphan ? NOTE_ORPHAN : NOTE_DUPLICATE, 1, reason);
+}
+
+void note_look(struct judge *judge, struct agent *agent, const struct instance *instance, usec_t *due)
+{
+        uint32_t noted = agent->noted[NOTE_HIGH_RESTARTS];
+        usec_t quiet_at;
+
+        if (noted == NOBODY)
+                return;
+        quiet_at = judge->incidents[noted].opened > instance->last_death ? judge->incidents[noted].opened
+                                                                         : instance->last_death;
+        quiet_at += QUIET;
+        if (instance->counted && instance->restarts == 0)
+                note_explained(judge, agent, NOTE_HIGH_RESTARTS, "its counter was reset");
+        else if (quiet_at <= judge->now)
+                note_explained(judge, agent, NOTE_HIGH_RESTARTS, "no restart for a day");
+        else if (quiet_at < *due)
+                *due = quiet_at;
 }

@@ -16,3 +16,6 @@ void note_stray(struct judge *judge, struct agent *agent, const struct fact *fac
 
 /* A loop was named, the counter was reset: what it had counted before is explained. */
 void note_explained(struct judge *judge, struct agent *agent, enum note note, const char *reason);
+
+/* Resolves a high counter that was reset, or that did not grow for a day. */
+void note_look(struct judge *judge, struct agent *agent, const struct instance *instance, usec_t *due);

@@ -220,6 +220,7 @@ static void pack_source(struct pack *p, struct judge *judge, struct source *sour
         PACK(source->state);
         PACK(source->since);
         PACK(source->blind_at);
+        PACK(source->told);
         pack_incident(p, judge, NULL, &source->incident);
 }
 
@@ -227,6 +228,7 @@ static void pack_brake(struct pack *p, struct judge *judge, struct brake *brake)
 {
         PACK(brake->manager);
         PACK(brake->since);
+        PACK(brake->told);
         pack_incident(p, judge, NULL, &brake->incident);
 }
 
@@ -475,7 +477,6 @@ void judge_resume(struct judge *judge, usec_t now)
         if (now > judge->now)
                 judge->now = now;
         judge->started = judge->now;
-        judge->booted = 0; /* the machine may have been started anew meanwhile */
         for (uint32_t n = 0; n < judge->sources_n; n++)
                 judge->sources[n].state = SOURCE_UNKNOWN;
         for (uint32_t n = 0; n < judge->instances_n; n++) {

@@ -124,7 +124,7 @@ static void look_at(struct judge *judge, struct source *source, usec_t *due)
 {
         char reason[REASON_MAX], span[TEXT_SPAN_MAX];
 
-        if (source->state == SOURCE_BLIND && source->incident == NOBODY) {
+        if (source->state == SOURCE_BLIND && !source->told) {
                 if (usec_since(judge->now, source->since) < BLIND_WAIT) {
                         if (source->since + BLIND_WAIT < *due)
                                 *due = source->since + BLIND_WAIT;
@@ -132,8 +132,14 @@ static void look_at(struct judge *judge, struct source *source, usec_t *due)
                 }
                 snprintf(reason, sizeof(reason), "%s is not seen%s%s", source->name, *source->why ? ": " : "",
                          source->why);
+                source->told = true;
                 source->incident = incident_open(judge, NULL, NULL, CAUSE_BLIND, 1, reason);
-        } else if (source->state != SOURCE_BLIND && source->incident != NOBODY) {
+        } else if (source->state == SOURCE_SEEING || source->state == SOURCE_ABSENT) {
+                source->told = false;
+                if (source->blind_at > 0 && source->since + CALM_WAIT > judge->now && source->since + CALM_WAIT < *due)
+                        *due = source->since + CALM_WAIT; /* from then on its agents are judged again */
+                if (source->incident == NOBODY)
+                        return;
                 snprintf(reason, sizeof(reason), "%s %s after %s", source->name,
                          source->state == SOURCE_SEEING ? "is seen again" : "is no longer there",
                          text_span(span, usec_since(judge->now, source->blind_at)));
@@ -146,4 +152,11 @@ void source_look(struct judge *judge, usec_t *due)
 {
         for (uint32_t n = 0; n < judge->sources_n; n++)
                 look_at(judge, &judge->sources[n], due);
+}
+
+void source_forget(struct judge *judge, uint32_t incident)
+{
+        for (uint32_t n = 0; n < judge->sources_n; n++)
+                if (judge->sources[n].incident == incident)
+                        judge->sources[n].incident = NOBODY;
 }

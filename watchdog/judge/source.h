@@ -16,3 +16,6 @@ usec_t source_calm_at(const struct judge *judge, const struct agent *agent);
 
 /* Whether its manager was not seen at some time between `from` and `to`, or only just came back then. */
 bool source_was_blind(const struct judge *judge, const struct agent *agent, usec_t from, usec_t to);
+
+/* A human closed this incident: it is not told again until the source was seen in between. */
+void source_forget(struct judge *judge, uint32_t incident);

@@ -165,11 +165,43 @@ struct instance *table_instance(struct judge *judge, struct agent *agent, uint32
         return instance;
 }
 
+static bool is_held(const struct judge *judge, const struct agent *agent)
+{
+        for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
+                if (i->cause != CAUSE_NONE || ladder_is_down(i->ladder.state))
+                        return true;
+        return false;
+}
+
+void table_own(struct judge *judge, struct agent *agent)
+{
+        agent->rule = policy_rule(judge->policy, agent->id);
+        /* what we stopped under a rule that is gone is still started again */
+        if (!agent->rule && is_held(judge, agent))
+                agent->rule = &judge->policy->fallback;
+        judge->shown_stale = true;
+}
+
+void table_arm(struct judge *judge)
+{
+        for (uint32_t n = 0; n < judge->instances_n; n++) {
+                struct ladder *ladder = &judge->instances[n].ladder;
+
+                if (ladder->state == LADDER_TOLD)
+                        *ladder = (struct ladder){ .state = LADDER_SUSPECT,
+                                                   .until = USEC_INFINITY,
+                                                   .attempts = ladder->attempts };
+        }
+}
+
 void table_apply_policy(struct judge *judge)
 {
         for (uint32_t n = 0; n < judge->agents_n; n++)
-                judge->agents[n].rule = policy_rule(judge->policy, judge->agents[n].id);
-        judge->shown_stale = true;
+                table_own(judge, &judge->agents[n]);
+        for (uint32_t n = 0; n < judge->limits.incidents_max; n++)
+                judge->incidents[n].rule =
+                        *judge->incidents[n].id ? policy_rule(judge->policy, judge->incidents[n].id) : NULL;
+        table_arm(judge);
 }
 
 void table_show(struct judge *judge)

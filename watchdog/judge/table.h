@@ -12,8 +12,14 @@ struct agent *table_agent(struct judge *judge, const char *id);
 struct instance *table_instance(struct judge *judge, struct agent *agent, uint32_t number);
 struct instance *table_find_instance(struct judge *judge, const struct agent *agent, uint32_t number);
 
-/* Asks the policy anew who owns each agent. */
+/* Asks the policy which rule owns the agent. */
+void table_own(struct judge *judge, struct agent *agent);
+
+/* The policy is another one: asks it for each agent. */
 void table_apply_policy(struct judge *judge);
+
+/* What was only told so far may be done now: each such ladder begins again. */
+void table_arm(struct judge *judge);
 
 /* Lists the agents that status shows: governed, there, and not another agent's unit. */
 void table_show(struct judge *judge);
