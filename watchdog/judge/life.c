@@ -194,7 +194,7 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
                 .state = LIFE_ALIVE, .pid = fact->started.pid, .start = fact->started.start, .began = began
         };
         instance->gone = agent->gone = false;
-        if (began == fact->at)
+        if (!first)
                 instance->restarts_seen++; /* ordered ones too: PM2 counts them; systemd starts anew with 0 */
         /* who starts something new does not act on anything yet */
         if (fact->started.ordered && !first && !life_is_ours(agent, fact->at) &&
