@@ -213,8 +213,9 @@ static enum ladder_input wanted(const struct judge *judge, const struct instance
 {
         const struct heal *heal = heal_of(judge, instance);
         uint32_t rung = usable_rung(heal, instance->ladder.rung);
-        bool nothing_runs =
-                !is_alive(instance) && (instance->claimed == CLAIMED_FAILED || instance->claimed == CLAIMED_STOPPED);
+        /* an agent that is only observed is told a stop even then: without an action nothing would be told */
+        bool nothing_runs = !observes(judge, instance) && !is_alive(instance) &&
+                            (instance->claimed == CLAIMED_FAILED || instance->claimed == CLAIMED_STOPPED);
 
         if (instance->cause == CAUSE_DEPENDENCY_DOWN)
                 return instance->claimed == CLAIMED_STOPPED ? INPUT_REVIVE_DOWN : INPUT_REVIVE;
