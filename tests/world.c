@@ -491,20 +491,27 @@ static void carry_out(struct world *world, const struct order *order)
 {
         struct actor *actor = &world->actors[order->actor];
         struct fact fact = about(actor, FACT_OUTCOME);
+        bool refused = world->deaf, silent = false;
 
+        if (world->faults.refused > 0 && world_chance(world) % 1000 < world->faults.refused)
+                refused = true;
+        if (world->faults.silent > 0 && world_chance(world) % 1000 < world->faults.silent) {
+                silent = true;
+                refused = world_chance(world) % 2;
+        }
         fact.outcome.action = order->action;
         fact.outcome.purpose = order->purpose;
-        fact.outcome.outcome = world->deaf ? OUTCOME_FAILED : OUTCOME_OK;
+        fact.outcome.outcome = silent ? OUTCOME_TIMEOUT : refused ? OUTCOME_FAILED : OUTCOME_OK;
         fact.outcome.text = "";
-        if (!world->deaf && order->action == ACTION_STOP) {
+        if (!refused && order->action == ACTION_STOP) {
                 stop(world, actor);
                 actor->by_judge = true;
-        } else if (!world->deaf && order->action == ACTION_START) {
+        } else if (!refused && order->action == ACTION_START) {
                 start(world, actor, true);
-        } else if (!world->deaf) {
+        } else if (!refused) {
                 restart(world, actor);
         }
-        enqueue(world, &fact, 10 * USEC_PER_MSEC);
+        enqueue(world, &fact, silent ? 10 * USEC_PER_SEC : 10 * USEC_PER_MSEC);
 }
 
 void world_human(struct world *world, struct actor *actor, enum action action)

@@ -40,15 +40,16 @@ struct actor {
         uint64_t restarts;
         unsigned unstable; /* PM2's count, systemd's starts within its interval */
         usec_t starts[5];
-        bool wanted;     /* somebody wants it to run */
-        bool by_judge;   /* down by the judge's order */
+        bool wanted;      /* somebody wants it to run */
+        bool by_judge;    /* down by the judge's order */
         usec_t relist_at; /* a fact got lost: its manager\'s next list tells the truth again */
-        uint64_t deaths; /* real ones, unplanned */
+        uint64_t deaths;  /* real ones, unplanned */
 };
 
 /* How facts get lost on their way. In thousandths. */
 struct faults {
         unsigned late, lost, twice;
+        unsigned refused, silent; /* orders that fail; orders of which nobody hears the end, done or not */
         usec_t late_most;
 };
 
@@ -91,8 +92,8 @@ struct world {
         void (*sent)(struct world *world, const struct fact *fact, bool material);
         void (*died)(struct world *world, struct actor *actor); /* each real death */
         void *self;
-        bool quiet;               /* no trace */
-        bool blind[MANAGER_N];    /* what this manager would tell is not heard */
+        bool quiet;            /* no trace */
+        bool blind[MANAGER_N]; /* what this manager would tell is not heard */
 };
 
 /* A machine with the default rule (windows 2/60s, 4/10m, 9/24h; restart, then quarantine) for every agent, in enforce mode. */

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "world.h"
 
 #define S USEC_PER_SEC
@@ -51,15 +52,15 @@ struct happening {
 
 /* What is really so, beside what the judge knows. */
 struct truth {
-        usec_t deaths[RING];       /* all real ones, newest last */
+        usec_t deaths[RING]; /* all real ones, newest last */
         unsigned n;
-        usec_t clear_since;        /* deaths since then were seen by a judge that nothing disturbed */
-        usec_t hot_since;          /* first death of a run with less than a second between deaths */
-        usec_t due[CAUSE_N];       /* a true finding that must have been told until then, 0 none */
-        usec_t known[CAUSE_N];     /* open incident since, 0 none */
-        usec_t quarantined_until;  /* must have its trial until then, 0: is in none */
-        usec_t stopped_until;      /* must be started until then */
-        usec_t ill_at;             /* was ill, or touched by somebody, last */
+        usec_t clear_since;       /* deaths since then were seen by a judge that nothing disturbed */
+        usec_t hot_since;         /* first death of a run with less than a second between deaths */
+        usec_t due[CAUSE_N];      /* a true finding that must have been told until then, 0 none */
+        usec_t known[CAUSE_N];    /* open incident since, 0 none */
+        usec_t quarantined_until; /* must have its trial until then, 0: is in none */
+        usec_t stopped_until;     /* must be started until then */
+        usec_t ill_at;            /* was ill, or touched by somebody, last */
 };
 
 struct score {
@@ -215,7 +216,12 @@ static void make(struct life *life)
                         add_span(life, HAPPEN_LEAVE, HAPPEN_RETURN, 2 * S, 10 * MIN);
         qsort(life->happenings, (size_t)life->happenings_n, sizeof(*life->happenings), by_time);
         if (one_in(world, 2))
-                world->faults = (struct faults){ .late = 30, .lost = 5, .twice = 20, .late_most = 200 * USEC_PER_MSEC };
+                world->faults = (struct faults){ .late = 30,
+                                                 .lost = 5,
+                                                 .twice = 20,
+                                                 .late_most = 200 * USEC_PER_MSEC,
+                                                 .refused = 20,
+                                                 .silent = 20 };
 }
 
 /* ---- the truth ------------------------------------------------------------------------------------------------------ */
@@ -236,7 +242,9 @@ static unsigned deaths_since(const struct truth *truth, usec_t since)
 
 static bool is_loop_since(const struct truth *truth, usec_t now, usec_t clear, usec_t slack)
 {
-        static const struct window windows[] = { { 2, USEC_PER_MINUTE }, { 4, 10 * USEC_PER_MINUTE }, { 9, USEC_PER_DAY } };
+        static const struct window windows[] = { { 2, USEC_PER_MINUTE },
+                                                 { 4, 10 * USEC_PER_MINUTE },
+                                                 { 9, USEC_PER_DAY } };
 
         for (unsigned n = 0; n < 3; n++) {
                 usec_t since = now - windows[n].within - slack;
@@ -309,8 +317,8 @@ static void check_due(struct life *life)
                                 continue;
                         life->scores[cause].missed++;
                         if (getenv("SIM_SEED"))
-                                printf("MISSED %s of %s at %llus\n", cause_name((enum cause)cause), life->world.actors[n].id,
-                                       (unsigned long long)(world_age(&life->world) / S));
+                                printf("MISSED %s of %s at %llus\n", cause_name((enum cause)cause),
+                                       life->world.actors[n].id, (unsigned long long)(world_age(&life->world) / S));
                 }
                 if (life->world.away || !life->enforce)
                         continue;
@@ -347,6 +355,8 @@ static bool is_ill(const struct life *life, struct actor *actor)
 {
         const struct truth *truth = &life->truths[actor - life->world.actors];
 
+        if (actor->ill_from <= life->world.now && life->world.now < actor->ill_until)
+                return true;
         return !actor->up || life->world.now - truth->ill_at < MIN;
 }
 
@@ -438,6 +448,18 @@ static void on_open(struct life *life, const struct decision *decision)
         truth->due[decision->cause] = 0;
 }
 
+static void on_resolve(struct life *life, const struct decision *decision, struct actor *actor)
+{
+        struct truth *truth = truth_of(life, actor);
+
+        if (actor->by_judge && !actor->up && text_starts(decision->reason, "healthy"))
+                broken(life, "an agent that we hold down is called healthy");
+        truth->known[decision->cause] = 0;
+        truth->clear_since = life->world.now + 1;
+        if (!actor->by_judge)
+                truth->quarantined_until = truth->stopped_until = 0; /* it recovered before the hand got hold of it */
+}
+
 static void on_decision(struct world *world, const struct decision *decision)
 {
         struct life *life = world->self;
@@ -460,7 +482,7 @@ static void on_decision(struct world *world, const struct decision *decision)
                 if (decision->cause == CAUSE_COMMON_CAUSE)
                         life->braked = false, disturb(life, -1, world->now);
                 if (actor)
-                        truth_of(life, actor)->known[decision->cause] = 0, truth_of(life, actor)->clear_since = world->now + 1;
+                        on_resolve(life, decision, actor);
                 break;
         default: break;
         }
@@ -645,8 +667,9 @@ static void print_scores(const struct score *scores, usec_t agent_time, uint64_t
                         continue;
                 printf("%-22s %8llu %8llu %9.4f%% %8llu %8llu %7.3f%%\n", cause_name((enum cause)cause),
                        (unsigned long long)score->right, (unsigned long long)score->wrong,
-                       named > 0 ? 100.0 * (double)score->right / (double)named : 100.0, (unsigned long long)score->found,
-                       (unsigned long long)score->missed, real > 0 ? 100.0 * (double)score->found / (double)real : 100.0);
+                       named > 0 ? 100.0 * (double)score->right / (double)named : 100.0,
+                       (unsigned long long)score->found, (unsigned long long)score->missed,
+                       real > 0 ? 100.0 * (double)score->found / (double)real : 100.0);
         }
 }
 
