@@ -100,6 +100,8 @@ static struct actor *find_actor(struct world *world, const char *id, uint32_t nu
 
 static void write_trace(struct world *world, const struct decision *decision)
 {
+        if (world->quiet)
+                return;
         char line[1024] = "", name[AGENT_ID_MAX] = "machine", incident[INCIDENT_NAME_MAX] = "";
 
         if (*decision->agent)
@@ -217,12 +219,24 @@ static void enqueue(struct world *world, const struct fact *fact, usec_t delay)
                 text_copy(world->queue[n].text, AGENT_ID_MAX, fact->agent_is.word);
 }
 
+static void list_again(struct world *world, const struct fact *fact)
+{
+        struct actor *actor = find_actor(world, fact->agent, fact->instance);
+
+        if (actor && actor->relist_at == USEC_INFINITY)
+                actor->relist_at = world->now + 5 * USEC_PER_SEC + world_chance(world) % (55 * USEC_PER_SEC);
+}
+
 static void tell(struct world *world, const struct fact *fact, usec_t delay)
 {
         const struct faults *faults = &world->faults;
 
-        if (faults->lost > 0 && world_chance(world) % 1000 < faults->lost)
+        if (world->blind[fact->manager] && fact->kind != FACT_DIED)
                 return;
+        if (faults->lost > 0 && fact->kind != FACT_DIED && world_chance(world) % 1000 < faults->lost) {
+                list_again(world, fact);
+                return;
+        }
         if (faults->late > 0 && world_chance(world) % 1000 < faults->late)
                 delay += world_chance(world) % faults->late_most;
         enqueue(world, fact, delay);
@@ -320,6 +334,7 @@ struct actor *world_add(struct world *world, const char *id)
                                  .gives_up = true,
                                  .dies_at = USEC_INFINITY,
                                  .starts_at = USEC_INFINITY,
+                                 .relist_at = USEC_INFINITY,
                                  .wanted = true };
         actor->restart_delay = actor->manager == MANAGER_PM2 ? 0 : USEC_PER_SEC;
         for (int n = 0; n < world->actors_n - 1; n++)
@@ -390,6 +405,8 @@ void world_die(struct world *world, struct actor *actor)
         enum ending ending = actor->signal > 0 ? ENDING_SIGNAL : ENDING_EXIT;
 
         actor->deaths++;
+        if (world->died)
+                world->died(world, actor);
         go_down(world, actor, ending);
         if (actor->nobody_restarts) {
                 actor->claimed = actor->code == 0 && actor->signal == 0 ? CLAIMED_STOPPED : CLAIMED_FAILED;
@@ -474,20 +491,27 @@ static void carry_out(struct world *world, const struct order *order)
 {
         struct actor *actor = &world->actors[order->actor];
         struct fact fact = about(actor, FACT_OUTCOME);
+        bool refused = world->deaf, silent = false;
 
+        if (world->faults.refused > 0 && world_chance(world) % 1000 < world->faults.refused)
+                refused = true;
+        if (world->faults.silent > 0 && world_chance(world) % 1000 < world->faults.silent) {
+                silent = true;
+                refused = world_chance(world) % 2;
+        }
         fact.outcome.action = order->action;
         fact.outcome.purpose = order->purpose;
-        fact.outcome.outcome = world->deaf ? OUTCOME_FAILED : OUTCOME_OK;
+        fact.outcome.outcome = silent ? OUTCOME_TIMEOUT : refused ? OUTCOME_FAILED : OUTCOME_OK;
         fact.outcome.text = "";
-        if (!world->deaf && order->action == ACTION_STOP) {
+        if (!refused && order->action == ACTION_STOP) {
                 stop(world, actor);
                 actor->by_judge = true;
-        } else if (!world->deaf && order->action == ACTION_START) {
+        } else if (!refused && order->action == ACTION_START) {
                 start(world, actor, true);
-        } else if (!world->deaf) {
+        } else if (!refused) {
                 restart(world, actor);
         }
-        enqueue(world, &fact, 10 * USEC_PER_MSEC);
+        enqueue(world, &fact, silent ? 10 * USEC_PER_SEC : 10 * USEC_PER_MSEC);
 }
 
 void world_human(struct world *world, struct actor *actor, enum action action)
@@ -580,15 +604,29 @@ void world_remember(struct world *world)
         free(old);
 }
 
-static void tell_all(struct world *world, bool first)
+static void list_one(struct world *world, struct actor *actor, bool first)
 {
-        for (int n = 0; n < world->actors_n; n++) {
-                struct actor *actor = &world->actors[n];
+        actor->relist_at = USEC_INFINITY;
+        tell_listed(world, actor, 0, first);
+        if (actor->up)
+                tell_started(world, actor, false, actor->began);
+}
 
-                tell_listed(world, actor, 0, first);
-                if (actor->up)
-                        tell_started(world, actor, false, actor->began);
-        }
+static void tell_all(struct world *world, enum manager manager, bool first)
+{
+        for (int n = 0; n < world->actors_n; n++)
+                if (manager == MANAGER_NONE || world->actors[n].manager == manager)
+                        list_one(world, &world->actors[n], first);
+}
+
+void world_blind(struct world *world, enum manager manager, bool blind)
+{
+        const char *name = manager == MANAGER_PM2 ? "pm2:root@/root/.pm2" : "systemd";
+
+        world->blind[manager] = blind;
+        world_source(world, name, manager, blind ? SOURCE_BLIND : SOURCE_SEEING, blind ? "no answer" : "");
+        if (!blind)
+                tell_all(world, manager, false);
 }
 
 void world_return(struct world *world)
@@ -599,7 +637,7 @@ void world_return(struct world *world)
         world_remember(world);
         world_source(world, "systemd", MANAGER_SYSTEMD, SOURCE_SEEING, "");
         world_source(world, "pm2:root@/root/.pm2", MANAGER_PM2, SOURCE_SEEING, "");
-        tell_all(world, true);
+        tell_all(world, MANAGER_NONE, true);
 }
 
 void world_reboot(struct world *world)
@@ -732,7 +770,7 @@ void world_host(struct world *world, usec_t uptime)
 
 /* ---- time ----------------------------------------------------------------------------------------------------------- */
 
-enum what { NOTHING, DEATH, START, ORDER, FACT, DEADLINE };
+enum what { NOTHING, DEATH, START, ORDER, FACT, DEADLINE, LIST };
 
 static void earliest(enum what *what, size_t *which, usec_t *at, enum what candidate, size_t n, usec_t when)
 {
@@ -753,6 +791,7 @@ static bool advance(struct world *world, usec_t until)
         for (size_t n = 0; n < world->queue_n; n++)
                 earliest(&what, &which, &at, FACT, n, world->queue[n].at);
         for (int n = 0; n < world->actors_n; n++) {
+                earliest(&what, &which, &at, LIST, (size_t)n, world->actors[n].relist_at);
                 if (world->actors[n].up)
                         earliest(&what, &which, &at, DEATH, (size_t)n, world->actors[n].dies_at);
                 else
@@ -770,6 +809,7 @@ static bool advance(struct world *world, usec_t until)
         case FACT: deliver(world, which); break;
         case DEATH: world_die(world, &world->actors[which]); break;
         case START: start(world, &world->actors[which], false); break;
+        case LIST: list_one(world, &world->actors[which], false); break;
         case ORDER: {
                 struct order order = world->orders[which];
 

@@ -40,14 +40,16 @@ struct actor {
         uint64_t restarts;
         unsigned unstable; /* PM2's count, systemd's starts within its interval */
         usec_t starts[5];
-        bool wanted;     /* somebody wants it to run */
-        bool by_judge;   /* down by the judge's order */
-        uint64_t deaths; /* real ones, unplanned */
+        bool wanted;      /* somebody wants it to run */
+        bool by_judge;    /* down by the judge's order */
+        usec_t relist_at; /* a fact got lost: its manager\'s next list tells the truth again */
+        uint64_t deaths;  /* real ones, unplanned */
 };
 
 /* How facts get lost on their way. In thousandths. */
 struct faults {
         unsigned late, lost, twice;
+        unsigned refused, silent; /* orders that fail; orders of which nobody hears the end, done or not */
         usec_t late_most;
 };
 
@@ -88,7 +90,10 @@ struct world {
         size_t trace_n;
         void (*decided)(struct world *world, const struct decision *decision); /* a test's own eye on each decision */
         void (*sent)(struct world *world, const struct fact *fact, bool material);
+        void (*died)(struct world *world, struct actor *actor); /* each real death */
         void *self;
+        bool quiet;            /* no trace */
+        bool blind[MANAGER_N]; /* what this manager would tell is not heard */
 };
 
 /* A machine with the default rule (windows 2/60s, 4/10m, 9/24h; restart, then quarantine) for every agent, in enforce mode. */
@@ -127,6 +132,9 @@ void world_reboot(struct world *world);   /* between leave and return: all proce
 /* PM2's daemon dies and takes its apps along; then another one comes up with them. */
 void world_god_dies(struct world *world);
 void world_god_returns(struct world *world);
+
+/* The manager's word is not heard for a while; its processes live on. */
+void world_blind(struct world *world, enum manager manager, bool blind);
 
 /* Single facts, for what the actors do not play. */
 void world_lists(struct world *world, const char *id, uint32_t number, enum claimed claimed, const char *word,

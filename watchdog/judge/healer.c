@@ -19,9 +19,10 @@
         (5 * USEC_PER_MINUTE) /* hands have their own, shorter deadlines; this one only catches a lost outcome */
 #define LOOK_LEAST (100 * USEC_PER_MSEC) /* what is due at once and cannot be done is not asked for in a circle */
 #define LOOK_WAIT (30 * USEC_PER_SEC)
-#define SETTLE_SLACK (5 * USEC_PER_SEC) /* from the manager's "done" to a process */
-#define TRIAL_WAIT_MOST 4               /* times trial_after */
-#define QUARANTINED_MOST 30             /* percent of all agents */
+#define UNSEEN_WAIT (2 * USEC_PER_MINUTE) /* managers are listed every minute */
+#define SETTLE_SLACK (5 * USEC_PER_SEC)   /* from the manager's "done" to a process */
+#define TRIAL_WAIT_MOST 4                 /* times trial_after */
+#define QUARANTINED_MOST 30               /* percent of all agents */
 
 static const struct heal *heal_of(const struct judge *judge, const struct instance *instance)
 {
@@ -213,8 +214,9 @@ static enum ladder_input wanted(const struct judge *judge, const struct instance
 {
         const struct heal *heal = heal_of(judge, instance);
         uint32_t rung = usable_rung(heal, instance->ladder.rung);
-        bool nothing_runs =
-                !is_alive(instance) && (instance->claimed == CLAIMED_FAILED || instance->claimed == CLAIMED_STOPPED);
+        /* an agent that is only observed is told a stop even then: without an action nothing would be told */
+        bool nothing_runs = !observes(judge, instance) && !is_alive(instance) &&
+                            (instance->claimed == CLAIMED_FAILED || instance->claimed == CLAIMED_STOPPED);
 
         if (instance->cause == CAUSE_DEPENDENCY_DOWN)
                 return instance->claimed == CLAIMED_STOPPED ? INPUT_REVIVE_DOWN : INPUT_REVIVE;
@@ -434,6 +436,20 @@ static void serve_human(struct judge *judge, struct instance *instance)
 
 /* ---- the look ------------------------------------------------------------------------------------------------------- */
 
+/*
+ * The manager said that it started it, and since then nobody told of a process, nor of its end: the fact may be lost, and
+ * its manager's next list brings it again.
+ */
+static bool came_up_unseen(const struct judge *judge, const struct instance *instance)
+{
+        bool told_down = instance->claimed_at >= instance->ladder.since &&
+                         (instance->claimed == CLAIMED_FAILED || instance->claimed == CLAIMED_STOPPED ||
+                          instance->claimed == CLAIMED_WAITING);
+
+        return !told_down && life_seen(instance)->ended <= instance->ladder.since &&
+               usec_since(judge->now, instance->ladder.since) < diagnose_grace(instance) + UNSEEN_WAIT;
+}
+
 /* One trial at a time: what fails together is not tried together. */
 static bool another_trial(const struct judge *judge, const struct instance *instance)
 {
@@ -471,7 +487,9 @@ static void wait_over(struct judge *judge, struct instance *instance)
         case LADDER_SETTLING:
         case LADDER_TRIAL:
                 ladder->until = usec_add(life_seen(instance)->began, diagnose_grace(instance));
-                if (!is_alive(instance))
+                if (!is_alive(instance) && came_up_unseen(judge, instance))
+                        ladder->until = judge->now + 10 * USEC_PER_SEC;
+                else if (!is_alive(instance))
                         take(judge, instance, INPUT_DUE);
                 else if (ladder->until <= judge->now) /* not proven although it is time: something is not seen yet */
                         ladder->until = judge->now + USEC_PER_SEC;
