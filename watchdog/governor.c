@@ -150,20 +150,49 @@ static void on_committed(void *self)
                 answers_publish(governor);
 }
 
+/* The chain as a source: without it nothing can be proven, so nothing may be done. */
+static void tell_audit(struct governor *governor, enum source_state state, const char *why)
+{
+        struct fact fact = {
+                .kind = FACT_SOURCE,
+                .at = clock_now(&governor->clock),
+                .agent = "",
+                .source = { .name = "audit", .state = state, .why = why },
+        };
+
+        governor_take(governor, &fact);
+}
+
+static int on_trouble_told(sd_event_source *source, void *userdata)
+{
+        struct governor *governor = userdata;
+
+        (void)source;
+        tell_audit(governor, governor->trouble[0] ? SOURCE_BLIND : SOURCE_SEEING, governor->trouble);
+        return 0;
+}
+
+/* Told from the loop: trouble may come up while a decision is carried out, and the judge is not called within itself. */
 static void on_troubled(void *self, int error, const char *what)
 {
         struct governor *governor = self;
-        struct fact fact = {
-                .kind = FACT_SOURCE,
-                .agent = "",
-                .source = { .name = "audit", .state = SOURCE_BLIND, .why = what },
-        };
 
-        log_failure(error, "Audit: %s", what);
-        if (!governor->judge)
-                return;
-        fact.at = clock_now(&governor->clock);
-        governor_take(governor, &fact);
+        if (error < 0)
+                log_failure(error, "Audit: %s", what);
+        else
+                log_error("Audit: %s", what);
+        text_copy(governor->trouble, sizeof(governor->trouble), what);
+        sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
+}
+
+static void on_reopened(void *self)
+{
+        struct governor *governor = self;
+
+        log_warning("The audit log is open again");
+        memory_write(governor, true);
+        governor->trouble[0] = '\0';
+        sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
 }
 
 /* ---- modes -------------------------------------------------------------------------------------------------------------- */
@@ -230,6 +259,7 @@ static int open_stores(struct governor *governor)
                 .retention_days = governor->policy->audit.retention_days,
                 .reason = "start",
                 .committed = on_committed,
+                .reopened = on_reopened,
                 .troubled = on_troubled,
                 .self = governor,
         };
@@ -308,6 +338,10 @@ static int add_events(struct governor *governor)
         if (r >= 0)
                 r = sd_event_add_defer(governor->event, &governor->told, on_told, governor);
         if (r >= 0)
+                r = sd_event_add_defer(governor->event, &governor->troubled, on_trouble_told, governor);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(governor->troubled, SD_EVENT_OFF);
+        if (r >= 0)
                 r = sd_event_set_watchdog(governor->event, true);
         return r < 0 ? log_failure(r, "Cannot set up the event loop") : 0;
 }
@@ -332,6 +366,8 @@ static void begin(struct governor *governor)
         memory_close_intents(governor);
         if (governor->fell_too_often && !governor->safe_mode)
                 governor_set_safe_mode(governor, true, "governor", "three unclean ends within 10 minutes");
+        if (!chronicle_healthy(governor->chronicle))
+                on_troubled(governor, 0, "the audit log cannot be opened: nothing is done to any agent until it can");
         if (governor->audit_how.start == AUDIT_SET_ASIDE)
                 on_troubled(governor, 0, governor->audit_how.detail);
         if (governor->audit_how.start == AUDIT_CREATED)
@@ -403,6 +439,7 @@ struct governor *governor_free(struct governor *governor)
         sd_event_source_disable_unref(governor->tick);
         sd_event_source_disable_unref(governor->remember);
         sd_event_source_disable_unref(governor->told);
+        sd_event_source_disable_unref(governor->troubled);
         sd_event_unref(governor->event);
         free(governor->database);
         free(governor->socket);

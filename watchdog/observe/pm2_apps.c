@@ -4,9 +4,9 @@
 #include "base/text.h"
 #include "observe/pm2_inside.h"
 
-#define SOON (150 * USEC_PER_MSEC) /* a cluster worker writes its pid file a moment after it is online */
+#define SOON (150 * USEC_PER_MSEC)     /* a cluster worker writes its pid file a moment after it is online */
 #define DELIVERY (500 * USEC_PER_MSEC) /* most that an event is underway when nothing is wrong */
-#define AFTERWARDS USEC_PER_SEC    /* what became of an app that ended and was not begun again */
+#define AFTERWARDS USEC_PER_SEC        /* what became of an app that ended and was not begun again */
 #define PLANNED_FOR (60 * USEC_PER_SEC)
 #define CRON_SLACK_MS 300 /* PM2's timer fires this close behind the second */
 
@@ -20,8 +20,8 @@ static void tell(const struct pm2_watch *watch, const struct pm2_instance *insta
 }
 
 /* The manager's word, told when it is another than last time. */
-static void say(struct pm2_watch *watch, struct pm2_instance *instance, enum claimed claimed, const char *word, pid_t pid,
-                int64_t restarts)
+static void say(struct pm2_watch *watch, struct pm2_instance *instance, enum claimed claimed, const char *word,
+                pid_t pid, int64_t restarts)
 {
         struct fact fact = {
                 .kind = FACT_AGENT,
@@ -46,7 +46,8 @@ static void say(struct pm2_watch *watch, struct pm2_instance *instance, enum cla
         tell(watch, instance, &fact);
 }
 
-static void say_word(struct pm2_watch *watch, struct pm2_instance *instance, const char *word, pid_t pid, int64_t restarts)
+static void say_word(struct pm2_watch *watch, struct pm2_instance *instance, const char *word, pid_t pid,
+                     int64_t restarts)
 {
         say(watch, instance, pm2_claimed(word), word, pid, restarts);
 }
@@ -149,7 +150,8 @@ static pid_t begun_process(const struct pm2_watch *watch, const struct pm2_event
 
         /* younger than the order to begin: else it is what the file held before */
         age = usec_since(clock_now(watch->pm2->options.clock), clock_of_ticks(watch->pm2->options.clock, *ret_start));
-        asked_ago = (usec_t)(event->at_ms > event->app.began_ms ? event->at_ms - event->app.began_ms : 0) * USEC_PER_MSEC;
+        asked_ago =
+                (usec_t)(event->at_ms > event->app.began_ms ? event->at_ms - event->app.began_ms : 0) * USEC_PER_MSEC;
         return age <= asked_ago + DELIVERY ? pid : 0;
 }
 
@@ -256,19 +258,14 @@ static void on_line(struct pm2_watch *watch, const struct pm2_event *event)
                 instance->exit_code = event->app.exit_code;
                 instance->exit_signal = event->signal;
                 break;
-        case PM2_LINE_ONLINE:
-                say_word(watch, instance, "online", instance->pid, instance->restarts);
-                break;
+        case PM2_LINE_ONLINE: say_word(watch, instance, "online", instance->pid, instance->restarts); break;
         case PM2_LINE_STOPPING:
                 on_time = event->at_ms % 1000 < CRON_SLACK_MS;
-                instance->by_cron = instance->cron && on_time &&
-                                    (instance->cron_seconds || event->at_ms / 1000 % 60 == 0);
+                instance->by_cron =
+                        instance->cron && on_time && (instance->cron_seconds || event->at_ms / 1000 % 60 == 0);
                 break;
-        case PM2_LINE_MEMORY:
-                instance->by_memory = true;
-                break;
-        default:
-                break;
+        case PM2_LINE_MEMORY: instance->by_memory = true; break;
+        default: break;
         }
 }
 

@@ -51,11 +51,11 @@ struct pm2_watch {
         usec_t backoff;
         usec_t list_due, ping_due, connect_due, sweep_due;
         unsigned sweeps;
-        bool killed;    /* PM2 announced its own end */
+        bool killed; /* PM2 announced its own end */
         bool had_god;
-        bool new_god;   /* apps of the daemon before are judged by the first list */
-        bool doubt;     /* a list is wanted whatever the apps' state */
-        bool listed;    /* a list of this daemon has been taken in */
+        bool new_god; /* apps of the daemon before are judged by the first list */
+        bool doubt;   /* a list is wanted whatever the apps' state */
+        bool listed;  /* a list of this daemon has been taken in */
 };
 
 usec_t pm2_now(const struct pm2 *pm2);

@@ -113,16 +113,11 @@ static void expect_return(struct pm2_watch *watch)
 static const char *why_not(int r)
 {
         switch (r) {
-        case -ENOENT:
-                return "no PM2 daemon runs in this home";
-        case -ECONNREFUSED:
-                return "the PM2 daemon was killed: its sockets are stale";
-        case -EPERM:
-                return "the socket belongs to a process of another user than the home";
-        case -EACCES:
-                return "no permission to reach the PM2 daemon";
-        default:
-                return "the PM2 daemon takes no connection";
+        case -ENOENT: return "no PM2 daemon runs in this home";
+        case -ECONNREFUSED: return "the PM2 daemon was killed: its sockets are stale";
+        case -EPERM: return "the socket belongs to a process of another user than the home";
+        case -EACCES: return "no permission to reach the PM2 daemon";
+        default: return "the PM2 daemon takes no connection";
         }
 }
 
@@ -292,7 +287,8 @@ void pm2_watch_list_now(struct pm2_watch *watch)
         }
 
         /* lists that follow each other closely mean that much happens: then they get rarer */
-        watch->list_gap = now < watch->listed_at + 2 * watch->list_gap ? least(2 * watch->list_gap, LIST_GAP_MAX) : LIST_GAP;
+        watch->list_gap =
+                now < watch->listed_at + 2 * watch->list_gap ? least(2 * watch->list_gap, LIST_GAP_MAX) : LIST_GAP;
         watch->listed_at = now;
         watch->list_due = USEC_INFINITY;
         watch->doubt = false;

@@ -31,25 +31,25 @@ static void tell_trouble(struct chronicle *chronicle, int error, const char *wha
                 chronicle->options.troubled(chronicle->options.self, error, what);
 }
 
-/* The file under us is no longer the log that we wrote: it is set aside and a new one opens with what still waits lost. */
+/* There is none, or the file is no longer the log that we wrote: then it is set aside, a new one opens, and what waited is lost. */
 static int reopen(struct chronicle *chronicle)
 {
         struct audit_options options = { .retention_days = chronicle->options.retention_days, .reason = "reopened" };
 
+        int r;
+
         chronicle->audit = audit_close(chronicle->audit);
-        return audit_open(chronicle->state_dir, &options, &chronicle->audit, NULL);
+        r = audit_open(chronicle->state_dir, &options, &chronicle->audit, NULL);
+        if (r >= 0 && chronicle->options.reopened)
+                chronicle->options.reopened(chronicle->options.self);
+        return r;
 }
 
 static int commit(struct chronicle *chronicle, unsigned flags)
 {
         int r;
 
-        if (!chronicle->audit) {
-                r = reopen(chronicle);
-                if (r < 0)
-                        return r;
-        }
-        r = audit_commit(chronicle->audit, flags);
+        r = chronicle->audit ? audit_commit(chronicle->audit, flags) : reopen(chronicle);
         if (r == -EUCLEAN) {
                 tell_trouble(chronicle, r, "the audit log on disk is not the one this daemon wrote");
                 r = reopen(chronicle);
@@ -108,6 +108,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
+/* Governor may fail, the machine may not be left unwatched for that. */
+static bool is_ill_disk(int r)
+{
+        return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EIO;
+}
+
 int chronicle_new(sd_event *event, const struct chronicle_options *options, struct audit_how *ret_how,
                   struct chronicle **ret)
 {
@@ -120,6 +126,9 @@ int chronicle_new(sd_event *event, const struct chronicle_options *options, stru
         chronicle->options = *options;
         chronicle->state_dir = strdup(options->state_dir);
         r = chronicle->state_dir ? audit_open(options->state_dir, &audit_options, &chronicle->audit, ret_how) : -ENOMEM;
+        chronicle->healthy = r >= 0;
+        if (is_ill_disk(r))
+                r = 0;
         if (r >= 0)
                 r = sd_event_add_post(event, &chronicle->turn, on_turn, chronicle);
         if (r >= 0) /* accuracy of a second: a seal may join a wakeup that happens anyway */
@@ -129,7 +138,6 @@ int chronicle_new(sd_event *event, const struct chronicle_options *options, stru
                 chronicle_free(chronicle);
                 return r;
         }
-        chronicle->healthy = true;
         arm_next(chronicle);
         *ret = chronicle;
         return 0;

@@ -19,7 +19,10 @@ struct chronicle_options {
         void *self;
 };
 
-/* Opens the chain for writing (see audit_open) and hangs its commits into the loop. -EBUSY: another daemon writes it. */
+/*
+ * Opens the chain for writing (see audit_open) and hangs its commits into the loop. -EBUSY: another daemon writes it. A disk
+ * that is full or ill is no failure: the chronicle is not healthy then, tells so, and tries again every few seconds.
+ */
 int chronicle_new(sd_event *event, const struct chronicle_options *options, struct audit_how *ret_how,
                   struct chronicle **ret);
 struct chronicle *chronicle_free(struct chronicle *chronicle); /* commits and seals what is pending */
