@@ -14,6 +14,7 @@ struct chronicle_options {
         unsigned retention_days;
         const char *reason;            /* stands in the audit.start record */
         void (*committed)(void *self); /* new records are durable; may be NULL */
+        void (*reopened)(void *self);  /* a chain is open again after trouble: what it must know is to be told anew */
         void (*troubled)(void *self, int error,
                          const char *what); /* the chain cannot be written, or was touched by another */
         void *self;
