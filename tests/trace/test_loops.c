@@ -18,11 +18,12 @@ static void a_three_second_looper_is_named_slowed_and_quarantined(void **state)
         world_judge(&world);
         world_start(&world);
         world_run_until(&world, 90 * S);
-        CHECK_TRACE(&world, "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "69.0s stop lily (backoff)\n"
-                            "74.0s start lily (backoff)\n"
-                            "77.1s stop lily (quarantine)\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s stop lily (backoff)\n"
+                "74.0s start lily (backoff)\n"
+                "77.1s stop lily (quarantine)\n");
         assert_int_equal(story_view(&world, "pm2:root/lily").effective, EFFECTIVE_QUARANTINED);
         assert_false(lily->up);
 
@@ -62,8 +63,7 @@ static void three_failed_trials_end_with_a_human(void **state)
                 "2739.0s stop a (quarantine)\n"
                 "5898.9s start a (trial)\n"
                 "5901.9s stop a (quarantine)\n"
-                "5902.0s worsen inc-1 a crash-loop: three trials failed; stays in quarantine until a human releases "
-                "it\n");
+                "5902.0s worsen inc-1 a crash-loop: three trials failed; stays in quarantine until a human releases it\n");
         assert_false(world.actors[0].up);
 
         world.actors[0].ill_until = world.now;
@@ -88,14 +88,14 @@ static void healthy_for_long_and_then_crashing_at_once_is_a_hot_loop(void **stat
         world_judge(&world);
         world_start(&world);
         world_run_until(&world, 40 * S);
-        CHECK_TRACE(&world, "20.4s open inc-1 hot crash-loop: 3 deaths in 1m (more than 2), each lived about 148ms, "
-                            "last exit code 1\n"
-                            "30.1s open inc-2 hot hot-loop: 65 deaths in the last 10s without a pause (over one a "
-                            "second), each lived about 148ms, last exit code 1\n"
-                            "30.1s resolve inc-1 hot crash-loop: is a hot-loop, see inc-2\n"
-                            "30.1s stop hot (backoff)\n"
-                            "34.4s start hot (backoff)\n"
-                            "34.6s stop hot (quarantine)\n");
+        CHECK_TRACE(
+                &world,
+                "20.4s open inc-1 hot crash-loop: 3 deaths in 1m (more than 2), each lived about 148ms, last exit code 1\n"
+                "30.1s open inc-2 hot hot-loop: 65 deaths in the last 10s without a pause (over one a second), each lived about 148ms, last exit code 1\n"
+                "30.1s resolve inc-1 hot crash-loop: is a hot-loop, see inc-2\n"
+                "30.1s stop hot (backoff)\n"
+                "34.4s start hot (backoff)\n"
+                "34.6s stop hot (quarantine)\n");
         assert_int_equal(story_view(&world, "pm2:root/hot").effective, EFFECTIVE_QUARANTINED);
         world_done(&world);
 }
@@ -116,11 +116,11 @@ static void immediate_exit_from_the_start_is_given_up_by_pm2_and_restarted_slowl
         lily->ill_until = world.now + 15 * MIN;
         world_human(&world, lily, ACTION_RESTART);
         world_run_until(&world, 70 * S);
-        CHECK_TRACE(&world, "60.4s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 148ms, "
-                            "last exit code 1\n"
-                            "62.4s worsen inc-1 lily crash-loop: 16 deaths since it began; 16 deaths in 1m (more than "
-                            "2), each lived about 148ms, last exit code 1\n"
-                            "62.4s withhold start lily (human): a human acted on it in the last 10m\n");
+        CHECK_TRACE(
+                &world,
+                "60.4s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 148ms, last exit code 1\n"
+                "62.4s worsen inc-1 lily crash-loop: 16 deaths since it began; 16 deaths in 1m (more than 2), each lived about 148ms, last exit code 1\n"
+                "62.4s withhold start lily (human): a human acted on it in the last 10m\n");
         assert_int_equal(lily->claimed, CLAIMED_FAILED);
         assert_int_equal(story_view(&world, "pm2:root/lily").effective, EFFECTIVE_CRASH_LOOPING);
         world_run_until(&world, 30 * MIN);
@@ -145,9 +145,10 @@ static void restart_delay_hides_a_loop_from_pm2_and_not_from_us(void **state)
         world_judge(&world);
         world_start(&world);
         world_run_until(&world, 80 * S);
-        CHECK_TRACE(&world, "77.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "77.0s stop lily (backoff)\n");
+        CHECK_TRACE(
+                &world,
+                "77.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "77.0s stop lily (backoff)\n");
         world_done(&world);
 }
 
@@ -163,9 +164,10 @@ static void systemd_restarting_for_ever_is_a_crash_loop(void **state)
         world_judge(&world);
         world_start(&world);
         world_run_until(&world, 75 * S);
-        CHECK_TRACE(&world, "71.0s open inc-1 agent-x crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "71.0s stop agent-x (backoff)\n");
+        CHECK_TRACE(
+                &world,
+                "71.0s open inc-1 agent-x crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "71.0s stop agent-x (backoff)\n");
         world_done(&world);
 }
 
@@ -183,17 +185,15 @@ static void in_observe_mode_the_ladder_is_told_once_and_nothing_is_done(void **s
         world_judge(&world);
         world_start(&world);
         world_run_until(&world, 2 * HOUR);
-        CHECK_TRACE(&world, "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "69.0s would stop lily (backoff)\n"
-                            "73.2s would stop lily (quarantine)\n"
-                            "90.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than "
-                            "2), each lived about 2.9s, last exit code 1\n"
-                            "360.4s worsen inc-1 lily crash-loop: 100 deaths since it began; 20 deaths in 1m (more "
-                            "than 2), each lived about 2.9s, last exit code 1\n"
-                            "3064.9s worsen inc-1 lily crash-loop: 1000 deaths since it began; 20 deaths in 1m (more "
-                            "than 2), each lived about 2.9s, last exit code 1\n"
-                            "3609.8s resolve inc-1 lily crash-loop: healthy: up for 10s\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s would stop lily (backoff)\n"
+                "73.2s would stop lily (quarantine)\n"
+                "90.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "360.4s worsen inc-1 lily crash-loop: 100 deaths since it began; 20 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "3064.9s worsen inc-1 lily crash-loop: 1000 deaths since it began; 20 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "3609.8s resolve inc-1 lily crash-loop: healthy: up for 10s\n");
         world_done(&world);
 }
 
@@ -209,10 +209,11 @@ static void a_slow_loop_is_found_by_the_longer_window(void **state)
         world_judge(&world);
         world_start(&world);
         world_run_until(&world, 12 * MIN);
-        CHECK_TRACE(&world, "635.0s open inc-1 lily crash-loop: 5 deaths in 10m (more than 4), each lived about 1m "
-                            "54s, last exit code 1\n"
-                            "635.0s stop lily (backoff)\n"
-                            "639.6s start lily (backoff)\n");
+        CHECK_TRACE(
+                &world,
+                "635.0s open inc-1 lily crash-loop: 5 deaths in 10m (more than 4), each lived about 1m 54s, last exit code 1\n"
+                "635.0s stop lily (backoff)\n"
+                "639.6s start lily (backoff)\n");
         world_done(&world);
 }
 

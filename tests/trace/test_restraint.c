@@ -37,20 +37,15 @@ static void without_dns_28_agents_are_one_incident_and_none_is_stopped(void **st
         world_run(&world, 40 * MIN);
         CHECK_TRACE(
                 &world,
-                "66.0s open inc-1 agent-00 crash-loop: 3 deaths in 1m (more than 2), each lived about 1.9s, last exit "
-                "code 1\n"
+                "66.0s open inc-1 agent-00 crash-loop: 3 deaths in 1m (more than 2), each lived about 1.9s, last exit code 1\n"
                 "66.0s stop agent-00 (backoff)\n"
-                "69.0s open inc-2 machine common-cause: 6 of 28 pm2 agents failed within 2m, 5 of them with exit code "
-                "1; the first was pm2:root/agent-00\n"
+                "69.0s open inc-2 machine common-cause: 6 of 28 pm2 agents failed within 2m, 5 of them with exit code 1; the first was pm2:root/agent-00\n"
                 "70.0s withhold stop agent-01 (common-cause): many agents fail together; what they share comes first\n"
                 "70.9s start agent-00 (backoff)\n"
                 "72.9s withhold stop agent-00 (common-cause): many agents fail together; what they share comes first\n"
-                "85.0s worsen inc-1 agent-00 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each "
-                "lived about 1.9s, last exit code 1\n"
-                "129.0s worsen inc-2 machine common-cause: 28 of 28 pm2 agents failed within 2m, 28 of them with exit "
-                "code 1; the first was pm2:root/agent-00\n"
-                "265.4s worsen inc-1 agent-00 crash-loop: 100 deaths since it began; 30 deaths in 1m (more than 2), "
-                "each lived about 1.9s, last exit code 1\n"
+                "85.0s worsen inc-1 agent-00 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 1.9s, last exit code 1\n"
+                "129.0s worsen inc-2 machine common-cause: 28 of 28 pm2 agents failed within 2m, 28 of them with exit code 1; the first was pm2:root/agent-00\n"
+                "265.4s worsen inc-1 agent-00 crash-loop: 100 deaths since it began; 30 deaths in 1m (more than 2), each lived about 1.9s, last exit code 1\n"
                 "1209.8s resolve inc-1 agent-00 crash-loop: healthy: up for 10s\n"
                 "1509.0s resolve inc-2 machine common-cause: no new failures for 5m\n");
         assert_int_equal(count_up(&world), 28);
@@ -79,8 +74,7 @@ static void agents_that_depend_on_a_dead_base_are_one_incident(void **state)
         world_run(&world, 30 * MIN);
         CHECK_TRACE(
                 &world,
-                "60.0s open inc-1 machine common-cause: 4 of 5 agents that depend on systemd:redis.service failed "
-                "within 2m, 4 of them with exit code 1; the first was pm2:root/agent-00\n"
+                "60.0s open inc-1 machine common-cause: 4 of 5 agents that depend on systemd:redis.service failed within 2m, 4 of them with exit code 1; the first was pm2:root/agent-00\n"
                 "64.0s withhold stop agent-00 (common-cause): many agents fail together; what they share comes first\n"
                 "960.0s resolve inc-1 machine common-cause: no new failures for 5m\n");
         world_done(&world);
@@ -101,16 +95,17 @@ static void a_critical_agent_is_slowed_down_and_never_quarantined(void **state)
         world_judge(&world);
         world_start(&world);
         world_run(&world, 15 * MIN);
-        CHECK_TRACE(&world, "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "69.0s stop lily (backoff)\n"
-                            "74.0s start lily (backoff)\n"
-                            "77.0s withhold stop lily (critical): a critical agent is slowed down, never quarantined\n"
-                            "77.0s stop lily (backoff)\n"
-                            "329.4s start lily (backoff)\n"
-                            "332.4s stop lily (backoff)\n"
-                            "677.1s start lily (backoff)\n"
-                            "680.1s stop lily (backoff)\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s stop lily (backoff)\n"
+                "74.0s start lily (backoff)\n"
+                "77.0s withhold stop lily (critical): a critical agent is slowed down, never quarantined\n"
+                "77.0s stop lily (backoff)\n"
+                "329.4s start lily (backoff)\n"
+                "332.4s stop lily (backoff)\n"
+                "677.1s start lily (backoff)\n"
+                "680.1s stop lily (backoff)\n");
         world_done(&world);
 }
 
@@ -129,65 +124,49 @@ static void the_budget_is_never_exceeded_and_strands_nobody(void **state)
         world_judge(&world);
         world_start(&world);
         world_run(&world, 25 * MIN);
-        CHECK_TRACE(&world, "69.0s open inc-1 p-00 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "69.0s stop p-00 (backoff)\n"
-                            "73.9s start p-00 (backoff)\n"
-                            "76.9s stop p-00 (quarantine)\n"
-                            "199.0s open inc-2 p-01 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "199.0s stop p-01 (backoff)\n"
-                            "204.8s start p-01 (backoff)\n"
-                            "207.9s withhold stop p-01 (budget): 3 actions are spent\n"
-                            "225.9s worsen inc-2 p-01 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than "
-                            "2), each lived about 2.9s, last exit code 1\n"
-                            "329.0s open inc-3 p-02 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "329.0s withhold stop p-02 (budget): 3 actions are spent\n"
-                            "350.0s worsen inc-3 p-02 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than "
-                            "2), each lived about 2.9s, last exit code 1\n"
-                            "459.0s open inc-4 p-03 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "459.0s withhold stop p-03 (budget): 3 actions are spent\n"
-                            "480.0s worsen inc-4 p-03 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than "
-                            "2), each lived about 2.9s, last exit code 1\n"
-                            "496.3s worsen inc-2 p-01 crash-loop: 100 deaths since it began; 20 deaths in 1m (more "
-                            "than 2), each lived about 2.9s, last exit code 1\n"
-                            "589.0s open inc-5 p-04 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "589.0s withhold stop p-04 (budget): 3 actions are spent\n"
-                            "610.0s worsen inc-5 p-04 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than "
-                            "2), each lived about 2.9s, last exit code 1\n"
-                            "620.4s worsen inc-3 p-02 crash-loop: 100 deaths since it began; 20 deaths in 1m (more "
-                            "than 2), each lived about 2.9s, last exit code 1\n"
-                            "669.0s stop p-01 (quarantine)\n"
-                            "676.9s stop p-02 (backoff)\n"
-                            "682.1s start p-02 (backoff)\n"
-                            "719.0s open inc-6 p-05 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "719.0s withhold stop p-05 (budget): 3 actions are spent\n"
-                            "740.0s worsen inc-6 p-05 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than "
-                            "2), each lived about 2.9s, last exit code 1\n"
-                            "750.4s worsen inc-4 p-03 crash-loop: 100 deaths since it began; 20 deaths in 1m (more "
-                            "than 2), each lived about 2.9s, last exit code 1\n"
-                            "799.0s stop p-02 (quarantine)\n"
-                            "816.2s start p-00 (trial)\n"
-                            "819.2s withhold stop p-00 (budget): 3 actions are spent\n"
-                            "834.3s worsen inc-1 p-00 crash-loop: 10 deaths since it began; 6 deaths in 1m (more than "
-                            "2), each lived about 2.9s, last exit code 1\n"
-                            "880.4s worsen inc-5 p-04 crash-loop: 100 deaths since it began; 20 deaths in 1m (more "
-                            "than 2), each lived about 2.9s, last exit code 1\n"
-                            "1010.4s worsen inc-6 p-05 crash-loop: 100 deaths since it began; 20 deaths in 1m (more "
-                            "than 2), each lived about 2.9s, last exit code 1\n"
-                            "1060.0s withhold stop p-03 (budget): 3 actions are spent\n"
-                            "1104.7s worsen inc-1 p-00 crash-loop: 100 deaths since it began; 20 deaths in 1m (more "
-                            "than 2), each lived about 2.9s, last exit code 1\n"
-                            "1190.0s withhold stop p-04 (budget): 3 actions are spent\n"
-                            "1269.0s stop p-00 (quarantine)\n"
-                            "1276.9s stop p-03 (backoff)\n"
-                            "1281.3s start p-03 (backoff)\n"
-                            "1320.0s withhold stop p-05 (budget): 3 actions are spent\n"
-                            "1399.0s stop p-03 (quarantine)\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 p-00 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s stop p-00 (backoff)\n"
+                "73.9s start p-00 (backoff)\n"
+                "76.9s stop p-00 (quarantine)\n"
+                "199.0s open inc-2 p-01 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "199.0s stop p-01 (backoff)\n"
+                "204.8s start p-01 (backoff)\n"
+                "207.9s withhold stop p-01 (budget): 3 actions are spent\n"
+                "225.9s worsen inc-2 p-01 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "329.0s open inc-3 p-02 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "329.0s withhold stop p-02 (budget): 3 actions are spent\n"
+                "350.0s worsen inc-3 p-02 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "459.0s open inc-4 p-03 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "459.0s withhold stop p-03 (budget): 3 actions are spent\n"
+                "480.0s worsen inc-4 p-03 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "496.3s worsen inc-2 p-01 crash-loop: 100 deaths since it began; 20 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "589.0s open inc-5 p-04 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "589.0s withhold stop p-04 (budget): 3 actions are spent\n"
+                "610.0s worsen inc-5 p-04 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "620.4s worsen inc-3 p-02 crash-loop: 100 deaths since it began; 20 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "669.0s stop p-01 (quarantine)\n"
+                "676.9s stop p-02 (backoff)\n"
+                "682.1s start p-02 (backoff)\n"
+                "719.0s open inc-6 p-05 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "719.0s withhold stop p-05 (budget): 3 actions are spent\n"
+                "740.0s worsen inc-6 p-05 crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "750.4s worsen inc-4 p-03 crash-loop: 100 deaths since it began; 20 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "799.0s stop p-02 (quarantine)\n"
+                "816.2s start p-00 (trial)\n"
+                "819.2s withhold stop p-00 (budget): 3 actions are spent\n"
+                "834.3s worsen inc-1 p-00 crash-loop: 10 deaths since it began; 6 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "880.4s worsen inc-5 p-04 crash-loop: 100 deaths since it began; 20 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "1010.4s worsen inc-6 p-05 crash-loop: 100 deaths since it began; 20 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "1060.0s withhold stop p-03 (budget): 3 actions are spent\n"
+                "1104.7s worsen inc-1 p-00 crash-loop: 100 deaths since it began; 20 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "1190.0s withhold stop p-04 (budget): 3 actions are spent\n"
+                "1269.0s stop p-00 (quarantine)\n"
+                "1276.9s stop p-03 (backoff)\n"
+                "1281.3s start p-03 (backoff)\n"
+                "1320.0s withhold stop p-05 (budget): 3 actions are spent\n"
+                "1399.0s stop p-03 (quarantine)\n");
         world_done(&world);
 }
 
@@ -207,16 +186,15 @@ static void a_human_is_left_alone_for_ten_minutes(void **state)
         lily->ill_from = world.now;
         world_die(&world, lily);
         world_run(&world, 15 * MIN);
-        CHECK_TRACE(&world, "63.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "63.0s withhold stop lily (human): a human acted on it in the last 10m\n"
-                            "84.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than "
-                            "2), each lived about 2.9s, last exit code 1\n"
-                            "354.4s worsen inc-1 lily crash-loop: 100 deaths since it began; 20 deaths in 1m (more "
-                            "than 2), each lived about 2.9s, last exit code 1\n"
-                            "660.0s stop lily (backoff)\n"
-                            "664.4s start lily (backoff)\n"
-                            "667.4s stop lily (quarantine)\n");
+        CHECK_TRACE(
+                &world,
+                "66.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "66.0s withhold stop lily (human): a human acted on it in the last 10m\n"
+                "87.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "357.4s worsen inc-1 lily crash-loop: 100 deaths since it began; 20 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "660.0s stop lily (backoff)\n"
+                "664.4s start lily (backoff)\n"
+                "667.4s stop lily (quarantine)\n");
         world_done(&world);
 }
 
@@ -233,11 +211,12 @@ static void a_human_starting_a_quarantined_agent_begins_its_trial(void **state)
         world_judge(&world);
         world_start(&world);
         world_run(&world, 2 * MIN);
-        CHECK_TRACE(&world, "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "69.0s stop lily (backoff)\n"
-                            "74.9s start lily (backoff)\n"
-                            "78.0s stop lily (quarantine)\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s stop lily (backoff)\n"
+                "74.9s start lily (backoff)\n"
+                "78.0s stop lily (quarantine)\n");
         lily->ill_until = world.now;
         world_human(&world, lily, ACTION_START);
         world_run(&world, 10 * MIN);
@@ -262,13 +241,13 @@ static void a_human_stopping_a_looping_agent_ends_the_incident(void **state)
         world_run(&world, 2 * MIN);
         world_human(&world, lily, ACTION_STOP);
         world_run(&world, 10 * MIN);
-        CHECK_TRACE(&world, "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "69.0s would stop lily (backoff)\n"
-                            "73.2s would stop lily (quarantine)\n"
-                            "90.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than "
-                            "2), each lived about 2.9s, last exit code 1\n"
-                            "125.0s resolve inc-1 lily crash-loop: stopped by its owner\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s would stop lily (backoff)\n"
+                "73.2s would stop lily (quarantine)\n"
+                "90.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "125.0s resolve inc-1 lily crash-loop: stopped by its owner\n");
         assert_int_equal(story_view(&world, "pm2:root/lily").effective, EFFECTIVE_STOPPED);
         world_done(&world);
 }
@@ -306,15 +285,14 @@ static void nothing_is_done_while_the_machine_boots(void **state)
         world_host(&world, 20 * S);
         world_start(&world);
         world_run(&world, 3 * MIN);
-        CHECK_TRACE(&world,
-                    "9.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit "
-                    "code 1\n"
-                    "9.0s withhold stop lily (grace): the machine, Governor or an announced change is still settling\n"
-                    "30.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each "
-                    "lived about 2.9s, last exit code 1\n"
-                    "100.0s stop lily (backoff)\n"
-                    "104.3s start lily (backoff)\n"
-                    "107.3s stop lily (quarantine)\n");
+        CHECK_TRACE(
+                &world,
+                "9.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "9.0s withhold stop lily (grace): the machine, Governor or an announced change is still settling\n"
+                "30.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "100.0s stop lily (backoff)\n"
+                "104.3s start lily (backoff)\n"
+                "107.3s stop lily (quarantine)\n");
         world_done(&world);
 }
 
@@ -340,17 +318,17 @@ static void an_agent_waits_for_the_one_it_comes_after(void **state)
         world_judge(&world);
         world_start(&world);
         world_run(&world, 10 * MIN);
-        CHECK_TRACE(&world, "71.0s open inc-1 redis crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "71.0s stop redis (backoff)\n"
-                            "75.0s open inc-2 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "75.0s withhold stop lily (base-first): systemd:redis.service comes first\n"
-                            "75.3s start redis (backoff)\n"
-                            "85.3s resolve inc-1 redis crash-loop: healthy: up for 10s\n"
-                            "85.3s stop lily (backoff)\n"
-                            "91.2s start lily (backoff)\n"
-                            "101.2s resolve inc-2 lily crash-loop: healthy: up for 10s\n");
+        CHECK_TRACE(
+                &world,
+                "71.0s open inc-1 redis crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "71.0s stop redis (backoff)\n"
+                "75.0s open inc-2 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "75.0s withhold stop lily (base-first): systemd:redis.service comes first\n"
+                "75.3s start redis (backoff)\n"
+                "85.3s resolve inc-1 redis crash-loop: healthy: up for 10s\n"
+                "85.3s stop lily (backoff)\n"
+                "91.2s start lily (backoff)\n"
+                "101.2s resolve inc-2 lily crash-loop: healthy: up for 10s\n");
         world_done(&world);
 }
 
@@ -369,12 +347,12 @@ static void in_safe_mode_everything_is_only_told(void **state)
         world_run(&world, 30 * S);
         world_ask(&world, "", ASK_SAFE_MODE_ON, 0);
         world_run(&world, 5 * MIN);
-        CHECK_TRACE(&world, "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "69.0s would stop lily (backoff)\n"
-                            "74.4s would stop lily (quarantine)\n"
-                            "90.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than "
-                            "2), each lived about 2.9s, last exit code 1\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s would stop lily (backoff)\n"
+                "74.4s would stop lily (quarantine)\n"
+                "90.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n");
         world_ask(&world, "", ASK_SAFE_MODE_OFF, 0);
         world_run(&world, 1 * MIN);
         CHECK_TRACE(&world, "330.0s stop lily (backoff)\n"
@@ -399,10 +377,11 @@ static void a_backoff_that_safe_mode_interrupts_is_ended_after_it(void **state)
         world_run(&world, 70 * S);
         world_ask(&world, "", ASK_SAFE_MODE_ON, 0);
         world_run(&world, 5 * MIN);
-        CHECK_TRACE(&world, "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "69.0s stop lily (backoff)\n"
-                            "74.0s withhold start lily (safe-mode): safe mode: stays down until it is over\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s stop lily (backoff)\n"
+                "74.0s withhold start lily (safe-mode): safe mode: stays down until it is over\n");
         assert_false(lily->up);
         world_ask(&world, "", ASK_SAFE_MODE_OFF, 0);
         world_run(&world, 1 * MIN);
@@ -451,10 +430,11 @@ static void what_was_not_seen_proves_nothing(void **state)
         world_judge(&world);
         world_start(&world);
         world_run_until(&world, 75 * S); /* started again after its backoff */
-        CHECK_TRACE(&world, "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "69.0s stop lily (backoff)\n"
-                            "73.7s start lily (backoff)\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s stop lily (backoff)\n"
+                "73.7s start lily (backoff)\n");
         world_leave(&world);
         world_run(&world, 60 * S);
         world_return(&world);
@@ -462,8 +442,7 @@ static void what_was_not_seen_proves_nothing(void **state)
         CHECK_TRACE(
                 &world,
                 "136.8s withhold stop lily (grace): the machine, Governor or an announced change is still settling\n"
-                "139.8s worsen inc-1 lily crash-loop: 24 deaths since it began; 21 deaths in 1m (more than 2), each "
-                "lived about 2.9s, last exit code 1\n"
+                "139.8s worsen inc-1 lily crash-loop: 24 deaths since it began; 21 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
                 "145.0s stop lily (quarantine)\n");
         world_done(&world);
 }
@@ -484,16 +463,16 @@ static void after_a_reboot_quarantine_is_a_trial_one_agent_at_a_time(void **stat
         world_host(&world, 10 * HOUR);
         world_start(&world);
         world_run_until(&world, 6 * MIN);
-        CHECK_TRACE(&world, "69.0s open inc-1 agent-00 crash-loop: 3 deaths in 1m (more than 2), each lived about "
-                            "2.9s, last exit code 1\n"
-                            "69.0s stop agent-00 (backoff)\n"
-                            "74.6s start agent-00 (backoff)\n"
-                            "77.6s stop agent-00 (quarantine)\n"
-                            "269.0s open inc-2 agent-01 crash-loop: 3 deaths in 1m (more than 2), each lived about "
-                            "2.9s, last exit code 1\n"
-                            "269.0s stop agent-01 (backoff)\n"
-                            "274.9s start agent-01 (backoff)\n"
-                            "277.9s stop agent-01 (quarantine)\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 agent-00 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s stop agent-00 (backoff)\n"
+                "74.6s start agent-00 (backoff)\n"
+                "77.6s stop agent-00 (quarantine)\n"
+                "269.0s open inc-2 agent-01 crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "269.0s stop agent-01 (backoff)\n"
+                "274.9s start agent-01 (backoff)\n"
+                "277.9s stop agent-01 (quarantine)\n");
         world_leave(&world);
         world.actors[0].ill_until = world.actors[1].ill_until = world.now;
         world_reboot(&world);
@@ -559,17 +538,17 @@ static void hands_that_fail_are_tried_again_more_slowly(void **state)
         world_run(&world, 2 * MIN);
         world.deaf = false;
         world_run(&world, 8 * MIN);
-        CHECK_TRACE(&world, "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "69.0s stop lily (backoff)\n"
-                            "73.9s stop lily (backoff)\n"
-                            "83.3s stop lily (backoff)\n"
-                            "90.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than "
-                            "2), each lived about 2.9s, last exit code 1\n"
-                            "100.7s stop lily (backoff)\n"
-                            "134.6s stop lily (backoff)\n"
-                            "230.5s start lily (backoff)\n"
-                            "233.5s stop lily (quarantine)\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s stop lily (backoff)\n"
+                "73.9s stop lily (backoff)\n"
+                "83.3s stop lily (backoff)\n"
+                "90.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "100.7s stop lily (backoff)\n"
+                "134.6s stop lily (backoff)\n"
+                "230.5s start lily (backoff)\n"
+                "233.5s stop lily (quarantine)\n");
         world_done(&world);
 }
 

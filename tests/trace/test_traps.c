@@ -95,11 +95,12 @@ static void one_looping_worker_of_a_cluster_is_taken_out_alone(void **state)
         world_judge(&world);
         world_start(&world);
         world_run(&world, 2 * MIN);
-        CHECK_TRACE(&world, "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "69.0s stop lily (backoff)\n"
-                            "74.8s start lily (backoff)\n"
-                            "77.8s stop lily (quarantine)\n");
+        CHECK_TRACE(
+                &world,
+                "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "69.0s stop lily (backoff)\n"
+                "74.8s start lily (backoff)\n"
+                "77.8s stop lily (quarantine)\n");
         assert_true(world.actors[0].up && world.actors[1].up && world.actors[3].up && !world.actors[2].up);
         world_done(&world);
 }
@@ -118,10 +119,11 @@ static void waiting_restart_without_a_pid_is_dead(void **state)
         world_ends(&world, LILY, 0, lily->pid, ENDING_EXIT, 1);
         world_lists(&world, LILY, 0, CLAIMED_WAITING, "waiting restart", 0, 1, false);
         world_run(&world, 20 * S);
-        CHECK_TRACE(&world, "62.0s open inc-1 lily claimed-not-running: pm2 says \"waiting restart\", but there is no "
-                            "process, last for a reason nobody told\n"
-                            "62.0s restart lily (heal)\n"
-                            "72.0s resolve inc-1 lily claimed-not-running: healthy: up for 10s\n");
+        CHECK_TRACE(
+                &world,
+                "62.0s open inc-1 lily claimed-not-running: pm2 says \"waiting restart\", but there is no process, last exit code 1\n"
+                "62.0s restart lily (heal)\n"
+                "72.0s resolve inc-1 lily claimed-not-running: healthy: up for 10s\n");
         assert_true(lily->up);
         world_done(&world);
 }
@@ -159,10 +161,11 @@ static void claimed_online_without_a_process_is_dead(void **state)
         lily->nobody_restarts = true;
         world_ends(&world, LILY, 0, lily->pid, ENDING_SIGNAL, 9);
         world_run(&world, 20 * S);
-        CHECK_TRACE(&world, "65.0s open inc-1 lily claimed-not-running: pm2 says \"online\", but there is no process, "
-                            "last by signal 9\n"
-                            "65.0s would restart lily (heal)\n"
-                            "69.1s would stop lily (quarantine)\n");
+        CHECK_TRACE(
+                &world,
+                "65.0s open inc-1 lily claimed-not-running: pm2 says \"online\", but there is no process, last by signal 9\n"
+                "65.0s would restart lily (heal)\n"
+                "69.1s would stop lily (quarantine)\n");
         assert_int_equal(story_view(&world, LILY).effective, EFFECTIVE_DEAD);
         world_done(&world);
 }
@@ -219,17 +222,18 @@ static void a_dependent_dragged_along_is_told_with_its_base(void **state)
         world_judge(&world);
         world_start(&world);
         world_run(&world, 1 * HOUR);
-        CHECK_TRACE(&world, "71.0s open inc-1 base crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, "
-                            "last exit code 1\n"
-                            "71.0s stop base (backoff)\n"
-                            "71.0s open inc-2 web dependency-down: left down when systemd:base.service went down\n"
-                            "71.0s withhold restart web (base-first): systemd:base.service comes first\n"
-                            "76.6s start base (backoff)\n"
-                            "79.7s stop base (quarantine)\n"
-                            "812.9s start base (trial)\n"
-                            "823.0s resolve inc-1 base crash-loop: healthy: up for 10s\n"
-                            "823.0s start web (heal)\n"
-                            "833.0s resolve inc-2 web dependency-down: healthy: up for 10s\n");
+        CHECK_TRACE(
+                &world,
+                "71.0s open inc-1 base crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "71.0s stop base (backoff)\n"
+                "71.0s open inc-2 web dependency-down: left down when systemd:base.service went down\n"
+                "71.0s withhold restart web (base-first): systemd:base.service comes first\n"
+                "76.6s start base (backoff)\n"
+                "79.7s stop base (quarantine)\n"
+                "812.9s start base (trial)\n"
+                "823.0s resolve inc-1 base crash-loop: healthy: up for 10s\n"
+                "823.0s start web (heal)\n"
+                "833.0s resolve inc-2 web dependency-down: healthy: up for 10s\n");
         assert_true(base->up && web->up);
         world_done(&world);
 }
@@ -298,9 +302,10 @@ static void too_many_restarts_by_hand_kill_a_healthy_unit(void **state)
         world_run(&world, 500 * MS);
         world_lists(&world, UNIT, 0, CLAIMED_FAILED, "failed/start-limit-hit", 0, 0, false);
         world_run(&world, 20 * S);
-        CHECK_TRACE(&world, "64.5s open inc-1 agent-lily claimed-not-running: systemd refuses to start it: started too "
-                            "often in too short a time (start-limit-hit), by restarts ordered or its own\n"
-                            "64.5s withhold restart agent-lily (human): a human acted on it in the last 10m\n");
+        CHECK_TRACE(
+                &world,
+                "64.5s open inc-1 agent-lily claimed-not-running: systemd refuses to start it: started too often in too short a time (start-limit-hit), by restarts ordered or its own\n"
+                "64.5s withhold restart agent-lily (human): a human acted on it in the last 10m\n");
         assert_int_equal(story_view(&world, UNIT).effective, EFFECTIVE_DEAD);
         world_run(&world, 11 * MIN);
         CHECK_TRACE(&world, "662.0s restart agent-lily (heal)\n"
@@ -356,10 +361,11 @@ static void orphans_and_second_copies_are_named_and_not_touched(void **state)
         world_run(&world, 60 * S);
         assert_int_equal(story_view(&world, LILY).effective, EFFECTIVE_DUPLICATE);
         world_strays(&world, LILY, STRAY_OVER, 4711);
-        CHECK_TRACE(&world, "60.0s open inc-1 lily duplicate: process 4711 runs beside the one its manager runs: two "
-                            "do the same job\n"
-                            "60.0s open inc-2 rose orphan: process 4712 runs on, but its manager lost it\n"
-                            "120.0s resolve inc-1 lily duplicate: the second copy is gone\n");
+        CHECK_TRACE(
+                &world,
+                "60.0s open inc-1 lily duplicate: process 4711 runs beside the one its manager runs: two do the same job\n"
+                "60.0s open inc-2 rose orphan: process 4712 runs on, but its manager lost it\n"
+                "120.0s resolve inc-1 lily duplicate: the second copy is gone\n");
         world_done(&world);
 }
 

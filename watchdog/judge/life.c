@@ -103,6 +103,8 @@ static void conclude(struct judge *judge, struct agent *agent, struct instance *
         life->code = instance->last_code = code;
         life->signal = instance->last_signal = signal;
         judge->material = true;
+        if (ending != ENDING_MANAGER)
+                instance->restarts_seen++; /* the manager counts a restart for it, now or soon, or never */
         if (ending_is_death(ending)) {
                 life->state = LIFE_COUNTED;
                 healer_forget(judge, agent, instance, usec_since(life->ended, life->began));
@@ -194,8 +196,6 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
                 .state = LIFE_ALIVE, .pid = fact->started.pid, .start = fact->started.start, .began = began
         };
         instance->gone = agent->gone = false;
-        if (!first)
-                instance->restarts_seen++; /* ordered ones too: PM2 counts them; systemd starts anew with 0 */
         /* who starts something new does not act on anything yet */
         if (fact->started.ordered && !first && !life_is_ours(agent, fact->at) &&
             planned_now(judge, agent, fact->at) == ENDING_UNKNOWN &&
@@ -232,7 +232,6 @@ static void ended_unseen(struct judge *judge, struct agent *agent, struct instan
         }
         life->began = fact->at;
         life->told = true;
-        instance->restarts_seen++;
         conclude(judge, agent, instance, life, fact->ended.ending, fact->ended.code, fact->ended.signal);
 }
 
@@ -321,8 +320,8 @@ static void check_counter(struct judge *judge, struct instance *instance, uint64
                 return; /* the counter moves on when it is settled */
         } else {
                 instance->restarts_seen -= restarts - instance->restarts;
-                if (usec_since(judge->now, life_of(instance)->began) > OWN_WAIT)
-                        instance->restarts_seen = 0; /* starts that no counter counts */
+                if (is_alive(instance) && usec_since(judge->now, life_of(instance)->began) > OWN_WAIT)
+                        instance->restarts_seen = 0; /* ends that no counter counts: somebody stopped and started it */
                 instance->missing_at = 0;
         }
         instance->restarts = restarts;
