@@ -339,11 +339,12 @@ void pm2_daemon_run(struct pm2_daemon *daemon, uint32_t id, const char *name)
 {
         struct daemon_app *app = &daemon->apps[id];
         char path[128], text[16];
-        int fd, n;
+        int fd, n, ready[2];
 
         app->listed = true;
         (void)snprintf(app->name, sizeof(app->name), "%s", name);
         (void)snprintf(app->status, sizeof(app->status), "online");
+        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
         app->pid = fork();
         assert_true(app->pid >= 0);
         if (app->pid == 0) {
@@ -352,6 +353,9 @@ void pm2_daemon_run(struct pm2_daemon *daemon, uint32_t id, const char *name)
                 for (;;)
                         (void)pause();
         }
+        (void)close(ready[1]);
+        assert_int_equal(read(ready[0], text, 1), 0); /* it has let go of all that is ours */
+        (void)close(ready[0]);
 
         pid_file_of(daemon, id, path);
         fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

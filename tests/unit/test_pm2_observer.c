@@ -156,7 +156,7 @@ static void what_runs_already_is_told_at_first_sight(void **state)
         until(&world, "rose");
         assert_string_equal(world.told, "source seeing \n"
                                         "agent lily#0 running pid rt=643 first\n"
-                                        "started lily#0 ordered\n"
+                                        "started lily#0\n"
                                         "agent rose#2 failed nopid rt=0 first\n");
         assert_int_equal(world.pid, world.daemon.apps[0].pid);
         end(&world);
@@ -174,7 +174,7 @@ static void a_home_that_never_had_a_daemon_is_absent(void **state)
         pm2_daemon_run(&world.daemon, 0, "lily");
         pm2_daemon_listen(&world.daemon); /* it comes: inotify tells */
         until(&world, "source seeing");
-        until(&world, "started lily#0 ordered\n");
+        until(&world, "started lily#0\n");
         end(&world);
 }
 
@@ -406,7 +406,7 @@ static void a_daemon_that_dies_takes_its_apps_along(void **state)
 
         pm2_daemon_run(&world.daemon, 0, "lily");
         pm2_daemon_listen(&world.daemon);
-        until(&world, "started lily#0 ordered\n");
+        until(&world, "started lily#0\n");
         assert_true(text_starts(world.told, "source seeing"));
         end(&world);
 }
