@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,11 +142,17 @@ static void drip_away(struct pm2_daemon *daemon, int fd)
 static bool answer(struct pm2_daemon *daemon, int fd, const char *request, const char *id)
 {
         static char text[200000], frame[200100];
+        unsigned orders;
         size_t size;
 
         if (daemon->manner == MANNER_MUTE)
                 return true;
+        orders = daemon->orders;
         answer_text(daemon, request, text, sizeof(text));
+        if (daemon->orders > orders && daemon->manner == MANNER_MUTE_ORDERS)
+                return true;
+        if (daemon->orders > orders && daemon->manner == MANNER_HANG_UP_ORDERS)
+                return false;
         switch (daemon->manner) {
         case MANNER_BAD_JSON:
                 (void)snprintf(text, sizeof(text), "j:{\"args\":[[{\"pid\":1,}]]}");
@@ -156,7 +163,8 @@ static bool answer(struct pm2_daemon *daemon, int fd, const char *request, const
                 text[100002] = '\0';
                 break;
         case MANNER_REFUSE:
-                (void)snprintf(text, sizeof(text), "j:{\"error\":\"no \\u0007such\\nthing\",\"stack\":\"sk-FAKE-stack\"}");
+                (void)snprintf(text, sizeof(text), "j:{\"error\":\"%s\",\"stack\":\"sk-FAKE-stack\"}",
+                               daemon->refusal ? daemon->refusal : "no \\u0007such\\nthing");
                 break;
         default:
                 break;
@@ -331,18 +339,23 @@ void pm2_daemon_run(struct pm2_daemon *daemon, uint32_t id, const char *name)
 {
         struct daemon_app *app = &daemon->apps[id];
         char path[128], text[16];
-        int fd, n;
+        int fd, n, ready[2];
 
         app->listed = true;
         (void)snprintf(app->name, sizeof(app->name), "%s", name);
         (void)snprintf(app->status, sizeof(app->status), "online");
+        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
         app->pid = fork();
         assert_true(app->pid >= 0);
         if (app->pid == 0) {
                 (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void)close_range(3, UINT_MAX, 0); /* the daemon's sockets end with the daemon */
                 for (;;)
                         (void)pause();
         }
+        (void)close(ready[1]);
+        assert_int_equal(read(ready[0], text, 1), 0); /* it has let go of all that is ours */
+        (void)close(ready[0]);
 
         pid_file_of(daemon, id, path);
         fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

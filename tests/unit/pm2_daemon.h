@@ -21,6 +21,8 @@ enum manner {
         MANNER_PIECES,      /* 97 bytes at a time */
         MANNER_DRIP,        /* one byte a turn of the loop, and never all of them */
         MANNER_REFUSE,
+        MANNER_MUTE_ORDERS,    /* answers only what is no order */
+        MANNER_HANG_UP_ORDERS, /* ... and hangs up on orders */
         MANNER_N,
 };
 
@@ -45,6 +47,7 @@ struct pm2_daemon {
         struct daemon_app apps[DAEMON_APPS];
         unsigned lists, pings, orders;
         char last_order[256];
+        const char *refusal; /* what MANNER_REFUSE says */
         bool obeys; /* carries orders out on `apps`; otherwise only says so */
 };
 

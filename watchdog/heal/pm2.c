@@ -10,8 +10,7 @@
 #include "io/pm2_call.h"
 #include "io/pm2_proc.h"
 
-#define MARGIN (5 * USEC_PER_SEC)      /* on top of twice the kill timeout: the app has to begin again as well */
-#define LOOK_WITHIN (5 * USEC_PER_SEC) /* for a list */
+#define PATIENCE (5 * USEC_PER_SEC) /* for a list; on top of twice the kill timeout for an order: the app has to begin again */
 #define LOOK_AGAIN (250 * USEC_PER_MSEC)
 #define ONLINE_WITHIN (15 * USEC_PER_SEC) /* before the next instance is rolled */
 
@@ -34,6 +33,7 @@ struct pm2_hand {
         sd_event *event;
         struct pm2_directory *directory;
         struct job *jobs;
+        usec_t patience;
 };
 
 static void next_instance(struct job *job);
@@ -149,7 +149,7 @@ static void on_proof(void *self, int result, const struct pm2_reply *reply)
 
 static void look_for_proof(struct job *job)
 {
-        int r = ask(job, PM2_LIST, LOOK_WITHIN, on_proof);
+        int r = ask(job, PM2_LIST, job->hand->patience, on_proof);
 
         if (r < 0)
                 finish(job, OUTCOME_TIMEOUT, "no answer in time, and the PM2 daemon cannot be reached any more");
@@ -197,7 +197,7 @@ static void on_online_list(void *self, int result, const struct pm2_reply *reply
 
 static void look_online(struct job *job)
 {
-        int r = ask(job, PM2_LIST, LOOK_WITHIN, on_online_list);
+        int r = ask(job, PM2_LIST, job->hand->patience, on_online_list);
 
         if (r < 0)
                 not_reached(job, r);
@@ -279,7 +279,7 @@ static void next_instance(struct job *job)
 
         job->pid_before = instance->claimed_pid > 0 ? instance->claimed_pid : instance->pid;
         job->restarts_before = instance->restarts;
-        r = ask(job, request_of(job->errand->action), 2 * instance->kill_timeout + MARGIN, on_order);
+        r = ask(job, request_of(job->errand->action), 2 * instance->kill_timeout + job->hand->patience, on_order);
         if (r < 0)
                 not_reached(job, r);
 }
@@ -363,8 +363,14 @@ int pm2_hand_new(sd_event *event, struct pm2_directory *directory, struct pm2_ha
                 return -ENOMEM;
         hand->event = sd_event_ref(event);
         hand->directory = directory;
+        hand->patience = PATIENCE;
         *ret = hand;
         return 0;
+}
+
+void pm2_hand_set_patience(struct pm2_hand *hand, usec_t patience)
+{
+        hand->patience = patience;
 }
 
 struct pm2_hand *pm2_hand_free(struct pm2_hand *hand)

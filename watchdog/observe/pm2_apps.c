@@ -190,7 +190,7 @@ static void on_begin(struct pm2_watch *watch, struct pm2_instance *instance, con
         if (instance->up) /* the new worker comes before the old one goes: a reload, also PM2's own for memory */
                 ended(watch, instance, ordered_ending(instance, ENDING_RELOAD), 0, 0);
         instance->up = true;
-        instance->ordered = !automatic;
+        instance->ordered = !automatic && pm2_now(watch->pm2) >= watch->settle_until; /* a young daemon begins all of them */
         instance->died = false;
         instance->doubt = false;
 
@@ -300,7 +300,7 @@ static void found_running(struct pm2_watch *watch, struct pm2_instance *instance
 
         if (instance->up && instance->pid > 0)
                 missed_end(watch, instance);
-        if (!instance->up) /* no event at all: automatic only when a death came before */
+        if (!instance->up) /* no event at all: somebody's order only where neither a death nor a new daemon explains it */
                 instance->ordered = !first && !watch->new_god && !instance->died;
         started(watch, instance, pid, start, since < now ? since : now);
 }
