@@ -24,12 +24,6 @@ count() { tail -n "+$((${MARK:-0} + 1))" "$FACTS" | grep -cE "$1"; }
 never() { ! told "$1" || bed_fail "told against expectation: $1: $(tail -n "+$((${MARK:-0} + 1))" "$FACTS" | grep -E "$1" | head -n 1)"; }
 field() { tail -n "+$((${MARK:-0} + 1))" "$FACTS" | grep -E "$1" | tail -n 1 | grep -oE "$2=[0-9]+" | cut -d= -f2; }
 
-story() {
-        begin_facts
-        "$@" || { cat "$FACTS" >&2; bed_fail "$* failed"; }
-        end_facts
-}
-
 shows() { cat "$FACTS" >&2; false; }
 
 a_service_that_exits_is_told_with_its_code() {
@@ -162,7 +156,7 @@ a_storm_of_reloads_changes_nothing() {
         local i
         bed_service calm 'ExecStart=/bin/sleep inf' 'Restart=always'
         bed_run systemctl start calm
-        begin_facts
+        begin_facts calm.service
         bed_wait 5 told 'calm.service running' || shows
         mark
         for i in $(seq 30); do bed_run systemctl daemon-reload; done
@@ -178,7 +172,7 @@ a_storm_of_reloads_changes_nothing() {
 reexec_is_survived() {
         bed_service lasting 'ExecStart=/bin/sleep inf' 'Restart=always'
         bed_run systemctl start lasting
-        begin_facts
+        begin_facts lasting.service
         bed_wait 5 told 'lasting.service running' || shows
         mark
         bed_run systemctl daemon-reexec
@@ -191,7 +185,7 @@ reexec_is_survived() {
 a_dbus_restart_is_survived_and_told() {
         bed_service bussed 'ExecStart=/bin/sleep inf' 'Restart=always'
         bed_run systemctl start bussed
-        begin_facts
+        begin_facts bussed.service
         bed_wait 5 told 'bussed.service running' || shows
         mark
         bed_run systemctl restart dbus
