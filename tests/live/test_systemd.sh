@@ -52,7 +52,7 @@ a_signal_is_told_within_milliseconds() {
                 bed_wait 5 told "ended systemd:killed.service pid=$pid .* signal code=0 signal=9" || shows
                 bed_wait 5 told "started systemd:killed.service .* by-itself" || shows
                 died=$(tail -n "+$((MARK + 1))" "$FACTS" | grep -m 1 -E "(died|ended) systemd:killed.service pid=$pid " | cut -d' ' -f1)
-                echo "$(((${died/./} - ${killed/[.,]/})))" >>"$BED_DIR/latency"
+                echo "$((${died/./} - ${killed/[.,]/}))" >>"$BED_DIR/latency"
         done
         end_facts
 }
@@ -153,13 +153,12 @@ a_reset_counter_is_a_new_baseline() {
 }
 
 a_storm_of_reloads_changes_nothing() {
-        local i
         bed_service calm 'ExecStart=/bin/sleep inf' 'Restart=always'
         bed_run systemctl start calm
         begin_facts calm.service
         bed_wait 5 told 'calm.service running' || shows
         mark
-        for i in $(seq 30); do bed_run systemctl daemon-reload; done
+        for _ in {1..30}; do bed_run systemctl daemon-reload; done
         bed_run systemctl kill -s KILL calm
         bed_wait 5 told 'started systemd:calm.service .* by-itself' || shows
         [ "$(count 'ended')" = 1 ] || shows
