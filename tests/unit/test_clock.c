@@ -13,7 +13,7 @@ static usec_t real_time(void)
         struct timespec ts;
 
         clock_gettime(CLOCK_REALTIME, &ts);
-        return (usec_t) ts.tv_sec * USEC_PER_SEC + (usec_t) ts.tv_nsec / 1000;
+        return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
 }
 
 static void judge_time_starts_at_unix_time(void **state)
@@ -61,7 +61,7 @@ static void timers_get_boottime_and_infinity_stays_infinite(void **state)
 static void start_ticks_become_judge_time(void **state)
 {
         struct clock clock = { .epoch = 5 };
-        uint64_t hertz = (uint64_t) sysconf(_SC_CLK_TCK);
+        uint64_t hertz = (uint64_t)sysconf(_SC_CLK_TCK);
 
         assert_int_equal(clock_of_ticks(&clock, 0), 5);
         assert_int_equal(clock_of_ticks(&clock, 3 * hertz + hertz / 2), 5 + 3 * USEC_PER_SEC + USEC_PER_SEC / 2);

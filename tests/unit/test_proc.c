@@ -157,7 +157,7 @@ static int tear_down(void **state)
 
         proc_done(&fixture->proc);
         snprintf(command, sizeof(command), "rm -r %s", fixture->root);
-        (void) !system(command);
+        (void)!system(command);
         free(fixture);
         return 0;
 }
@@ -194,8 +194,8 @@ static void a_value_across_read_borders_is_whole_and_one_too_long_is_not_there(v
         memcpy(bytes, "PAD=", 4);
         bytes[4089] = '\0';
         n = snprintf(bytes + 4090, sizeof(bytes) - 4090, "HERE=0123456789") + 4090;
-        n += snprintf(bytes + n + 1, sizeof(bytes) - (size_t) n - 1, "LONG=0123456789") + 1;
-        put(fixture, "7/environ", bytes, (size_t) n + 1);
+        n += snprintf(bytes + n + 1, sizeof(bytes) - (size_t)n - 1, "LONG=0123456789") + 1;
+        put(fixture, "7/environ", bytes, (size_t)n + 1);
         assert_int_equal(proc_environ(&fixture->proc, 7, wanted, 2), 0);
         assert_true(wanted[0].found);
         assert_string_equal(value, "0123456789");
@@ -234,7 +234,7 @@ static void children_of_all_threads_are_found_and_counted(void **state)
 
 static int count_one(void *self, pid_t pid)
 {
-        *(int *) self += pid;
+        *(int *)self += pid;
         return 0;
 }
 

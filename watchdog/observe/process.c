@@ -42,6 +42,7 @@ struct process {
         sd_event *event;
         struct process_options options;
         sd_event_source *timer;
+        sd_event_source *say; /* tells the source's state in a turn of its own: watching begins inside of other facts */
         struct watched **watched;
         size_t n, space;
         size_t blind_n;
@@ -94,14 +95,15 @@ static struct watched *watched_free(struct watched *watched)
 }
 DEFINE_CLEANUP_FUNC(struct watched *, watched_free);
 
-static void tell_source(struct process *process)
+static int on_say(sd_event_source *source, void *userdata)
 {
+        struct process *process = userdata;
         struct fact fact = { .kind = FACT_SOURCE, .at = clock_now(process->options.clock), .agent = "" };
         enum source_state state = process->blind_n ? SOURCE_BLIND : SOURCE_SEEING;
         char why[160] = "";
 
         if (state == process->state)
-                return;
+                return 0;
         process->state = state;
         if (state == SOURCE_BLIND)
                 snprintf(why, sizeof(why),
@@ -111,6 +113,13 @@ static void tell_source(struct process *process)
         fact.source.state = state;
         fact.source.why = why;
         process->options.sink.take(process->options.sink.self, &fact);
+        return 0;
+}
+
+static void tell_source(struct process *process)
+{
+        if ((process->blind_n ? SOURCE_BLIND : SOURCE_SEEING) != process->state)
+                (void)sd_event_source_set_enabled(process->say, SD_EVENT_ONESHOT);
 }
 
 /* Takes the i-th out of the list; the last one takes its place, so walks go from the last to the first. */
@@ -346,7 +355,8 @@ int process_new(sd_event *event, const struct process_options *options, struct p
         raise_files();
         if ((r = sd_event_now(event, CLOCK_BOOTTIME, &now)) < 0 ||
             (r = sd_event_add_time(event, &process->timer, CLOCK_BOOTTIME, process_next_sample(now),
-                                   PROCESS_SAMPLE_SLACK, on_timer, process)) < 0)
+                                   PROCESS_SAMPLE_SLACK, on_timer, process)) < 0 ||
+            (r = sd_event_add_defer(event, &process->say, on_say, process)) < 0)
                 return r;
         *ret = TAKE_PTR(process);
         return 0;
@@ -360,6 +370,7 @@ struct process *process_free(struct process *process)
                 watched_free(process->watched[i]);
         free(process->watched);
         sd_event_source_disable_unref(process->timer);
+        sd_event_source_disable_unref(process->say);
         sd_event_unref(process->event);
         free(process);
         return NULL;

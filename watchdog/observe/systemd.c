@@ -276,10 +276,13 @@ static void list_arm(struct systemd *systemd, usec_t wait, usec_t slack)
         (void)sd_event_source_set_enabled(systemd->list_timer, SD_EVENT_ONESHOT);
 }
 
-static void list_soon(struct systemd *systemd)
+/* A list for what is new. One that is due already is soon enough, but for a storm of reloads it waits until that is over. */
+static void list_soon(struct systemd *systemd, bool storm)
 {
         usec_t now = now_of(systemd);
 
+        if (systemd->list_by != 0 && !storm)
+                return;
         if (systemd->list_by == 0)
                 systemd->list_by = now + LIST_AT_LEAST;
         list_arm(systemd, now + LIST_SOON < systemd->list_by ? LIST_SOON : usec_since(systemd->list_by, now), 1);
@@ -577,7 +580,7 @@ static void take_unit(struct systemd *systemd, sd_bus_message *message, bool rem
                 return;
         known = known_find(systemd, path);
         if (removed ? known && known->unit : !known)
-                list_soon(systemd);
+                list_soon(systemd, false);
 }
 
 static void take_reloading(struct systemd *systemd, sd_bus_message *message)
@@ -589,7 +592,7 @@ static void take_reloading(struct systemd *systemd, sd_bus_message *message)
         systemd->reloading = active;
         systemd->look_again = true;
         if (!active)
-                list_soon(systemd);
+                list_soon(systemd, true);
 }
 
 static int on_signal(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
@@ -753,5 +756,5 @@ void systemd_again(struct systemd *systemd)
                 if (!systemd->known[i]->unit)
                         known_drop(systemd, i);
         systemd->look_again = true;
-        list_soon(systemd);
+        list_soon(systemd, false);
 }

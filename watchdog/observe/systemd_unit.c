@@ -296,6 +296,7 @@ void systemd_unit_first(struct systemd_unit *unit, const char *name, const struc
         snprintf(unit->agent, sizeof(unit->agent), "systemd:%.255s", name);
         take_over(unit, change);
         unit->restarted = claim_of(unit) == CLAIMED_WAITING; /* its timer may have fired already */
+        unit->was_waiting = true;                            /* nobody can say any more: judged by the counter alone */
         if (systemd_change_has(change, PROPERTY_EXEC_MAIN_PID)) {
                 unit->life.pid = (pid_t)change->exec_main_pid;
                 unit->life.started = change->exec_main_started;
