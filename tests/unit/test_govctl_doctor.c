@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "govctl/check.h"
 #include "govctl/field.h"
 #include "govctl_stage.h"
@@ -394,9 +395,24 @@ static void what_a_dead_daemon_left_behind_is_found(void **state)
 
 /* ---- apps ---- */
 
-#define APP(name, more)                                                \
-        "{\"name\":\"" name "\",\"env\":{\"OPENAI_API_KEY\":\"" SECRET \
-        "\",\"status\":\"stopped\"},\"OPENAI_API_KEY\":\"" SECRET "\"" more "}"
+/* A saved list: names and what more their apps say, by turns, ended with NULL. Each has a secret in its environment. */
+__attribute__((sentinel)) static void put_apps(const struct ground *ground, const char *home, ...)
+{
+        char path[128], text[4096] = "";
+        const char *name;
+        va_list apps;
+
+        va_start(apps, home);
+        while ((name = va_arg(apps, const char *)))
+                text_append(
+                        text, sizeof text,
+                        "%s{\"name\":\"%s\",\"env\":{\"API_KEY\":\"%s\",\"status\":\"stopped\"},\"API_KEY\":\"%s\"%s}",
+                        text[0] ? "," : "[", name, SECRET, SECRET, va_arg(apps, const char *));
+        va_end(apps);
+        text_append(text, sizeof text, "]");
+        snprintf(path, sizeof path, "%s/dump.pm2", home);
+        put(ground, path, text);
+}
 
 static void restart_limits_that_cannot_be_reached_are_found(void **state)
 {
@@ -404,55 +420,11 @@ static void restart_limits_that_cannot_be_reached_are_found(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2",
-            "[" APP("bare", ",\"max_restarts\":10") "," APP(
-                    "delayed",
-                    ",\"max_restarts\":10,\"min_uptime\":5000,"
-                    "\"restart_delay\":5000") "," APP("growing",
-                                                      ","
-                                                      "\""
-                                                      "ma"
-                                                      "x_"
-                                                      "re"
-                                                      "st"
-                                                      "ar"
-                                                      "ts"
-                                                      "\""
-                                                      ":1"
-                                                      "0,"
-                                                      "\""
-                                                      "mi"
-                                                      "n_"
-                                                      "up"
-                                                      "ti"
-                                                      "me"
-                                                      "\""
-                                                      ":5"
-                                                      "00"
-                                                      "0,"
-                                                      "\""
-                                                      "ex"
-                                                      "p_"
-                                                      "ba"
-                                                      "ck"
-                                                      "of"
-                                                      "f_"
-                                                      "re"
-                                                      "st"
-                                                      "ar"
-                                                      "t_"
-                                                      "de"
-                                                      "la"
-                                                      "y"
-                                                      "\""
-                                                      ":1"
-                                                      "0"
-                                                      "0") "," APP("right",
-                                                                   ",\"max_restarts\":10,\"min_uptime\":\"30s\","
-                                                                   "\"restart_delay\":4000") "," APP("unlimited",
-                                                                                                     ",\"restart_"
-                                                                                                     "delay\":"
-                                                                                                     "4000") "]");
+        put_apps(&ground, "home/bob/.pm2", "bare", ",\"max_restarts\":10", "delayed",
+                 ",\"max_restarts\":10,\"min_uptime\":5000,\"restart_delay\":5000", "growing",
+                 ",\"max_restarts\":10,\"min_uptime\":5000,\"exp_backoff_restart_delay\":100", "right",
+                 ",\"max_restarts\":10,\"min_uptime\":\"30s\",\"restart_delay\":4000", "unlimited",
+                 ",\"restart_delay\":4000", NULL);
         ground_look(&ground, NULL, NULL);
         assert_non_null(found(&ground, "pm2-max-restarts", "pm2:bob/bare"));
         assert_non_null(strstr(found(&ground, "pm2-max-restarts", "pm2:bob/delayed")->fix, "min_uptime: 35000"));
@@ -468,9 +440,8 @@ static void a_list_saved_in_quarantine_is_found(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2",
-            "[" APP("held", ",\"status\":\"stopped\"") "," APP("meant", ",\"status\":\"stopped\"") "," APP(
-                    "fine", ",\"status\":\"online\"") "," APP("trial", ",\"status\":\"online\"") "]");
+        put_apps(&ground, "home/bob/.pm2", "held", ",\"status\":\"stopped\"", "meant", ",\"status\":\"stopped\"",
+                 "fine", ",\"status\":\"online\"", "trial", ",\"status\":\"online\"", NULL);
         put_god(&ground, 500, 1000, "/a.service", "/home/bob/.pm2");
         ground_look(&ground,
                     "{\"agents\":[{\"id\":\"pm2:bob/held\",\"quarantined\":true,\"claimed\":\"stopped\"},"
@@ -498,9 +469,9 @@ static void saved_environments_that_all_may_read_are_found(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD "eve:x:1001:1001::/home/eve:/bin/sh\n");
-        put(&ground, "home/bob/.pm2/dump.pm2", "[" APP("a", "") "]");
-        put(&ground, "home/eve/.pm2/dump.pm2", "[" APP("a", "") "]");
-        put(&ground, "root/.pm2/dump.pm2", "[" APP("a", "") "]");
+        put_apps(&ground, "home/bob/.pm2", "a", "", NULL);
+        put_apps(&ground, "home/eve/.pm2", "a", "", NULL);
+        put_apps(&ground, "root/.pm2", "a", "", NULL);
         ground_chmod(&ground, "home/eve/.pm2/dump.pm2", 0600);
         ground_chmod(&ground, "root", 0700);
         ground_chmod(&ground, "", 0755);
@@ -517,8 +488,7 @@ static void apps_that_run_as_root_are_one_finding_a_home(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2",
-            "[" APP("a", ",\"uid\":0") "," APP("b", ",\"uid\":1000") "," APP("c", ",\"uid\":\"root\"") "]");
+        put_apps(&ground, "home/bob/.pm2", "a", ",\"uid\":0", "b", ",\"uid\":1000", "c", ",\"uid\":\"root\"", NULL);
         ground_look(&ground, NULL, NULL);
 
         const struct finding *bob = found(&ground, "pm2-root", "/home/bob/.pm2");
@@ -541,7 +511,7 @@ static void a_name_cannot_break_out_of_a_fix(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2", "[" APP("a'\\n; touch /tmp/x; '", ",\"max_restarts\":3") "]");
+        put_apps(&ground, "home/bob/.pm2", "a'\\n; touch /tmp/x; '", ",\"max_restarts\":3", NULL);
         ground_look(&ground, NULL, NULL);
         assert_int_equal(ground.findings.n > 0, 1);
         for (size_t i = 0; i < ground.findings.n; i++)
@@ -565,8 +535,7 @@ static void two_healers_on_one_limit_are_found(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2",
-            "[" APP("both", ",\"max_memory_restart\":209715200") "," APP("one", "") "]");
+        put_apps(&ground, "home/bob/.pm2", "both", ",\"max_memory_restart\":209715200", "one", "", NULL);
         put(&ground, "etc/systemd/system/tight.service", "[Service]\nUser=x\nExecStart=/x\nMemoryMax=150M\n");
         put(&ground, "etc/systemd/system/net.service", "[Service]\nUser=x\nExecStart=/x\nMemoryMax=250M\n");
         ground_look(&ground, NULL, &policy);
@@ -651,7 +620,7 @@ static void the_doctor_shows_fixes_and_no_secret(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2", "[" APP("lily", ",\"max_restarts\":10") "]");
+        put_apps(&ground, "home/bob/.pm2", "lily", ",\"max_restarts\":10", NULL);
         put(&ground, "etc/systemd/system/pm2-bob.service", STOCK_UNIT);
         stage_open(&stage, NULL);
         unsetenv("GOVERNOR_SOCKET");

@@ -185,6 +185,8 @@ static enum code run(struct call *call, bool raw)
 
         int r = show_stored(call, reader, &filter, &next);
 
+        reader = audit_reader_close(reader); /* its snapshot would keep the daemon's log from shrinking */
+
         if (r == -EPIPE)
                 return CODE_OK;
         if (r < 0)
