@@ -29,7 +29,8 @@ static json_t *canned(const char *directory, const json_t *request)
         char path[512];
         json_t *value, *answer = NULL;
 
-        json_object_foreach ((json_t *) field(request, "params"), key, value) {
+        json_object_foreach((json_t *)field(request, "params"), key, value)
+        {
                 if (!word && json_is_string(value))
                         word = json_string_value(value);
                 if (!word && json_is_true(value))
@@ -62,7 +63,9 @@ static void serve(const char *directory, int fd)
                 json_dumpf(answer, out, JSON_COMPACT);
                 fputc('\n', out);
                 if (strcmp(field_text(request, "method"), "subscribe") == 0)
-                        fputs("{\"jsonrpc\":\"2.0\",\"method\":\"record\",\"params\":{\"seq\":0,\"action\":\"fact.tick\"}}\n", out);
+                        fputs("{\"jsonrpc\":\"2.0\",\"method\":\"record\",\"params\":{\"seq\":0,\"action\":\"fact."
+                              "tick\"}}\n",
+                              out);
                 fflush(out);
                 json_decref(answer);
                 json_decref(request);
@@ -107,7 +110,7 @@ void stage_open(struct stage *stage, const char *answers)
         assert_true(asprintf(&stage->directory, DATA "/%s", answers) > 0);
         strcpy(address.sun_path, stage->socket);
         stage->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(bind(stage->listener, (struct sockaddr *) &address, sizeof address), 0);
+        assert_int_equal(bind(stage->listener, (struct sockaddr *)&address, sizeof address), 0);
         assert_int_equal(listen(stage->listener, 8), 0);
         stage->player = fork();
         if (stage->player == 0)
@@ -131,7 +134,7 @@ void stage_close(struct stage *stage)
 
 int stage_run(struct stage *stage, ...)
 {
-        char *argv[32] = { (char *) "govctl", (char *) "--socket", stage->socket };
+        char *argv[32] = { (char *)"govctl", (char *)"--socket", stage->socket };
         int argc = 3;
         size_t size;
         va_list words;
@@ -153,7 +156,7 @@ int stage_run(struct stage *stage, ...)
                         .now = STAGE_NOW,
                 },
         };
-        int code = (int) verb_run(&call, argc, argv);
+        int code = (int)verb_run(&call, argc, argv);
 
         fclose(call.page.out);
         fclose(call.talk);

@@ -2,7 +2,7 @@
 /* govctl on a stage: a daemon played from canned answers, the clock stopped, both streams caught. */
 #include "govctl/call.h"
 
-#define STAGE_NOW ((usec_t) 1795142710 * USEC_PER_SEC) /* 2026-11-20 02:45:10 UTC */
+#define STAGE_NOW ((usec_t)1795142710 * USEC_PER_SEC) /* 2026-11-20 02:45:10 UTC */
 
 struct stage {
         char *directory; /* of the answers; also holds the socket's name */

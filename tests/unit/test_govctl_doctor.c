@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "govctl/check.h"
 #include "govctl/field.h"
 #include "govctl_stage.h"
@@ -80,7 +81,8 @@ static void put_god(const struct ground *ground, int pid, unsigned uid, const ch
 
         snprintf(path, sizeof path, "proc/%d/stat", pid);
         snprintf(text, sizeof text,
-                 "%d (PM2 v7.0.4: God) S 1 %d %d 0 -1 4194560 1 0 0 0 10 5 0 0 20 0 11 0 1000 0 0 18446744073709551615 0 0 0 0 0 0 0 "
+                 "%d (PM2 v7.0.4: God) S 1 %d %d 0 -1 4194560 1 0 0 0 10 5 0 0 20 0 11 0 1000 0 0 18446744073709551615 "
+                 "0 0 0 0 0 0 0 "
                  "0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
                  pid, pid, pid);
         put(ground, path, text);
@@ -92,7 +94,7 @@ static void put_god(const struct ground *ground, int pid, unsigned uid, const ch
         put(ground, path, text);
         snprintf(path, sizeof path, "proc/%d/environ", pid);
         n = snprintf(text, sizeof text, "OPENAI_API_KEY=" SECRET "%cPM2_HOME=%s%c", 0, home, 0);
-        put_bytes(ground, path, text, (size_t) n);
+        put_bytes(ground, path, text, (size_t)n);
 }
 
 static void ground_look(struct ground *ground, const char *status, const struct policy *policy)
@@ -127,7 +129,7 @@ static const struct finding *found(const struct ground *ground, const char *chec
 
 static int remove_entry(const char *path, const struct stat *stat, int type, struct FTW *at)
 {
-        (void) stat, (void) type, (void) at;
+        (void)stat, (void)type, (void)at;
         return remove(path);
 }
 
@@ -150,10 +152,12 @@ static void a_start_limit_that_cannot_be_reached_is_found(void **state)
             "[Service]\nUser=slow\nExecStart=/opt/slow\nRestart=always\nRestartSec=30\n");
         put(&ground, "etc/systemd/system/fast.service", "[Service]\nUser=fast\nExecStart=/opt/fast\nRestart=always\n");
         put(&ground, "etc/systemd/system/wide.service",
-            "[Unit]\nStartLimitIntervalSec=5min\nStartLimitBurst=4\n[Service]\nUser=x\nExecStart=/x\nRestart=on-failure\nRestartSec=30s\n");
+            "[Unit]\nStartLimitIntervalSec=5min\nStartLimitBurst=4\n[Service]\nUser=x\nExecStart=/"
+            "x\nRestart=on-failure\nRestartSec=30s\n");
         put(&ground, "etc/systemd/system/free.service",
             "[Unit]\nStartLimitIntervalSec=0\n[Service]\nUser=x\nExecStart=/x\nRestart=always\nRestartSec=30s\n");
-        put(&ground, "etc/systemd/system/once.service", "[Service]\nType=oneshot\nExecStart=/x\nRestart=on-failure\nRestartSec=30s\n");
+        put(&ground, "etc/systemd/system/once.service",
+            "[Service]\nType=oneshot\nExecStart=/x\nRestart=on-failure\nRestartSec=30s\n");
         ground_look(&ground, NULL, NULL);
 
         const struct finding *slow = found(&ground, "start-limit", "slow.service");
@@ -173,10 +177,12 @@ static void drop_ins_are_read_as_systemd_reads_them(void **state)
         struct ground ground;
 
         ground_open(&ground);
-        put(&ground, "etc/systemd/system/agent-a.service", "[Service]\nUser=a\nExecStart=/a \\\n# between\n  --with words\nRestart=always\n");
+        put(&ground, "etc/systemd/system/agent-a.service",
+            "[Service]\nUser=a\nExecStart=/a \\\n# between\n  --with words\nRestart=always\n");
         put(&ground, "usr/lib/systemd/system/agent-a.service.d/10-slow.conf", "[Service]\nRestartSec=20\n");
         put(&ground, "etc/systemd/system/agent-.service.d/20-all.conf", "[Unit]\nStartLimitIntervalSec=2min\n");
-        put(&ground, "etc/systemd/system/agent-b.service", "[Service]\nUser=b\nExecStart=/b\nRestart=always\nRestartSec=1h\n");
+        put(&ground, "etc/systemd/system/agent-b.service",
+            "[Service]\nUser=b\nExecStart=/b\nRestart=always\nRestartSec=1h\n");
         /* the same name in /etc hides the one in /usr/lib; an empty one takes it away */
         put(&ground, "usr/lib/systemd/system/agent-b.service.d/10-slow.conf", "[Service]\nRestartSec=20\n");
         put(&ground, "etc/systemd/system/agent-b.service.d/10-slow.conf", "");
@@ -196,8 +202,9 @@ static void time_spans_and_sizes_are_read(void **state)
         static const struct {
                 const char *text;
                 usec_t span;
-        } spans[] = { { "5", 5 * USEC_PER_SEC },          { "100ms", 100 * USEC_PER_MSEC }, { "1min 30s", 90 * USEC_PER_SEC },
-                      { "1.5h", 90 * USEC_PER_MINUTE },   { "2min30", 150 * USEC_PER_SEC }, { "infinity", USEC_INFINITY },
+        } spans[] = { { "5", 5 * USEC_PER_SEC },         { "100ms", 100 * USEC_PER_MSEC },
+                      { "1min 30s", 90 * USEC_PER_SEC }, { "1.5h", 90 * USEC_PER_MINUTE },
+                      { "2min30", 150 * USEC_PER_SEC },  { "infinity", USEC_INFINITY },
                       { "3 days", 3 * USEC_PER_DAY } };
         usec_t span;
         uint64_t bytes;
@@ -217,16 +224,19 @@ static void time_spans_and_sizes_are_read(void **state)
 
 static void binding_without_a_way_back_is_found(void **state)
 {
-        static const char dependent[] = "[Unit]\nBindsTo=base.service\nAfter=base.service\n[Service]\nUser=d\nExecStart=/d\n";
+        static const char dependent[] =
+                "[Unit]\nBindsTo=base.service\nAfter=base.service\n[Service]\nUser=d\nExecStart=/d\n";
         struct ground ground;
 
         ground_open(&ground);
         put(&ground, "etc/systemd/system/lost.service", dependent);
         put(&ground, "etc/systemd/system/upheld.service", dependent);
         put(&ground, "etc/systemd/system/wanted.service", dependent);
-        put(&ground, "usr/lib/systemd/system/base.service", "[Unit]\nUpholds=other.service upheld.service\n[Service]\nExecStart=/b\n");
+        put(&ground, "usr/lib/systemd/system/base.service",
+            "[Unit]\nUpholds=other.service upheld.service\n[Service]\nExecStart=/b\n");
         put_link(&ground, "etc/systemd/system/base.service.wants/wanted.service", "/etc/systemd/system/wanted.service");
-        put(&ground, "etc/systemd/system/mounted.service", "[Unit]\nBindsTo=srv.mount\n[Service]\nUser=d\nExecStart=/d\n");
+        put(&ground, "etc/systemd/system/mounted.service",
+            "[Unit]\nBindsTo=srv.mount\n[Service]\nUser=d\nExecStart=/d\n");
         ground_look(&ground, NULL, NULL);
 
         const struct finding *lost = found(&ground, "binds-to", "lost.service");
@@ -252,7 +262,9 @@ static void agents_that_run_as_root_are_found(void **state)
         put(&ground, "etc/systemd/system/backup.service", "[Service]\nExecStart=/backup\n");
         put_link(&ground, "etc/systemd/system/masked.service", "/dev/null");
         put_link(&ground, "etc/systemd/system/alias.service", "/etc/systemd/system/lily.service");
-        ground_look(&ground, "{\"agents\":[{\"id\":\"systemd:lily.service\"},{\"id\":\"systemd:oscar.service\"},{\"id\":\"systemd:mona.service\"}]}",
+        ground_look(&ground,
+                    "{\"agents\":[{\"id\":\"systemd:lily.service\"},{\"id\":\"systemd:oscar.service\"},{\"id\":"
+                    "\"systemd:mona.service\"}]}",
                     NULL);
         assert_non_null(found(&ground, "unit-root", "lily.service"));
         assert_null(found(&ground, "unit-root", "oscar.service"));
@@ -268,8 +280,10 @@ static void a_stale_pid_file_is_found(void **state)
         struct ground ground;
 
         ground_open(&ground);
-        put(&ground, "etc/systemd/system/gone.service", "[Service]\nUser=x\nType=forking\nExecStart=/x\nPIDFile=/run/gone.pid\n");
-        put(&ground, "etc/systemd/system/here.service", "[Service]\nUser=x\nType=forking\nExecStart=/x\nPIDFile=/run/here.pid\n");
+        put(&ground, "etc/systemd/system/gone.service",
+            "[Service]\nUser=x\nType=forking\nExecStart=/x\nPIDFile=/run/gone.pid\n");
+        put(&ground, "etc/systemd/system/here.service",
+            "[Service]\nUser=x\nType=forking\nExecStart=/x\nPIDFile=/run/here.pid\n");
         put(&ground, "run/gone.pid", "4242\n");
         put(&ground, "run/here.pid", "77\n");
         put_god(&ground, 77, 0, "/system.slice/here.service", "/nowhere");
@@ -282,8 +296,8 @@ static void a_stale_pid_file_is_found(void **state)
 /* ---- PM2 ---- */
 
 #define PASSWD "root:x:0:0:root:/root:/bin/bash\nbob:x:1000:1000::/home/bob:/bin/bash\n"
-#define STOCK_UNIT                                                                              \
-        "[Unit]\nDescription=PM2 process manager\n[Service]\nType=forking\nUser=bob\n"          \
+#define STOCK_UNIT                                                                                  \
+        "[Unit]\nDescription=PM2 process manager\n[Service]\nType=forking\nUser=bob\n"              \
         "Environment=PM2_HOME=/home/bob/.pm2\nPIDFile=/home/bob/.pm2/pm2.pid\nRestart=on-failure\n" \
         "ExecStart=/usr/bin/pm2 resurrect\nExecStop=/usr/bin/pm2 kill\n"
 
@@ -305,8 +319,9 @@ static void the_stock_pm2_unit_is_found_and_mended(void **state)
         assert_non_null(strstr(bob->why, "OOMPolicy=stop"));
         assert_non_null(strstr(bob->why, "Restart=on-failure"));
         assert_non_null(strstr(bob->why, "pm2 update"));
-        assert_non_null(strstr(bob->fix, "OOMPolicy=continue\nRestart=always\nRestartSec=3\nExecStop=\nExecStop=-/bin/sh -c 'test -z "
-                                         "\"$MAINPID\" || exec /usr/bin/pm2 kill'\n"));
+        assert_non_null(strstr(
+                bob->fix, "OOMPolicy=continue\nRestart=always\nRestartSec=3\nExecStop=\nExecStop=-/bin/sh -c 'test -z "
+                          "\"$MAINPID\" || exec /usr/bin/pm2 kill'\n"));
         assert_null(found(&ground, "pm2-unit", "pm2-eve.service"));
         ground_close(&ground);
 }
@@ -318,7 +333,8 @@ static void a_daemon_outside_of_its_unit_is_found(void **state)
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD "eve:x:1001:1001::/home/eve:/bin/sh\n");
         put(&ground, "etc/systemd/system/pm2-bob.service", STOCK_UNIT);
-        put(&ground, "etc/systemd/system/pm2-eve.service", "[Service]\nPIDFile=/home/eve/.pm2/pm2.pid\nExecStart=/usr/bin/pm2 resurrect\n");
+        put(&ground, "etc/systemd/system/pm2-eve.service",
+            "[Service]\nPIDFile=/home/eve/.pm2/pm2.pid\nExecStart=/usr/bin/pm2 resurrect\n");
         put(&ground, "home/bob/.pm2/pm2.pid", "500");
         put(&ground, "home/eve/.pm2/pm2.pid", "600");
         put_god(&ground, 500, 1000, "/user.slice/user-1000.slice/session-3.scope", "/home/bob/.pm2");
@@ -379,7 +395,24 @@ static void what_a_dead_daemon_left_behind_is_found(void **state)
 
 /* ---- apps ---- */
 
-#define APP(name, more) "{\"name\":\"" name "\",\"env\":{\"OPENAI_API_KEY\":\"" SECRET "\",\"status\":\"stopped\"},\"OPENAI_API_KEY\":\"" SECRET "\"" more "}"
+/* A saved list: names and what more their apps say, by turns, ended with NULL. Each has a secret in its environment. */
+__attribute__((sentinel)) static void put_apps(const struct ground *ground, const char *home, ...)
+{
+        char path[128], text[4096] = "";
+        const char *name;
+        va_list apps;
+
+        va_start(apps, home);
+        while ((name = va_arg(apps, const char *)))
+                text_append(
+                        text, sizeof text,
+                        "%s{\"name\":\"%s\",\"env\":{\"API_KEY\":\"%s\",\"status\":\"stopped\"},\"API_KEY\":\"%s\"%s}",
+                        text[0] ? "," : "[", name, SECRET, SECRET, va_arg(apps, const char *));
+        va_end(apps);
+        text_append(text, sizeof text, "]");
+        snprintf(path, sizeof path, "%s/dump.pm2", home);
+        put(ground, path, text);
+}
 
 static void restart_limits_that_cannot_be_reached_are_found(void **state)
 {
@@ -387,10 +420,11 @@ static void restart_limits_that_cannot_be_reached_are_found(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2",
-            "[" APP("bare", ",\"max_restarts\":10") "," APP("delayed", ",\"max_restarts\":10,\"min_uptime\":5000,\"restart_delay\":5000")
-            "," APP("growing", ",\"max_restarts\":10,\"min_uptime\":5000,\"exp_backoff_restart_delay\":100") ","
-            APP("right", ",\"max_restarts\":10,\"min_uptime\":\"30s\",\"restart_delay\":4000") "," APP("unlimited", ",\"restart_delay\":4000") "]");
+        put_apps(&ground, "home/bob/.pm2", "bare", ",\"max_restarts\":10", "delayed",
+                 ",\"max_restarts\":10,\"min_uptime\":5000,\"restart_delay\":5000", "growing",
+                 ",\"max_restarts\":10,\"min_uptime\":5000,\"exp_backoff_restart_delay\":100", "right",
+                 ",\"max_restarts\":10,\"min_uptime\":\"30s\",\"restart_delay\":4000", "unlimited",
+                 ",\"restart_delay\":4000", NULL);
         ground_look(&ground, NULL, NULL);
         assert_non_null(found(&ground, "pm2-max-restarts", "pm2:bob/bare"));
         assert_non_null(strstr(found(&ground, "pm2-max-restarts", "pm2:bob/delayed")->fix, "min_uptime: 35000"));
@@ -406,9 +440,8 @@ static void a_list_saved_in_quarantine_is_found(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2",
-            "[" APP("held", ",\"status\":\"stopped\"") "," APP("meant", ",\"status\":\"stopped\"") "," APP("fine", ",\"status\":\"online\"")
-            "," APP("trial", ",\"status\":\"online\"") "]");
+        put_apps(&ground, "home/bob/.pm2", "held", ",\"status\":\"stopped\"", "meant", ",\"status\":\"stopped\"",
+                 "fine", ",\"status\":\"online\"", "trial", ",\"status\":\"online\"", NULL);
         put_god(&ground, 500, 1000, "/a.service", "/home/bob/.pm2");
         ground_look(&ground,
                     "{\"agents\":[{\"id\":\"pm2:bob/held\",\"quarantined\":true,\"claimed\":\"stopped\"},"
@@ -436,9 +469,9 @@ static void saved_environments_that_all_may_read_are_found(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD "eve:x:1001:1001::/home/eve:/bin/sh\n");
-        put(&ground, "home/bob/.pm2/dump.pm2", "[" APP("a", "") "]");
-        put(&ground, "home/eve/.pm2/dump.pm2", "[" APP("a", "") "]");
-        put(&ground, "root/.pm2/dump.pm2", "[" APP("a", "") "]");
+        put_apps(&ground, "home/bob/.pm2", "a", "", NULL);
+        put_apps(&ground, "home/eve/.pm2", "a", "", NULL);
+        put_apps(&ground, "root/.pm2", "a", "", NULL);
         ground_chmod(&ground, "home/eve/.pm2/dump.pm2", 0600);
         ground_chmod(&ground, "root", 0700);
         ground_chmod(&ground, "", 0755);
@@ -455,7 +488,7 @@ static void apps_that_run_as_root_are_one_finding_a_home(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2", "[" APP("a", ",\"uid\":0") "," APP("b", ",\"uid\":1000") "," APP("c", ",\"uid\":\"root\"") "]");
+        put_apps(&ground, "home/bob/.pm2", "a", ",\"uid\":0", "b", ",\"uid\":1000", "c", ",\"uid\":\"root\"", NULL);
         ground_look(&ground, NULL, NULL);
 
         const struct finding *bob = found(&ground, "pm2-root", "/home/bob/.pm2");
@@ -478,7 +511,7 @@ static void a_name_cannot_break_out_of_a_fix(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2", "[" APP("a'\\n; touch /tmp/x; '", ",\"max_restarts\":3") "]");
+        put_apps(&ground, "home/bob/.pm2", "a'\\n; touch /tmp/x; '", ",\"max_restarts\":3", NULL);
         ground_look(&ground, NULL, NULL);
         assert_int_equal(ground.findings.n > 0, 1);
         for (size_t i = 0; i < ground.findings.n; i++)
@@ -490,14 +523,19 @@ static void a_name_cannot_break_out_of_a_fix(void **state)
 
 static void two_healers_on_one_limit_are_found(void **state)
 {
-        struct rule rules[] = { { .name = "all", .manager = MANAGER_PM2, .pattern = "*", .memory = { .ceiling_bytes = 200ull << 20 } },
-                                { .name = "units", .manager = MANAGER_SYSTEMD, .pattern = "*", .memory = { .ceiling_bytes = 200ull << 20 } } };
+        struct rule rules[] = {
+                { .name = "all", .manager = MANAGER_PM2, .pattern = "*", .memory = { .ceiling_bytes = 200ull << 20 } },
+                { .name = "units",
+                  .manager = MANAGER_SYSTEMD,
+                  .pattern = "*",
+                  .memory = { .ceiling_bytes = 200ull << 20 } }
+        };
         struct policy policy = { .rules = rules, .rules_n = 2 };
         struct ground ground;
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2", "[" APP("both", ",\"max_memory_restart\":209715200") "," APP("one", "") "]");
+        put_apps(&ground, "home/bob/.pm2", "both", ",\"max_memory_restart\":209715200", "one", "", NULL);
         put(&ground, "etc/systemd/system/tight.service", "[Service]\nUser=x\nExecStart=/x\nMemoryMax=150M\n");
         put(&ground, "etc/systemd/system/net.service", "[Service]\nUser=x\nExecStart=/x\nMemoryMax=250M\n");
         ground_look(&ground, NULL, &policy);
@@ -582,7 +620,7 @@ static void the_doctor_shows_fixes_and_no_secret(void **state)
 
         ground_open(&ground);
         put(&ground, "etc/passwd", PASSWD);
-        put(&ground, "home/bob/.pm2/dump.pm2", "[" APP("lily", ",\"max_restarts\":10") "]");
+        put_apps(&ground, "home/bob/.pm2", "lily", ",\"max_restarts\":10", NULL);
         put(&ground, "etc/systemd/system/pm2-bob.service", STOCK_UNIT);
         stage_open(&stage, NULL);
         unsetenv("GOVERNOR_SOCKET");

@@ -16,9 +16,8 @@ static enum code code_of(const json_t *agents)
         size_t i;
         const json_t *agent;
 
-        json_array_foreach ((json_t *) agents, i, agent)
-                if (agent_standing(agent) >= STANDING_FINDING)
-                        return CODE_FINDING;
+        json_array_foreach((json_t *)agents, i,
+                           agent) if (agent_standing(agent) >= STANDING_FINDING) return CODE_FINDING;
         return CODE_OK;
 }
 
@@ -46,7 +45,8 @@ static void show_list(struct page *page, const json_t *agents)
 
         if (!grid)
                 return;
-        json_array_foreach (sorted, i, agent) {
+        json_array_foreach(sorted, i, agent)
+        {
                 char rule[RULE_WORDS_MAX];
                 int64_t pid = field_number(agent, "pid");
 
@@ -54,7 +54,7 @@ static void show_list(struct page *page, const json_t *agents)
                 grid_cell(grid, LIST_EFFECTIVE, standing_tint(agent_standing(agent)), "%s",
                           field_text(agent, "effective"));
                 if (pid > 0)
-                        grid_cell(grid, LIST_PID, TINT_PLAIN, "%lld", (long long) pid);
+                        grid_cell(grid, LIST_PID, TINT_PLAIN, "%lld", (long long)pid);
                 grid_cell(grid, LIST_MODE, TINT_PLAIN, "%s", field_text(agent, "mode"));
                 grid_cell(grid, LIST_RULE, TINT_FAINT, "%s", rule_words(field(agent, "rule"), false, rule));
                 grid_cell(grid, LIST_INCIDENT, TINT_BAD, "%s", field_text(agent, "incident"));
@@ -102,14 +102,14 @@ static void show_process(struct page *page, const json_t *agent)
         int64_t memory = field_number(agent, "memory_bytes"), cpu = field_number(agent, "cpu_permille");
 
         if (pid > 0)
-                snprintf(text, sizeof text, "%lld, up %s", (long long) pid,
-                         text_span(span, usec_since(page->now, (usec_t) field_number(agent, "since"))));
+                snprintf(text, sizeof text, "%lld, up %s", (long long)pid,
+                         text_span(span, usec_since(page->now, (usec_t)field_number(agent, "since"))));
         if (instances > 1)
-                text_append(text, sizeof text, ", the first of %d instances", (int) instances);
+                text_append(text, sizeof text, ", the first of %d instances", (int)instances);
         show_line(page, "Process", TINT_PLAIN, pid > 0 ? text : "none");
         if (memory > 0) {
-                snprintf(text, sizeof text, "%s, CPU %d.%d%%", text_bytes(bytes, (uint64_t) memory), (int) (cpu / 10),
-                         (int) (cpu % 10));
+                snprintf(text, sizeof text, "%s, CPU %d.%d%%", text_bytes(bytes, (uint64_t)memory), (int)(cpu / 10),
+                         (int)(cpu % 10));
                 show_line(page, "Memory", TINT_PLAIN, text);
         }
 }
@@ -121,18 +121,19 @@ static void show_restarts(struct page *page, const json_t *agent)
         bool any = false;
 
         show_label(page, "Restarts");
-        json_object_foreach ((json_t *) field(agent, "incarnations"), key, value) {
+        json_object_foreach((json_t *)field(agent, "incarnations"), key, value)
+        {
                 const json_t *limit = json_object_get(field(agent, "limits"), key);
                 bool over = json_is_integer(limit) && json_integer_value(value) > json_integer_value(limit);
 
                 page_text(page, over ? TINT_BAD : TINT_PLAIN, "%s%lld in %s", any ? ", " : "",
-                          (long long) json_integer_value(value), key);
+                          (long long)json_integer_value(value), key);
                 if (json_is_integer(limit))
-                        page_text(page, TINT_FAINT, " (limit %lld)", (long long) json_integer_value(limit));
+                        page_text(page, TINT_FAINT, " (limit %lld)", (long long)json_integer_value(limit));
                 any = true;
         }
         page_text(page, TINT_PLAIN, "%s%lld by the manager's own count", any ? "; " : "",
-                  (long long) field_number(agent, "restarts"));
+                  (long long)field_number(agent, "restarts"));
         page_end(page);
 }
 
@@ -142,8 +143,8 @@ static void show_rule(struct page *page, const json_t *agent)
         const char *name = field_text(agent, "rule.name");
 
         rule_words(field(agent, "rule"), true, rule);
-        snprintf(text, sizeof text, "%s%s%s%s", rule[0] ? rule : "built-in defaults", name[0] && strcmp(name, rule) ? ", " : "",
-                 strcmp(name, rule) ? name : "",
+        snprintf(text, sizeof text, "%s%s%s%s", rule[0] ? rule : "built-in defaults",
+                 name[0] && strcmp(name, rule) ? ", " : "", strcmp(name, rule) ? name : "",
                  strcmp(field_text(agent, "mode"), "enforce") == 0 ? "; enforced" : "; observed, not acted on");
         show_line(page, "Rule", TINT_PLAIN, text);
 }
@@ -151,12 +152,12 @@ static void show_rule(struct page *page, const json_t *agent)
 static void show_times(struct page *page, const json_t *agent)
 {
         char words[ENDING_WORDS_MAX], ago[PAGE_AGO_MAX], text[256];
-        usec_t next = (usec_t) field_number(agent, "next");
+        usec_t next = (usec_t)field_number(agent, "next");
         const char *waiting = field_text(agent, "waiting_for");
 
         if (ending_words(field(agent, "last"), words)[0]) {
                 snprintf(text, sizeof text, "%s, %s", words,
-                         page_ago(page, (usec_t) field_number(agent, "last.at"), ago));
+                         page_ago(page, (usec_t)field_number(agent, "last.at"), ago));
                 show_line(page, "Last end", TINT_PLAIN, text);
         }
         if (next > 0) {
@@ -164,7 +165,8 @@ static void show_times(struct page *page, const json_t *agent)
                 show_line(page, "Next", TINT_PLAIN, text);
         }
         if (field_given(agent, "incident")) {
-                snprintf(text, sizeof text, "%s: govctl why %s", field_text(agent, "incident"), field_text(agent, "name"));
+                snprintf(text, sizeof text, "%s: govctl why %s", field_text(agent, "incident"),
+                         field_text(agent, "name"));
                 show_line(page, "Incident", TINT_BAD, text);
         }
 }
@@ -199,8 +201,7 @@ enum code run_agents(struct call *call)
         if (call->options.json)
                 return call_print_json(call, answer, code_of(agents));
         if (name[0])
-                json_array_foreach ((json_t *) agents, i, agent)
-                        show_one(&call->page, agent);
+                json_array_foreach((json_t *)agents, i, agent) show_one(&call->page, agent);
         else
                 show_list(&call->page, agents);
         return code_of(agents);

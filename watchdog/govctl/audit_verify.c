@@ -20,7 +20,8 @@ static enum code options_make(struct call *call, struct audit_verify_options *re
         const char *age = call->options.max_age;
 
         if (call->options.key && !call->options.db)
-                return call_complain(call, CODE_USAGE, "--key belongs to --db", "the live log has its own key beside it",
+                return call_complain(call, CODE_USAGE, "--key belongs to --db",
+                                     "the live log has its own key beside it",
                                      "govctl audit verify --db FILE --key FILE");
         if (age) {
                 char *end;
@@ -40,9 +41,9 @@ static void show_finding(struct page *page, const struct audit_finding *finding)
         char where[64] = "";
 
         if (finding->seq >= 0)
-                snprintf(where, sizeof where, " at record %lld", (long long) finding->seq);
+                snprintf(where, sizeof where, " at record %lld", (long long)finding->seq);
         else if (finding->epoch >= 0)
-                snprintf(where, sizeof where, " at seal %lld", (long long) finding->epoch);
+                snprintf(where, sizeof where, " at seal %lld", (long long)finding->epoch);
         page_go(page, 2);
         page_text(page, TINT_BAD, "%s%s", finding->code, where);
         page_put(page, TINT_PLAIN, ": ");
@@ -52,14 +53,10 @@ static void show_finding(struct page *page, const struct audit_finding *finding)
 static const char *verdict_means(enum audit_verdict verdict)
 {
         switch (verdict) {
-        case AUDIT_VERDICT_OK:
-                return "every record is what was sealed";
-        case AUDIT_VERDICT_UNPROVEN:
-                return "nothing is wrong, and not everything is proven";
-        case AUDIT_VERDICT_UNREADABLE:
-                return "it cannot be read to its end";
-        case AUDIT_VERDICT_TAMPERED:
-                return "this is not what was sealed";
+        case AUDIT_VERDICT_OK: return "every record is what was sealed";
+        case AUDIT_VERDICT_UNPROVEN: return "nothing is wrong, and not everything is proven";
+        case AUDIT_VERDICT_UNREADABLE: return "it cannot be read to its end";
+        case AUDIT_VERDICT_TAMPERED: return "this is not what was sealed";
         }
         return "";
 }
@@ -67,16 +64,16 @@ static const char *verdict_means(enum audit_verdict verdict)
 static void show(struct page *page, const struct audit_report *report)
 {
         char text[AUDIT_ORIGIN_MAX + 128];
-        enum tint tint = report->verdict == AUDIT_VERDICT_OK       ? TINT_GOOD :
-                         report->verdict == AUDIT_VERDICT_UNPROVEN ? TINT_WATCH :
-                                                                     TINT_BAD;
+        enum tint tint = report->verdict == AUDIT_VERDICT_OK         ? TINT_GOOD
+                         : report->verdict == AUDIT_VERDICT_UNPROVEN ? TINT_WATCH
+                                                                     : TINT_BAD;
 
         page_put(page, tint, audit_verdict_name(report->verdict));
         snprintf(text, sizeof text, ": %s.", verdict_means(report->verdict));
         page_wrap(page, TINT_STRONG, 0, text);
         if (report->size > 0) {
-                snprintf(text, sizeof text, "%llu records, %llu of them sealed, of %s", (unsigned long long) report->size,
-                         (unsigned long long) report->sealed_size, report->origin);
+                snprintf(text, sizeof text, "%llu records, %llu of them sealed, of %s",
+                         (unsigned long long)report->size, (unsigned long long)report->sealed_size, report->origin);
                 page_go(page, 2);
                 page_wrap(page, TINT_PLAIN, 2, text);
         }
@@ -84,7 +81,7 @@ static void show(struct page *page, const struct audit_report *report)
                 show_finding(page, &report->findings[i]);
         if (report->n_all > report->n_findings) {
                 page_text(page, TINT_FAINT, "  and %llu more findings",
-                          (unsigned long long) (report->n_all - report->n_findings));
+                          (unsigned long long)(report->n_all - report->n_findings));
                 page_end(page);
         }
         if (report->verdict == AUDIT_VERDICT_OK && !report->anchored) {
@@ -113,8 +110,8 @@ enum code run_audit_verify(struct call *call)
         if (call->options.json) {
                 json_auto_t *json = audit_report_json(report);
 
-                return json ? call_print_json(call, json, (enum code) report->exit_code) : call_out_of_memory(call);
+                return json ? call_print_json(call, json, (enum code)report->exit_code) : call_out_of_memory(call);
         }
         show(&call->page, report);
-        return (enum code) report->exit_code;
+        return (enum code)report->exit_code;
 }

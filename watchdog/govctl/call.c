@@ -7,7 +7,7 @@
 static enum code complain_in_json(const struct call *call, enum code code, const char *what, const char *why,
                                   const char *next)
 {
-        json_auto_t *json = json_pack("{s:i, s:{s:i, s:s, s:s, s:s}}", "schema_version", 1, "error", "exit", (int) code,
+        json_auto_t *json = json_pack("{s:i, s:{s:i, s:s, s:s, s:s}}", "schema_version", 1, "error", "exit", (int)code,
                                       "what", what, "why", why, "next", next);
 
         if (json) {

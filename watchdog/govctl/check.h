@@ -3,12 +3,12 @@
 #include "govctl/machine.h"
 
 struct finding {
-        const char *check;    /* id of the check */
-        char subject[288];    /* unit, app, home or "governor" */
-        char what[192];       /* "its start limit can never be reached" */
-        char why[1024];       /* the facts, in sentences */
-        char where[512];      /* file:line, "" for none */
-        char fix[2048];       /* shell to paste; lines that begin with '#' are for the reader */
+        const char *check; /* id of the check */
+        char subject[288]; /* unit, app, home or "governor" */
+        char what[192];    /* "its start limit can never be reached" */
+        char why[1024];    /* the facts, in sentences */
+        char where[512];   /* file:line, "" for none */
+        char fix[2048];    /* shell to paste; lines that begin with '#' are for the reader */
 };
 
 struct findings {

@@ -31,17 +31,18 @@ static void where_saved(struct finding *finding, const struct home *home)
  * An exit counts against max_restarts only when the life was shorter than min_uptime and the daemon is still within
  * min_uptime * max_restarts of the last manual start: the whole cycle, wait included, must be shorter than min_uptime.
  */
-static void judge_limits(struct machine *machine, const struct home *home, const struct app *app, struct findings *findings)
+static void judge_limits(struct machine *machine, const struct home *home, const struct app *app,
+                         struct findings *findings)
 {
         int64_t uptime = app->given[APP_MIN_UPTIME] ? app->number[APP_MIN_UPTIME] : MIN_UPTIME_DEFAULT;
-        int64_t wait = app->given[APP_BACKOFF] && app->number[APP_BACKOFF] > 0 ? BACKOFF_MOST :
-                       app->given[APP_RESTART_DELAY]                           ? app->number[APP_RESTART_DELAY] :
-                                                                                 0;
+        int64_t wait = app->given[APP_BACKOFF] && app->number[APP_BACKOFF] > 0 ? BACKOFF_MOST
+                       : app->given[APP_RESTART_DELAY]                         ? app->number[APP_RESTART_DELAY]
+                                                                               : 0;
         const char *what = wait == BACKOFF_MOST ? "exp_backoff_restart_delay grows to 15s" : "restart_delay";
         char id[HOME_AGENT_MAX], one[TEXT_SPAN_MAX], two[TEXT_SPAN_MAX], word[SHELL_WORD_MAX];
         struct finding *finding;
 
-        (void) machine;
+        (void)machine;
         if (!app->given[APP_MAX_RESTARTS] || app->number[APP_MAX_RESTARTS] <= 0 || wait < 0)
                 return;
         if (app->given[APP_MIN_UPTIME] && wait < uptime)
@@ -50,19 +51,22 @@ static void judge_limits(struct machine *machine, const struct home *home, const
         where_saved(finding, home);
         if (!app->given[APP_MIN_UPTIME])
                 finding_why(finding,
-                            "max_restarts: %lld counts only lives shorter than min_uptime, which is 1s when it is not set. An agent "
+                            "max_restarts: %lld counts only lives shorter than min_uptime, which is 1s when it is not "
+                            "set. An agent "
                             "that needs longer to crash is restarted for ever and shown as online.",
-                            (long long) app->number[APP_MAX_RESTARTS]);
+                            (long long)app->number[APP_MAX_RESTARTS]);
         if (wait >= uptime)
                 finding_why(finding,
-                            "%s (%s) is not shorter than min_uptime (%s): PM2 stops counting before the limit, or leaves the app in "
+                            "%s (%s) is not shorter than min_uptime (%s): PM2 stops counting before the limit, or "
+                            "leaves the app in "
                             "\"waiting restart\" for ever.",
-                            what, text_span(one, (usec_t) wait * USEC_PER_MSEC), text_span(two, (usec_t) uptime * USEC_PER_MSEC));
+                            what, text_span(one, (usec_t)wait * USEC_PER_MSEC),
+                            text_span(two, (usec_t)uptime * USEC_PER_MSEC));
         finding_fix(finding,
                     "# in its ecosystem file, longer than a life in the loop and its wait together:\n"
                     "#   min_uptime: %lld\n"
                     "# then, as %s: pm2 restart ECOSYSTEM --only %s && pm2 save",
-                    (long long) (wait + 30000), home->user, shell_word(app->name, word));
+                    (long long)(wait + 30000), home->user, shell_word(app->name, word));
 }
 
 void look_app_limits(struct machine *machine, struct findings *findings)
@@ -71,7 +75,8 @@ void look_app_limits(struct machine *machine, struct findings *findings)
 }
 
 /* A list saved while an agent was taken down keeps it down after a reboot, and nothing says so. */
-static void judge_saved(struct machine *machine, const struct home *home, const struct app *app, struct findings *findings)
+static void judge_saved(struct machine *machine, const struct home *home, const struct app *app,
+                        struct findings *findings)
 {
         char id[HOME_AGENT_MAX], word[SHELL_WORD_MAX], other[SHELL_WORD_MAX];
         const json_t *agent = machine_agent(machine, home_agent(home, app, id));
@@ -83,11 +88,15 @@ static void judge_saved(struct machine *machine, const struct home *home, const 
                 return;
         finding = finding_new(findings, id, "the saved list has it as stopped");
         where_saved(finding, home);
-        finding_why(finding, quarantined ? "`pm2 save` ran while it was in quarantine: after a reboot PM2 leaves it down, and its trial "
-                                           "is forgotten." :
-                                           "It runs now; after a reboot it would stay down.");
+        finding_why(
+                finding,
+                quarantined
+                        ? "`pm2 save` ran while it was in quarantine: after a reboot PM2 leaves it down, and its trial "
+                          "is forgotten."
+                        : "It runs now; after a reboot it would stay down.");
         if (quarantined)
-                finding_fix(finding, "govctl why %s   # mend it, release it, then save the list again:", shell_word(app->name, word));
+                finding_fix(finding, "govctl why %s   # mend it, release it, then save the list again:",
+                            shell_word(app->name, word));
         finding_fix(finding, "%s save", home_pm2(home, other));
 }
 
@@ -111,7 +120,8 @@ static void look_unsaved(struct machine *machine, const struct home *home, struc
         const json_t *agent;
 
         snprintf(prefix, sizeof prefix, "pm2:%s/", home->user);
-        json_array_foreach ((json_t *) field(machine->status, "agents"), i, agent) {
+        json_array_foreach((json_t *)field(machine->status, "agents"), i, agent)
+        {
                 const char *id = field_text(agent, "id");
 
                 if (!text_starts(id, prefix) || strstr(id, "@/") || home_has(home, id))
@@ -134,7 +144,8 @@ void look_app_saved(struct machine *machine, struct findings *findings)
                         look_unsaved(machine, machine->homes[h], findings);
 }
 
-static void judge_healers(struct machine *machine, const struct home *home, const struct app *app, struct findings *findings)
+static void judge_healers(struct machine *machine, const struct home *home, const struct app *app,
+                          struct findings *findings)
 {
         char id[HOME_AGENT_MAX], one[TEXT_BYTES_MAX], two[TEXT_BYTES_MAX], word[SHELL_WORD_MAX];
         const struct rule *rule = machine->policy ? policy_rule(machine->policy, home_agent(home, app, id)) : NULL;
@@ -145,9 +156,11 @@ static void judge_healers(struct machine *machine, const struct home *home, cons
         finding = finding_new(findings, id, "two healers watch its memory");
         where_saved(finding, home);
         finding_why(finding,
-                    "PM2 restarts it at max_memory_restart (%s of RSS, shared pages included, looked at every 30s), Governor at the "
-                    "ceiling of %s in %s:%u. Both count, neither knows of the other, and PM2's restart is no failure to PM2.",
-                    text_bytes(one, (uint64_t) app->number[APP_MAX_MEMORY]), text_bytes(two, rule->memory.ceiling_bytes),
+                    "PM2 restarts it at max_memory_restart (%s of RSS, shared pages included, looked at every 30s), "
+                    "Governor at the "
+                    "ceiling of %s in %s:%u. Both count, neither knows of the other, and PM2's restart is no failure "
+                    "to PM2.",
+                    text_bytes(one, (uint64_t)app->number[APP_MAX_MEMORY]), text_bytes(two, rule->memory.ceiling_bytes),
                     rule->origin.file ? rule->origin.file : "the policy", rule->origin.line);
         shell_word(app->name, word);
         finding_fix(finding,
@@ -184,12 +197,13 @@ void look_app_root(struct machine *machine, struct findings *findings)
                         continue;
                 finding = finding_new(findings, home->path, "its apps run as root");
                 where_saved(finding, home);
-                finding_why(finding, "%u app%s: %s. What an agent is talked into doing it does with all rights.", n, n == 1 ? "" : "s",
-                            names);
-                finding_fix(finding, "# move them to a user of their own:\n"
-                                     "useradd --system --create-home --shell /bin/bash agents\n"
-                                     "# start their ecosystem file as that user, `pm2 save` there, then as root:\n"
-                                     "# pm2 startup systemd -u agents --hp /home/agents && pm2 delete all && pm2 save --force");
+                finding_why(finding, "%u app%s: %s. What an agent is talked into doing it does with all rights.", n,
+                            n == 1 ? "" : "s", names);
+                finding_fix(finding,
+                            "# move them to a user of their own:\n"
+                            "useradd --system --create-home --shell /bin/bash agents\n"
+                            "# start their ecosystem file as that user, `pm2 save` there, then as root:\n"
+                            "# pm2 startup systemd -u agents --hp /home/agents && pm2 delete all && pm2 save --force");
         }
 }
 
@@ -204,8 +218,8 @@ void look_app_secrets(struct machine *machine, struct findings *findings)
                         continue;
                 finding = finding_new(findings, home->path, "every user may read the environment of its apps");
                 where_saved(finding, home);
-                finding_why(finding, "dump.pm2 holds the whole environment of %zu app%s, API keys and tokens included.", home->apps_n,
-                            home->apps_n == 1 ? "" : "s");
+                finding_why(finding, "dump.pm2 holds the whole environment of %zu app%s, API keys and tokens included.",
+                            home->apps_n, home->apps_n == 1 ? "" : "s");
                 finding_fix(finding, "chmod 0700 %s", shell_word(home->path, word));
         }
 }

@@ -36,21 +36,25 @@ static void judge_pm2_unit(const struct unit *unit, struct findings *findings)
         finding = finding_new(findings, unit->name, "one event takes down all PM2 agents at once");
         finding_at(finding, unit_get(unit, stops ? UNIT_EXEC_STOP : UNIT_RESTART));
         if (one_for_all) {
-                finding_why(finding, "OOMPolicy=%s: when the kernel kills one app for memory, systemd stops the whole unit.", oom);
+                finding_why(finding,
+                            "OOMPolicy=%s: when the kernel kills one app for memory, systemd stops the whole unit.",
+                            oom);
                 text_append(lines, sizeof lines, "OOMPolicy=continue\n");
         }
         if (!restarts) {
                 finding_why(finding,
-                            "Restart=%s: PM2's daemon ends with status 0 when it fails, which systemd takes for success; all agents "
+                            "Restart=%s: PM2's daemon ends with status 0 when it fails, which systemd takes for "
+                            "success; all agents "
                             "stay down.",
                             unit_text(unit, UNIT_RESTART, "no"));
                 text_append(lines, sizeof lines, "Restart=always\nRestartSec=3\n");
         }
         if (stops) {
                 pm2_command(unit, command, sizeof command);
-                finding_why(finding, "ExecStop: `pm2 update` ends the old daemon, systemd then stops the new one with it.");
-                text_append(lines, sizeof lines, "ExecStop=\nExecStop=-/bin/sh -c 'test -z \"$MAINPID\" || exec %s kill'\n",
-                            command);
+                finding_why(finding,
+                            "ExecStop: `pm2 update` ends the old daemon, systemd then stops the new one with it.");
+                text_append(lines, sizeof lines,
+                            "ExecStop=\nExecStop=-/bin/sh -c 'test -z \"$MAINPID\" || exec %s kill'\n", command);
         }
         finding_drop_in(finding, unit->name, "pm2", lines);
 }
@@ -99,17 +103,18 @@ void look_pm2_second_god(struct machine *machine, struct findings *findings)
                         /* several homes are a setup; twice the same home, or one that nobody can name, is an accident */
                         if (one->uid != two->uid || (one->home[0] && two->home[0] && strcmp(one->home, two->home) != 0))
                                 continue;
-                        snprintf(subject, sizeof subject, "PM2 of uid %u", (unsigned) one->uid);
+                        snprintf(subject, sizeof subject, "PM2 of uid %u", (unsigned)one->uid);
                         finding = finding_new(findings, subject, "two PM2 daemons run for one user");
                         finding_why(finding,
-                                    "Pids %d and %d%s%s. Each may run its own copy of every agent, and `pm2 ls` shows those of one "
+                                    "Pids %d and %d%s%s. Each may run its own copy of every agent, and `pm2 ls` shows "
+                                    "those of one "
                                     "only.",
-                                    (int) one->pid, (int) two->pid, one->home[0] ? ", both for " : "", one->home);
+                                    (int)one->pid, (int)two->pid, one->home[0] ? ", both for " : "", one->home);
                         finding_fix(finding,
                                     "# which one holds no agents you need? Compare their children:\n"
                                     "ps -o pid,ppid,lstart,args --ppid %d,%d\n"
                                     "# then end that one: kill -TERM PID",
-                                    (int) one->pid, (int) two->pid);
+                                    (int)one->pid, (int)two->pid);
                 }
 }
 
@@ -125,11 +130,14 @@ void look_pm2_outside(struct machine *machine, struct findings *findings)
                         continue;
                 finding = finding_new(findings, machine->homes[i]->path, "PM2's daemon runs outside of its unit");
                 finding_why(finding,
-                            "Pid %d lives in %s and not in %s: systemd neither watches nor restarts it, its limits do not hold, and "
+                            "Pid %d lives in %s and not in %s: systemd neither watches nor restarts it, its limits do "
+                            "not hold, and "
                             "what ends that session ends all agents.",
-                            (int) god->pid, god->unit[0] ? god->unit : "no unit at all", unit->name);
+                            (int)god->pid, god->unit[0] ? god->unit : "no unit at all", unit->name);
                 home_pm2(machine->homes[i], word);
-                finding_fix(finding, "# all its agents stop for a moment and come back in the unit:\n%s save && %s kill && systemctl restart %s",
+                finding_fix(finding,
+                            "# all its agents stop for a moment and come back in the unit:\n%s save && %s kill && "
+                            "systemctl restart %s",
                             word, word, shell_word(unit->name, other));
         }
 }
@@ -146,10 +154,11 @@ void look_pm2_stale(struct machine *machine, struct findings *findings)
                         continue;
                 finding = finding_new(findings, home->path, "PM2's daemon is gone and its files are not");
                 if (dead)
-                        finding_why(finding, "pm2.pid names process %d, which does not exist.", (int) home->pid);
+                        finding_why(finding, "pm2.pid names process %d, which does not exist.", (int)home->pid);
                 if (home->socket)
                         finding_why(finding, "rpc.sock is there and nobody listens.");
-                finding_why(finding, "The next pm2 command starts an empty daemon; agents that survived then run twice.");
+                finding_why(finding,
+                            "The next pm2 command starts an empty daemon; agents that survived then run twice.");
                 finding_fix(finding, "cd %s && { pgrep -u %s -af 'God Daemon' || rm -f pm2.pid rpc.sock pub.sock; }",
                             shell_word(home->path, word), home->user);
                 if (home_unit(machine, home))

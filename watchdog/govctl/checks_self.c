@@ -24,8 +24,9 @@ void look_daemon(struct machine *machine, struct findings *findings)
         finding = finding_new(findings, "governor", "the daemon does not answer");
         finding_why(finding, "Nobody watches the agents of this machine now. %s",
                     installed ? "governor.service is installed." : "governor.service is not installed.");
-        finding_fix(finding, installed ? "systemctl enable --now governor.service" :
-                                         "# in Governor's source: make install && systemctl enable --now governor.service");
+        finding_fix(finding,
+                    installed ? "systemctl enable --now governor.service"
+                              : "# in Governor's source: make install && systemctl enable --now governor.service");
 }
 
 void look_systemd(struct machine *machine, struct findings *findings)
@@ -35,7 +36,8 @@ void look_systemd(struct machine *machine, struct findings *findings)
         if (machine_has(machine, "/run/systemd/system") || !machine->here)
                 return;
         finding = finding_new(findings, "governor", "systemd does not run here");
-        finding_why(finding, "Services can be neither watched nor restarted; PM2 apps can. This is usual in a container.");
+        finding_why(finding,
+                    "Services can be neither watched nor restarted; PM2 apps can. This is usual in a container.");
         finding_fix(finding, "# run Governor on the host, or boot the container with systemd as its first process");
 }
 
@@ -48,12 +50,13 @@ void look_pidfd(struct machine *machine, struct findings *findings)
                 return;
         fd = syscall(SYS_pidfd_open, getpid(), 0);
         if (fd >= 0) {
-                close((int) fd);
+                close((int)fd);
                 return;
         }
         finding = finding_new(findings, "governor", "deaths cannot be seen at once");
         finding_why(finding,
-                    "pidfd_open() fails (%s): a death is known only when systemd or PM2 tells of it, and nothing proves that a pid "
+                    "pidfd_open() fails (%s): a death is known only when systemd or PM2 tells of it, and nothing "
+                    "proves that a pid "
                     "is still the same process.",
                     strerror(errno));
         finding_fix(finding, "# Linux 5.3 or later is needed, and a container runtime that lets pidfd_open through");
@@ -125,7 +128,8 @@ void look_blind(struct machine *machine, struct findings *findings)
         size_t i;
         const json_t *source;
 
-        json_array_foreach ((json_t *) field(machine->status, "sources"), i, source) {
+        json_array_foreach((json_t *)field(machine->status, "sources"), i, source)
+        {
                 const char *name = field_text(source, "name"), *home = strchr(name, '@');
                 char word[SHELL_WORD_MAX];
                 struct finding *finding;
@@ -135,8 +139,10 @@ void look_blind(struct machine *machine, struct findings *findings)
                 finding = finding_new(findings, name, "Governor should see this and does not");
                 finding_why(finding, "%s.", field_text(source, "why"));
                 if (text_starts(name, "pm2:") && home)
-                        finding_fix(finding, "ls -l %s   # its sockets; then, as its owner and only while its daemon runs: pm2 ping",
-                                    shell_word(home + 1, word));
+                        finding_fix(
+                                finding,
+                                "ls -l %s   # its sockets; then, as its owner and only while its daemon runs: pm2 ping",
+                                shell_word(home + 1, word));
                 else
                         finding_fix(finding, "journalctl -u governor.service -n 50");
         }

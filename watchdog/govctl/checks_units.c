@@ -16,7 +16,8 @@
 /* Services that run on: what ends by itself and Governor's own are not meant. */
 static bool runs_on(const struct unit *unit)
 {
-        return !unit_is(unit, UNIT_TYPE, "oneshot") && unit_get(unit, UNIT_EXEC_START) && !text_starts(unit->name, "governor");
+        return !unit_is(unit, UNIT_TYPE, "oneshot") && unit_get(unit, UNIT_EXEC_START) &&
+               !text_starts(unit->name, "governor");
 }
 
 static usec_t span_of(const struct unit *unit, enum unit_key key, usec_t otherwise)
@@ -25,7 +26,7 @@ static usec_t span_of(const struct unit *unit, enum unit_key key, usec_t otherwi
         usec_t span = otherwise;
 
         if (setting)
-                (void) unit_parse_span(setting->value, &span);
+                (void)unit_parse_span(setting->value, &span);
         return span;
 }
 
@@ -34,7 +35,7 @@ static unsigned minutes_that_catch(usec_t restart_sec, unsigned long burst)
 {
         usec_t needed = burst * (restart_sec + 10 * USEC_PER_SEC);
 
-        return (unsigned) (needed / USEC_PER_MINUTE + 1);
+        return (unsigned)(needed / USEC_PER_MINUTE + 1);
 }
 
 static void judge_start_limit(const struct unit *unit, struct findings *findings)
@@ -51,9 +52,11 @@ static void judge_start_limit(const struct unit *unit, struct findings *findings
         if (wait == USEC_INFINITY || wait > USEC_PER_DAY || burst > 100000 || burst * wait < interval)
                 return;
         finding = finding_new(findings, unit->name, "its start limit can never be reached");
-        finding_at(finding, unit_get(unit, UNIT_RESTART_SEC) ? unit_get(unit, UNIT_RESTART_SEC) : unit_get(unit, UNIT_RESTART));
+        finding_at(finding,
+                   unit_get(unit, UNIT_RESTART_SEC) ? unit_get(unit, UNIT_RESTART_SEC) : unit_get(unit, UNIT_RESTART));
         finding_why(finding,
-                    "%lu starts with %s between them take at least %s, and the limit counts starts within %s only: however often it "
+                    "%lu starts with %s between them take at least %s, and the limit counts starts within %s only: "
+                    "however often it "
                     "crashes, systemd restarts it for ever and never calls it failed.",
                     burst, text_span(one, wait), text_span(two, burst * wait), text_span(three, interval));
         snprintf(lines, sizeof lines, "[Unit]\nStartLimitIntervalSec=%umin\nStartLimitBurst=%lu\n",
@@ -88,8 +91,8 @@ static bool base_brings_back(struct machine *machine, const char *base, const ch
         return false;
 }
 
-static void judge_binding(struct machine *machine, const struct unit *unit, const struct setting *setting, const char *base,
-                          struct findings *findings)
+static void judge_binding(struct machine *machine, const struct unit *unit, const struct setting *setting,
+                          const char *base, struct findings *findings)
 {
         struct finding *finding;
         char lines[512];
@@ -99,7 +102,8 @@ static void judge_binding(struct machine *machine, const struct unit *unit, cons
         finding = finding_new(findings, unit->name, "a crash of its base takes it down for good");
         finding_at(finding, setting);
         finding_why(finding,
-                    "BindsTo=%s stops it when the base crashes, and nothing starts it when the base is back: Restart= does not "
+                    "BindsTo=%s stops it when the base crashes, and nothing starts it when the base is back: Restart= "
+                    "does not "
                     "count an ordered stop. It is then inactive, not failed, and no tool reports it.",
                     base);
         snprintf(lines, sizeof lines, "[Unit]\nUpholds=%s\n", unit->name);
@@ -154,12 +158,15 @@ void look_unit_root(struct machine *machine, struct findings *findings)
                         continue;
                 finding = finding_new(findings, unit->name, "it runs as root");
                 finding_in(finding, unit->path);
-                finding_why(finding, "What an agent is talked into doing it does with all rights, and nothing on this machine can "
-                                     "be kept from it.");
+                finding_why(
+                        finding,
+                        "What an agent is talked into doing it does with all rights, and nothing on this machine can "
+                        "be kept from it.");
                 text_copy(user, sizeof user, unit->name);
                 user[strcspn(user, ".@")] = '\0';
                 snprintf(lines, sizeof lines, "[Service]\nUser=%s\nNoNewPrivileges=yes\n", user);
-                finding_fix(finding, "useradd --system --home-dir / --shell /usr/sbin/nologin %s", shell_word(user, word));
+                finding_fix(finding, "useradd --system --home-dir / --shell /usr/sbin/nologin %s",
+                            shell_word(user, word));
                 finding_drop_in(finding, unit->name, "user", lines);
                 finding_fix(finding, "# give that user the files that it writes, then:\n# systemctl restart %s",
                             shell_word(unit->name, word));
@@ -175,15 +182,16 @@ void look_unit_pid_file(struct machine *machine, struct findings *findings)
                 struct finding *finding;
                 pid_t pid;
 
-                if (!pid_file || unit_is_pm2(machine->units[i]) || machine_read(machine, pid_file->value, &text, NULL) < 0)
+                if (!pid_file || unit_is_pm2(machine->units[i]) ||
+                    machine_read(machine, pid_file->value, &text, NULL) < 0)
                         continue;
-                pid = (pid_t) strtol(text, NULL, 10);
+                pid = (pid_t)strtol(text, NULL, 10);
                 if (pid <= 0 || machine_process(machine, pid))
                         continue;
                 finding = finding_new(findings, machine->units[i]->name, "its pid file names a process that is gone");
                 finding_at(finding, pid_file);
                 finding_why(finding, "%s says %d. Whoever trusts it may signal another process that got this number.",
-                            pid_file->value, (int) pid);
+                            pid_file->value, (int)pid);
                 finding_fix(finding, "systemctl is-active %s || rm %s", shell_word(machine->units[i]->name, word),
                             shell_word(pid_file->value, other));
         }
@@ -207,11 +215,12 @@ void look_unit_healers(struct machine *machine, struct findings *findings)
                 finding = finding_new(findings, unit->name, "the kernel kills it before Governor's ceiling");
                 finding_at(finding, limit);
                 finding_why(finding,
-                            "MemoryMax=%s lies at or below the ceiling of %s in its rule (%s:%u): it dies of the limit instead of "
+                            "MemoryMax=%s lies at or below the ceiling of %s in its rule (%s:%u): it dies of the limit "
+                            "instead of "
                             "being restarted in order. MemoryMax= should be the net below, a quarter higher.",
                             text_bytes(one, most), text_bytes(two, ceiling), rule->origin.file ? rule->origin.file : "",
                             rule->origin.line);
-                snprintf(id, sizeof id, "[Service]\nMemoryMax=%lluM\n", (unsigned long long) (ceiling * 5 / 4 >> 20));
+                snprintf(id, sizeof id, "[Service]\nMemoryMax=%lluM\n", (unsigned long long)(ceiling * 5 / 4 >> 20));
                 finding_drop_in(finding, unit->name, "memory", id);
         }
 }

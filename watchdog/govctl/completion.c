@@ -14,7 +14,7 @@ static void put_first_words(FILE *out, const char *between)
 
                 if (i > 0 && strncmp(verbs[i].name, verbs[i - 1].name, length) == 0 && verbs[i - 1].name[length] == ' ')
                         continue;
-                fprintf(out, "%s%.*s", i > 0 ? between : "", (int) length, verbs[i].name);
+                fprintf(out, "%s%.*s", i > 0 ? between : "", (int)length, verbs[i].name);
         }
 }
 
@@ -45,12 +45,8 @@ static void bash_verb(FILE *out, const struct verb *verb)
                         fprintf(out, "%s--%s", i > 0 ? " " : "", option_rows[i].name);
         fputs("'\n", out);
         switch (verb->kind) {
-        case ARGUMENT_AGENT:
-                fputs("                words=$(govctl completion agents)\n", out);
-                break;
-        case ARGUMENT_INCIDENT:
-                fputs("                words=$(govctl completion incidents)\n", out);
-                break;
+        case ARGUMENT_AGENT: fputs("                words=$(govctl completion agents)\n", out); break;
+        case ARGUMENT_INCIDENT: fputs("                words=$(govctl completion incidents)\n", out); break;
         case ARGUMENT_EITHER:
                 fputs("                words=\"$(govctl completion agents) $(govctl completion incidents)\"\n", out);
                 break;
@@ -66,11 +62,8 @@ static void bash_verb(FILE *out, const struct verb *verb)
                                 fputc(*c == '|' ? ' ' : *c, out);
                 fputs("'\n", out);
                 break;
-        case ARGUMENT_FILE:
-                fputs("                files=1\n", out);
-                break;
-        case ARGUMENT_NONE:
-                break;
+        case ARGUMENT_FILE: fputs("                files=1\n", out); break;
+        case ARGUMENT_NONE: break;
         }
         fputs("                ;;\n", out);
 }
@@ -80,7 +73,7 @@ static void bash_families(FILE *out)
         for (size_t i = 0; i < verbs_n; i++) {
                 const char *space = strchr(verbs[i].name, ' ');
                 char first[32];
-                size_t length = space ? (size_t) (space - verbs[i].name) : 0;
+                size_t length = space ? (size_t)(space - verbs[i].name) : 0;
 
                 if (!space || length >= sizeof first ||
                     (i > 0 && strncmp(verbs[i].name, verbs[i - 1].name, length + 1) == 0))
@@ -101,7 +94,8 @@ static void put_path_options(FILE *out)
         for (size_t i = 0; i < option_rows_n; i++) {
                 const char *argument = option_rows[i].argument;
 
-                if (!argument || (strcmp(argument, "FILE") != 0 && strcmp(argument, "DIR") != 0 && strcmp(argument, "PATH") != 0))
+                if (!argument ||
+                    (strcmp(argument, "FILE") != 0 && strcmp(argument, "DIR") != 0 && strcmp(argument, "PATH") != 0))
                         continue;
                 fprintf(out, "%s--%s", between, option_rows[i].name);
                 between = " | ";
@@ -170,7 +164,8 @@ static void put_zsh_text(FILE *out, const char *text)
 static void zsh_option(FILE *out, const struct option_row *row)
 {
         const char *argument = row->argument;
-        bool path = argument && (strcmp(argument, "FILE") == 0 || strcmp(argument, "DIR") == 0 || strcmp(argument, "PATH") == 0);
+        bool path = argument &&
+                    (strcmp(argument, "FILE") == 0 || strcmp(argument, "DIR") == 0 || strcmp(argument, "PATH") == 0);
 
         fprintf(out, " \\\n                        '--%s%s[", row->name, !argument ? "" : row->optional ? "=-" : "=");
         put_zsh_text(out, row->help);
@@ -183,18 +178,16 @@ static void zsh_option(FILE *out, const struct option_row *row)
 static void zsh_argument(FILE *out, const struct verb *verb)
 {
         switch (verb->kind) {
-        case ARGUMENT_AGENT:
-                fputs(" \\\n                        '*:agent:($(govctl completion agents))'", out);
-                break;
+        case ARGUMENT_AGENT: fputs(" \\\n                        '*:agent:($(govctl completion agents))'", out); break;
         case ARGUMENT_INCIDENT:
                 fputs(" \\\n                        '*:incident:($(govctl completion incidents))'", out);
                 break;
         case ARGUMENT_EITHER:
-                fputs(" \\\n                        '*:agent or incident:($(govctl completion agents) $(govctl completion incidents))'", out);
+                fputs(" \\\n                        '*:agent or incident:($(govctl completion agents) $(govctl "
+                      "completion incidents))'",
+                      out);
                 break;
-        case ARGUMENT_FILE:
-                fputs(" \\\n                        '*:file:_files'", out);
-                break;
+        case ARGUMENT_FILE: fputs(" \\\n                        '*:file:_files'", out); break;
         case ARGUMENT_VERB:
                 fputs(" \\\n                        '*:verb:(", out);
                 put_first_words(out, " ");
@@ -207,8 +200,7 @@ static void zsh_argument(FILE *out, const struct verb *verb)
                                 fputc(*c == '|' ? ' ' : *c, out);
                 fputs(")'", out);
                 break;
-        case ARGUMENT_NONE:
-                break;
+        case ARGUMENT_NONE: break;
         }
 }
 
@@ -269,7 +261,8 @@ static void put_words(struct call *call, const char *method, const char *key)
         const json_t *item;
 
         daemon_ask_quietly(call, method, NULL, &answer);
-        json_array_foreach ((json_t *) field(answer, method), i, item) {
+        json_array_foreach((json_t *)field(answer, method), i, item)
+        {
                 page_put(&call->page, TINT_PLAIN, field_text(item, key));
                 page_end(&call->page);
         }
@@ -288,6 +281,7 @@ enum code run_completion(struct call *call)
         else if (strcmp(shell, "incidents") == 0)
                 put_words(call, "incidents", "id");
         else
-                return call_complain(call, CODE_USAGE, "completion knows bash and zsh", shell, "govctl completion bash");
+                return call_complain(call, CODE_USAGE, "completion knows bash and zsh", shell,
+                                     "govctl completion bash");
         return CODE_OK;
 }

@@ -19,7 +19,7 @@
 struct daemon {
         int fd;
         int last_id;
-        char *line;   /* what was read and not yet taken */
+        char *line; /* what was read and not yet taken */
         size_t have, room;
         size_t taken; /* bytes of the line given out last, dropped before the next read */
 };
@@ -57,7 +57,7 @@ static int connect_to(const char *path, struct daemon **ret)
         daemon->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (daemon->fd < 0)
                 return -errno;
-        if (connect(daemon->fd, (struct sockaddr *) &address, sizeof address) < 0)
+        if (connect(daemon->fd, (struct sockaddr *)&address, sizeof address) < 0)
                 return -errno;
         *ret = TAKE_PTR(daemon);
         return 0;
@@ -75,10 +75,10 @@ static enum code complain_connect(const struct call *call, int error)
                                      "sudo govctl ..., or once: sudo usermod -aG governor $USER, and log in again");
         if (error == -ENOENT || error == -ECONNREFUSED)
                 return call_complain(call, CODE_UNREACHABLE, what,
-                                     error == -ENOENT ? "there is no such socket: the daemon is not running" :
-                                                        "nobody listens there: the daemon has ended",
-                                     other ? "govctl doctor, or another --socket" :
-                                             "sudo systemctl start governor.service, or: govctl doctor");
+                                     error == -ENOENT ? "there is no such socket: the daemon is not running"
+                                                      : "nobody listens there: the daemon has ended",
+                                     other ? "govctl doctor, or another --socket"
+                                           : "sudo systemctl start governor.service, or: govctl doctor");
         return call_complain(call, CODE_UNREACHABLE, what, strerror(-error), "govctl doctor");
 }
 
@@ -99,7 +99,7 @@ static int send_all(int fd, const char *bytes, size_t n)
                 if (sent < 0)
                         return -errno;
                 bytes += sent;
-                n -= (size_t) sent;
+                n -= (size_t)sent;
         }
         return 0;
 }
@@ -123,7 +123,7 @@ static usec_t boottime(void)
         struct timespec now;
 
         clock_gettime(CLOCK_BOOTTIME, &now);
-        return (usec_t) now.tv_sec * USEC_PER_SEC + (usec_t) now.tv_nsec / 1000;
+        return (usec_t)now.tv_sec * USEC_PER_SEC + (usec_t)now.tv_nsec / 1000;
 }
 
 /* Reads what there is, waiting until `deadline`: 1, 0 at the deadline, -ECONNRESET at the end of the stream. */
@@ -132,7 +132,7 @@ static int daemon_read(struct daemon *daemon, usec_t deadline)
         struct pollfd poller = { .fd = daemon->fd, .events = POLLIN };
         usec_t now = boottime();
         usec_t wait = deadline > now ? (deadline - now + 999) / 1000 : 0;
-        int ready = poll(&poller, 1, wait > 1000000 ? 1000000 : (int) wait);
+        int ready = poll(&poller, 1, wait > 1000000 ? 1000000 : (int)wait);
 
         if (ready <= 0)
                 return ready < 0 ? -errno : boottime() < deadline ? -EAGAIN : 0;
@@ -149,7 +149,7 @@ static int daemon_read(struct daemon *daemon, usec_t deadline)
 
         if (n <= 0)
                 return n < 0 ? -errno : -ECONNRESET;
-        daemon->have += (size_t) n;
+        daemon->have += (size_t)n;
         return 1;
 }
 
@@ -164,13 +164,12 @@ static int daemon_line(struct daemon *daemon, usec_t deadline, const char **ret,
                 daemon->taken = 0;
         }
         for (;;) {
-                const char *end = daemon->have > looked ?
-                                          memchr(daemon->line + looked, '\n', daemon->have - looked) :
-                                          NULL;
+                const char *end =
+                        daemon->have > looked ? memchr(daemon->line + looked, '\n', daemon->have - looked) : NULL;
 
                 if (end) {
                         *ret = daemon->line;
-                        *ret_length = (size_t) (end - daemon->line);
+                        *ret_length = (size_t)(end - daemon->line);
                         daemon->taken = *ret_length + 1;
                         return 1;
                 }
@@ -242,7 +241,7 @@ static enum code complain_refusal(const struct call *call, const char *method, c
         }
         if (code <= 0 || code > 7)
                 code = CODE_FAILURE;
-        return call_complain(call, (enum code) code, what[0] ? what : "governord refused", why, next);
+        return call_complain(call, (enum code)code, what[0] ? what : "governord refused", why, next);
 }
 
 enum code daemon_ask(struct call *call, struct daemon *daemon, const char *method, json_t *parameters, usec_t patience,
@@ -290,5 +289,5 @@ void daemon_ask_quietly(struct call *call, const char *method, json_t *parameter
                 return;
         }
         quiet.talk = nowhere;
-        (void) daemon_ask_once(&quiet, method, parameters, 3 * USEC_PER_SEC, ret);
+        (void)daemon_ask_once(&quiet, method, parameters, 3 * USEC_PER_SEC, ret);
 }

@@ -11,10 +11,10 @@
 /* A YAML scalar: as it stands when nobody could read it otherwise, else in double quotes. */
 static void put_scalar(FILE *out, const char *text)
 {
-        bool plain = isalpha((unsigned char) text[0]);
+        bool plain = isalpha((unsigned char)text[0]);
 
         for (const char *c = text; *c; c++)
-                plain = plain && (isalnum((unsigned char) *c) || strchr("_-./", *c));
+                plain = plain && (isalnum((unsigned char)*c) || strchr("_-./", *c));
         if (plain && strcmp(text, "true") != 0 && strcmp(text, "false") != 0 && strcmp(text, "null") != 0) {
                 fputs(text, out);
                 return;
@@ -74,14 +74,13 @@ enum code run_discover(struct call *call)
         FILE *out = call->page.out;
 
         if (json_array_size(agents) == 0)
-                return call_complain(call, CODE_OK, "no agents were found", "neither systemd nor PM2 runs any that Governor can see",
-                                     "govctl doctor");
+                return call_complain(call, CODE_OK, "no agents were found",
+                                     "neither systemd nor PM2 runs any that Governor can see", "govctl doctor");
         fprintf(out, "# What runs here, found by `govctl discover`. Keep what you want governed:\n"
                      "#   govctl discover >/etc/governor/policies.d/10-agents.yaml && govctl reload\n"
                      "# Governor only observes until this says: mode: enforce\n"
                      "mode: observe\n\n"
                      "agents:\n");
-        json_array_foreach ((json_t *) agents, i, agent)
-                put_agent(out, agent);
+        json_array_foreach((json_t *)agents, i, agent) put_agent(out, agent);
         return CODE_OK;
 }

@@ -67,8 +67,9 @@ static void show(struct page *page, const struct machine *machine, const struct 
                 apps += machine->homes[i]->apps_n;
         for (size_t i = 0; i < findings->n; i++)
                 show_finding(page, &findings->list[i]);
-        snprintf(text, sizeof text, "%zu finding%s. Looked at %zu unit%s, %zu PM2 home%s and %zu app%s with %zu checks.",
-                 findings->n, findings->n == 1 ? "" : "s", machine->units_n, machine->units_n == 1 ? "" : "s", machine->homes_n,
+        snprintf(text, sizeof text,
+                 "%zu finding%s. Looked at %zu unit%s, %zu PM2 home%s and %zu app%s with %zu checks.", findings->n,
+                 findings->n == 1 ? "" : "s", machine->units_n, machine->units_n == 1 ? "" : "s", machine->homes_n,
                  machine->homes_n == 1 ? "" : "s", apps, apps == 1 ? "" : "s", checks_n);
         page_wrap(page, findings->n > 0 ? TINT_STRONG : TINT_GOOD, 0, text);
         show_unseen(page, machine);
@@ -81,14 +82,16 @@ static json_t *findings_json(const struct machine *machine, const struct finding
         for (size_t i = 0; i < findings->n; i++) {
                 const struct finding *f = &findings->list[i];
 
-                json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "check", f->check, "subject", f->subject,
-                                                      "what", f->what, "why", f->why, "where", f->where, "fix", f->fix));
+                json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "check", f->check, "subject",
+                                                      f->subject, "what", f->what, "why", f->why, "where", f->where,
+                                                      "fix", f->fix));
         }
         for (size_t i = 0; i < machine->unseen_n; i++)
                 json_array_append_new(unseen, json_string(machine->unseen[i]));
         for (size_t i = 0; i < checks_n; i++)
                 json_array_append_new(looked, json_string(checks[i].id));
-        return json_pack("{s:i, s:o, s:o, s:o}", "schema_version", 1, "findings", list, "unseen", unseen, "checks", looked);
+        return json_pack("{s:i, s:o, s:o, s:o}", "schema_version", 1, "findings", list, "unseen", unseen, "checks",
+                         looked);
 }
 
 /* The daemon knows who is in quarantine and what it cannot see; a copy of files has no daemon. */
@@ -127,7 +130,8 @@ enum code run_doctor(struct call *call)
         machine.daemon_denied = asked == CODE_DENIED;
         machine.state = state_directory(call);
         if (r < 0)
-                code = call_complain(call, CODE_FAILURE, "cannot examine this machine", strerror(-r), "govctl doctor --root /");
+                code = call_complain(call, CODE_FAILURE, "cannot examine this machine", strerror(-r),
+                                     "govctl doctor --root /");
         else {
                 checks_look(&machine, &findings);
                 code = findings.n > 0 ? CODE_FINDING : CODE_OK;

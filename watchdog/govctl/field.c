@@ -30,7 +30,7 @@ int64_t field_number(const json_t *object, const char *path)
 {
         const json_t *number = field(object, path);
 
-        return json_is_integer(number) ? json_integer_value(number) : (int64_t) json_number_value(number);
+        return json_is_integer(number) ? json_integer_value(number) : (int64_t)json_number_value(number);
 }
 
 bool field_true(const json_t *object, const char *path)

@@ -30,7 +30,7 @@ static bool utf8_wanted(void)
 static struct page page_of(FILE *out)
 {
         const char *columns = getenv("COLUMNS");
-        unsigned chosen = columns ? (unsigned) strtoul(columns, NULL, 10) : 0;
+        unsigned chosen = columns ? (unsigned)strtoul(columns, NULL, 10) : 0;
         struct page page = {
                 .out = out,
                 .width = chosen >= 40 && chosen <= 1000 ? chosen : 120,
@@ -55,5 +55,5 @@ int main(int argc, char **argv)
         code = verb_run(&call, argc, argv);
         if (fflush(stdout) != 0 || ferror(stdout))
                 return call_complain(&call, CODE_FAILURE, "cannot write the output", strerror(errno), "df -h");
-        return (int) code;
+        return (int)code;
 }

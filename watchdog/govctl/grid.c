@@ -29,7 +29,7 @@ struct layout {
 
 static struct cell *grid_row(const struct grid *grid, unsigned row)
 {
-        return grid->cells + (size_t) row * grid->columns_n;
+        return grid->cells + (size_t)row * grid->columns_n;
 }
 
 /* Room for the row that is being written, behind the finished ones. */
@@ -39,12 +39,12 @@ static bool grid_make_room(struct grid *grid)
                 return true;
 
         unsigned room = grid->rows_room ? grid->rows_room * 2 : 32;
-        struct cell *cells = reallocarray(grid->cells, (size_t) room * grid->columns_n, sizeof *cells);
+        struct cell *cells = reallocarray(grid->cells, (size_t)room * grid->columns_n, sizeof *cells);
 
         if (!cells)
                 return false;
-        memset(cells + (size_t) grid->rows_room * grid->columns_n, 0,
-               (size_t) (room - grid->rows_room) * grid->columns_n * sizeof *cells);
+        memset(cells + (size_t)grid->rows_room * grid->columns_n, 0,
+               (size_t)(room - grid->rows_room) * grid->columns_n * sizeof *cells);
         grid->cells = cells;
         grid->rows_room = room;
         return true;

@@ -19,8 +19,8 @@ struct grid *grid_new(const struct column *columns, unsigned n);
 struct grid *grid_free(struct grid *grid);
 
 /* Cells of the present row; a cell never set is empty. When memory ends the row is left out and grid_print() says so. */
-__attribute__((format(printf, 4, 5))) void grid_cell(struct grid *grid, unsigned column, enum tint tint, const char *format,
-                                                     ...);
+__attribute__((format(printf, 4, 5))) void grid_cell(struct grid *grid, unsigned column, enum tint tint,
+                                                     const char *format, ...);
 void grid_end_row(struct grid *grid);
 
 /* What the cell shows where its column is too narrow for all: a word that says less instead of a word cut off. */

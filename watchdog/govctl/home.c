@@ -51,10 +51,10 @@ static void take_number(struct app *app, enum app_number which, enum json_stream
         bool given = json_stream_integer(kind, text, &number);
 
         if (!given && kind == JSON_STREAM_STRING && which == APP_MAX_MEMORY && unit_parse_bytes(text, &bytes)) {
-                number = (int64_t) bytes;
+                number = (int64_t)bytes;
                 given = true;
         } else if (!given && kind == JSON_STREAM_STRING && which != APP_MAX_MEMORY && unit_parse_span(text, &span)) {
-                number = (int64_t) (span / (strpbrk(text, "smh") ? USEC_PER_MSEC : USEC_PER_SEC));
+                number = (int64_t)(span / (strpbrk(text, "smh") ? USEC_PER_MSEC : USEC_PER_SEC));
                 given = true;
         }
         app->given[which] = given;
@@ -123,7 +123,7 @@ static int read_saved(struct machine *machine, struct home *home)
         r = machine_read(machine, path, &text, &stat);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
-        home->saved_at = (usec_t) stat.st_mtim.tv_sec * USEC_PER_SEC;
+        home->saved_at = (usec_t)stat.st_mtim.tv_sec * USEC_PER_SEC;
         home->everybody = open_to_everybody(machine, path, stat.st_mode);
         r = read_apps(home, text);
         explicit_bzero(text, strlen(text)); /* it held each app's environment */
@@ -161,7 +161,7 @@ int home_read(struct machine *machine, const char *path, const char *user, struc
         text_copy_safe(home->user, sizeof home->user, user);
         snprintf(file, sizeof file, "%s/pm2.pid", path);
         if (machine_read(machine, file, &pid, NULL) >= 0)
-                home->pid = (pid_t) strtol(pid, NULL, 10);
+                home->pid = (pid_t)strtol(pid, NULL, 10);
         snprintf(file, sizeof file, "%s/rpc.sock", path);
         home->socket = machine_has(machine, file);
         r = read_saved(machine, home);

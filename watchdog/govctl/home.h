@@ -15,10 +15,10 @@ struct machine;
 
 enum app_number {
         APP_MAX_RESTARTS,
-        APP_MIN_UPTIME,    /* milliseconds, as are the delays */
+        APP_MIN_UPTIME, /* milliseconds, as are the delays */
         APP_RESTART_DELAY,
         APP_BACKOFF,
-        APP_MAX_MEMORY,    /* bytes */
+        APP_MAX_MEMORY, /* bytes */
         APP_NUMBER_N,
 };
 
@@ -33,11 +33,11 @@ struct app {
 struct home {
         char path[HOME_PATH_MAX];
         char user[33];
-        uid_t uid;       /* owner of the directory */
-        pid_t pid;       /* in pm2.pid, 0 none */
-        bool socket;     /* rpc.sock is there */
-        bool saved;      /* dump.pm2 is there and could be read */
-        bool everybody;  /* every user may read it, down from the root */
+        uid_t uid;      /* owner of the directory */
+        pid_t pid;      /* in pm2.pid, 0 none */
+        bool socket;    /* rpc.sock is there */
+        bool saved;     /* dump.pm2 is there and could be read */
+        bool everybody; /* every user may read it, down from the root */
         usec_t saved_at;
         struct app *apps;
         size_t apps_n;

@@ -35,9 +35,7 @@ static enum code code_of(const json_t *incidents)
         size_t i;
         const json_t *incident;
 
-        json_array_foreach ((json_t *) incidents, i, incident)
-                if (is_open(incident))
-                        return CODE_FINDING;
+        json_array_foreach((json_t *)incidents, i, incident) if (is_open(incident)) return CODE_FINDING;
         return CODE_OK;
 }
 
@@ -60,12 +58,13 @@ static void grid_incident(struct grid *grid, const struct page *page, const json
         grid_cell(grid, COLUMN_ID, open ? TINT_STRONG : TINT_FAINT, "%s", field_text(incident, "id"));
         grid_cell(grid, COLUMN_AGENT, TINT_PLAIN, "%s", id[0] ? agent : "the machine");
         grid_cell(grid, COLUMN_CAUSE, open ? TINT_BAD : TINT_PLAIN, "%s", field_text(incident, "cause"));
-        grid_cell(grid, COLUMN_COUNT, TINT_PLAIN, "%lld", (long long) field_number(incident, "count"));
+        grid_cell(grid, COLUMN_COUNT, TINT_PLAIN, "%lld", (long long)field_number(incident, "count"));
         grid_cell(grid, COLUMN_OPENED, TINT_PLAIN, "%s", page_ago(page, opened, when));
         if (open)
                 grid_cell(grid, COLUMN_STATE, TINT_BAD, "open");
         else
-                grid_cell(grid, COLUMN_STATE, TINT_GOOD, "over after %s", text_span(span, usec_since(resolved, opened)));
+                grid_cell(grid, COLUMN_STATE, TINT_GOOD, "over after %s",
+                          text_span(span, usec_since(resolved, opened)));
         grid_cell(grid, COLUMN_RULE, TINT_FAINT, "%s", short_rule(incident));
         grid_end_row(grid);
 }
@@ -82,12 +81,12 @@ static void show(struct page *page, const json_t *incidents, bool all)
         }
         if (!grid)
                 return;
-        json_array_foreach ((json_t *) incidents, i, incident)
-                grid_incident(grid, page, incident);
+        json_array_foreach((json_t *)incidents, i, incident) grid_incident(grid, page, incident);
         grid_print(grid, page, 0);
         page_end(page);
         page_put(page, TINT_STRONG, page_mark(page, "→ ", "> "));
-        page_text(page, TINT_STRONG, "govctl why %s tells what happened", field_text(json_array_get(incidents, 0), "id"));
+        page_text(page, TINT_STRONG, "govctl why %s tells what happened",
+                  field_text(json_array_get(incidents, 0), "id"));
         page_end(page);
 }
 

@@ -24,7 +24,7 @@ int interrupt_open(void)
 int interrupt_wait(int interrupt, int fd, usec_t patience)
 {
         struct pollfd pollers[] = { { .fd = interrupt, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
-        int wait = patience >= USEC_PER_HOUR ? -1 : (int) (patience / USEC_PER_MSEC);
+        int wait = patience >= USEC_PER_HOUR ? -1 : (int)(patience / USEC_PER_MSEC);
         int ready = poll(pollers, 2, wait);
 
         if (ready <= 0)

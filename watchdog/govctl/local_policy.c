@@ -22,7 +22,7 @@ struct policy *local_policy(struct call *call, const char *root)
 
         snprintf(config, sizeof config, "%s%s", here ? "" : root, local_config(call));
         snprintf(policies, sizeof policies, "%s%s", here ? "" : root, local_policies(call));
-        (void) policy_load(config, policies, &policy, &messages);
+        (void)policy_load(config, policies, &policy, &messages);
         policy_messages_done(&messages);
         return policy;
 }

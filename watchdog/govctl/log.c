@@ -28,8 +28,9 @@ struct filter {
 
 static enum code filter_make(struct call *call, bool raw, struct filter *ret)
 {
-        struct filter filter = { .about = call_argument(call), .all = call->options.all || raw, .raw = raw,
-                                 .lines = LINES_DEFAULT };
+        struct filter filter = {
+                .about = call_argument(call), .all = call->options.all || raw, .raw = raw, .lines = LINES_DEFAULT
+        };
         const char *lines = call->options.lines, *since = call->options.since;
 
         /* a script wants the whole log, and whoever says since when wants all since then */
@@ -40,7 +41,8 @@ static enum code filter_make(struct call *call, bool raw, struct filter *ret)
 
                 filter.lines = strtoull(lines, &end, 10);
                 if (end == lines || *end)
-                        return call_complain(call, CODE_USAGE, "--lines takes a number", lines, "govctl log --lines 100");
+                        return call_complain(call, CODE_USAGE, "--lines takes a number", lines,
+                                             "govctl log --lines 100");
         }
         if (since && !moment_parse_typed(since, call->page.now, &filter.since))
                 return call_complain(call, CODE_USAGE, "--since takes a time", since,
@@ -152,7 +154,7 @@ static enum code follow(struct call *call, struct daemon *daemon, const struct f
 
                 if (!record || strcmp(field_text(push, "method"), "record") != 0)
                         continue;
-                if ((uint64_t) field_number(record, "seq") < next || !filter_takes(filter, record))
+                if ((uint64_t)field_number(record, "seq") < next || !filter_takes(filter, record))
                         continue;
                 page_renew(&call->page);
                 show(call, filter, record, NULL, 0);
@@ -182,6 +184,8 @@ static enum code run(struct call *call, bool raw)
                 return code;
 
         int r = show_stored(call, reader, &filter, &next);
+
+        reader = audit_reader_close(reader); /* its snapshot would keep the daemon's log from shrinking */
 
         if (r == -EPIPE)
                 return CODE_OK;

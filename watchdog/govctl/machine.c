@@ -37,13 +37,13 @@ static void note_unseen(struct machine *machine, const char *path)
 /* Links of a copy must not lead out of it: the kernel resolves them inside. */
 static int machine_open(struct machine *machine, const char *path, int flags)
 {
-        struct open_how how = { .flags = (unsigned) (flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT };
+        struct open_how how = { .flags = (unsigned)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT };
         long fd = syscall(SYS_openat2, machine->root, path, &how, sizeof how);
         int error = fd < 0 ? errno : 0;
 
         if (error == EACCES || error == EPERM)
                 note_unseen(machine, path);
-        return fd < 0 ? -error : (int) fd;
+        return fd < 0 ? -error : (int)fd;
 }
 
 int machine_read(struct machine *machine, const char *path, char **ret, struct stat *ret_stat)
@@ -66,7 +66,7 @@ int machine_read(struct machine *machine, const char *path, char **ret, struct s
                 return -ENOMEM;
         while (n > 0 && have < FILE_MOST) {
                 n = read(fd, text + have, FILE_MOST - have);
-                have += n > 0 ? (size_t) n : 0;
+                have += n > 0 ? (size_t)n : 0;
         }
         if (n < 0)
                 return -errno;
@@ -189,7 +189,8 @@ static int consider_unit(void *self, const char *name)
 /* Units that somebody wrote on this machine; what packages bring in /usr/lib is theirs to mend. */
 static int read_units(struct machine *machine)
 {
-        static const char *const own[] = { "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system" };
+        static const char *const own[] = { "/etc/systemd/system", "/run/systemd/system",
+                                           "/usr/local/lib/systemd/system" };
         size_t i;
         const json_t *agent;
 
@@ -200,11 +201,12 @@ static int read_units(struct machine *machine)
                 if (r == -ENOMEM)
                         return r;
         }
-        json_array_foreach ((json_t *) field(machine->status, "agents"), i, agent) {
+        json_array_foreach((json_t *)field(machine->status, "agents"), i, agent)
+        {
                 const char *id = field_text(agent, "id");
 
                 if (text_starts(id, "systemd:") && !strchr(id, '/'))
-                        (void) add_unit(machine, id + strlen("systemd:"));
+                        (void)add_unit(machine, id + strlen("systemd:"));
         }
         return 0;
 }
@@ -226,7 +228,8 @@ static int add_home(struct machine *machine, const char *path, const char *user)
         int r;
 
         /* a process chooses its PM2_HOME: one that cannot be shown as it is is not looked at */
-        if (path[0] != '/' || find_home(machine, path) || !text_copy_safe(safe, sizeof safe, path) || strcmp(safe, path) != 0)
+        if (path[0] != '/' || find_home(machine, path) || !text_copy_safe(safe, sizeof safe, path) ||
+            strcmp(safe, path) != 0)
                 return 0;
         r = home_read(machine, path, user, &home);
         if (r < 0)
@@ -261,7 +264,7 @@ static int add_home_of_user(struct machine *machine, const struct account *accou
 {
         char path[HOME_PATH_MAX];
 
-        if (snprintf(path, sizeof path, "%s/.pm2", account->home) >= (int) sizeof path)
+        if (snprintf(path, sizeof path, "%s/.pm2", account->home) >= (int)sizeof path)
                 return 0;
         return add_home(machine, path, account->name);
 }
@@ -270,7 +273,8 @@ static int add_home_of_user(struct machine *machine, const struct account *accou
 static int name_owner(struct machine *machine, const struct account *account)
 {
         for (size_t i = 0; i < machine->homes_n; i++)
-                if (machine->homes[i]->user[0] == '\0' && machine->homes[i]->uid == (uid_t) strtoul(account->uid, NULL, 10))
+                if (machine->homes[i]->user[0] == '\0' &&
+                    machine->homes[i]->uid == (uid_t)strtoul(account->uid, NULL, 10))
                         text_copy_safe(machine->homes[i]->user, sizeof machine->homes[i]->user, account->name);
         return 0;
 }
@@ -307,7 +311,7 @@ static void home_of_title(const struct proc *proc, pid_t pid, char home[HOME_PAT
 {
         char path[64], title[512], *open, *end;
 
-        snprintf(path, sizeof path, "%d/cmdline", (int) pid);
+        snprintf(path, sizeof path, "%d/cmdline", (int)pid);
         if (proc_read(proc, path, title, sizeof title) <= 0)
                 return;
         open = strstr(title, "God Daemon (");
@@ -346,10 +350,10 @@ static int consider_god(void *self, pid_t pid)
 
         if (proc_stat(&machine->proc, pid, &stat) < 0 || !text_starts(stat.comm, "PM2 v"))
                 return 0;
-        snprintf(path, sizeof path, "%d/status", (int) pid);
+        snprintf(path, sizeof path, "%d/status", (int)pid);
         n = proc_read(&machine->proc, path, status, sizeof status);
-        if (n > 0 && proc_parse_number(status, (size_t) n, "Uid", &uid) == 0)
-                god.uid = (uid_t) uid;
+        if (n > 0 && proc_parse_number(status, (size_t)n, "Uid", &uid) == 0)
+                god.uid = (uid_t)uid;
         if (proc_unit(&machine->proc, pid, god.unit) < 0)
                 god.unit[0] = '\0';
         home_of_god(&machine->proc, pid, god.home);
@@ -369,7 +373,11 @@ int machine_read_all(struct machine *machine, const char *root, const json_t *st
         int r;
 
         *machine = (struct machine){
-                .status = status, .policy = policy, .here = strcmp(root, "/") == 0, .state = "/var/lib/governor", .proc = { -EBADF },
+                .status = status,
+                .policy = policy,
+                .here = strcmp(root, "/") == 0,
+                .state = "/var/lib/governor",
+                .proc = { -EBADF },
         };
         machine->root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (machine->root < 0)
@@ -412,8 +420,7 @@ const json_t *machine_agent(const struct machine *machine, const char *id)
         size_t i;
         const json_t *agent;
 
-        json_array_foreach ((json_t *) field(machine->status, "agents"), i, agent)
-                if (strcmp(field_text(agent, "id"), id) == 0)
-                        return agent;
+        json_array_foreach((json_t *)field(machine->status, "agents"), i,
+                           agent) if (strcmp(field_text(agent, "id"), id) == 0) return agent;
         return NULL;
 }

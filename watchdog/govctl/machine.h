@@ -14,19 +14,19 @@
 struct god {
         pid_t pid;
         uid_t uid;
-        char home[HOME_PATH_MAX];  /* "" when it cannot be told */
-        char unit[PROC_UNIT_MAX];  /* by its cgroup, "" for none */
+        char home[HOME_PATH_MAX]; /* "" when it cannot be told */
+        char unit[PROC_UNIT_MAX]; /* by its cgroup, "" for none */
 };
 
 struct machine {
-        int root; /* every path is resolved inside of it */
+        int root;  /* every path is resolved inside of it */
         bool here; /* it is the running machine: the kernel can be asked too */
         struct proc proc;
-        const char *state;             /* Governor's state directory */
-        const json_t *status;          /* the daemon's, NULL when it does not answer */
-        bool daemon_denied;            /* it is there, and we may not ask it */
-        const struct policy *policy;   /* NULL: none that could be read */
-        struct unit **units;           /* those that somebody wrote here, and the agents' */
+        const char *state;           /* Governor's state directory */
+        const json_t *status;        /* the daemon's, NULL when it does not answer */
+        bool daemon_denied;          /* it is there, and we may not ask it */
+        const struct policy *policy; /* NULL: none that could be read */
+        struct unit **units;         /* those that somebody wrote here, and the agents' */
         size_t units_n;
         struct home **homes;
         size_t homes_n;

@@ -15,16 +15,16 @@ usec_t moment_parse_utc(const char *text)
                 return 0;
         if (*rest == '.')
                 for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
-                        fraction += unit * (usec_t) (*rest - '0');
+                        fraction += unit * (usec_t)(*rest - '0');
         time_t seconds = timegm(&tm);
 
-        return seconds < 0 ? 0 : (usec_t) seconds * USEC_PER_SEC + fraction;
+        return seconds < 0 ? 0 : (usec_t)seconds * USEC_PER_SEC + fraction;
 }
 
 usec_t moment_of(const json_t *value)
 {
         if (json_is_integer(value))
-                return json_integer_value(value) > 0 ? (usec_t) json_integer_value(value) : 0;
+                return json_integer_value(value) > 0 ? (usec_t)json_integer_value(value) : 0;
         return json_is_string(value) ? moment_parse_utc(json_string_value(value)) : 0;
 }
 
@@ -35,7 +35,10 @@ static bool parse_span(const char *text, usec_t now, usec_t *ret)
                 char letter;
                 usec_t unit;
         } units[] = {
-                { 's', USEC_PER_SEC }, { 'm', USEC_PER_MINUTE }, { 'h', USEC_PER_HOUR }, { 'd', USEC_PER_DAY },
+                { 's', USEC_PER_SEC },
+                { 'm', USEC_PER_MINUTE },
+                { 'h', USEC_PER_HOUR },
+                { 'd', USEC_PER_DAY },
         };
         char *end;
         unsigned long count = strtoul(text, &end, 10);
@@ -61,7 +64,7 @@ bool moment_parse_typed(const char *text, usec_t now, usec_t *ret)
 {
         static const char *const dates[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S",
                                              "%Y-%m-%d %H:%M", "%Y-%m-%d" };
-        time_t seconds = (time_t) (now / USEC_PER_SEC);
+        time_t seconds = (time_t)(now / USEC_PER_SEC);
         struct tm tm;
 
         if (parse_span(text, now, ret))
@@ -76,7 +79,7 @@ bool moment_parse_typed(const char *text, usec_t now, usec_t *ret)
                 tm.tm_isdst = -1;
                 time_t at = mktime(&tm);
 
-                *ret = (usec_t) (at > seconds ? at - 86400 : at) * USEC_PER_SEC; /* later than now: yesterday's */
+                *ret = (usec_t)(at > seconds ? at - 86400 : at) * USEC_PER_SEC; /* later than now: yesterday's */
                 return true;
         }
         for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++) {
@@ -84,7 +87,7 @@ bool moment_parse_typed(const char *text, usec_t now, usec_t *ret)
                 if (!whole(text, dates[i], &tm))
                         continue;
                 tm.tm_isdst = -1;
-                *ret = (usec_t) mktime(&tm) * USEC_PER_SEC;
+                *ret = (usec_t)mktime(&tm) * USEC_PER_SEC;
                 return true;
         }
         return false;

@@ -45,7 +45,7 @@ const size_t option_rows_n = sizeof option_rows / sizeof option_rows[0];
 
 static int row_value(size_t row)
 {
-        return option_rows[row].letter ? option_rows[row].letter : LONG_ONLY + (int) row;
+        return option_rows[row].letter ? option_rows[row].letter : LONG_ONLY + (int)row;
 }
 
 static const struct option_row *row_by_value(int value)
@@ -63,12 +63,12 @@ static bool row_taken(const struct option_row *row, unsigned takes)
 
 static void store(struct options *options, const struct option_row *row, const char *argument)
 {
-        char *base = (char *) options;
+        char *base = (char *)options;
 
         if (row->flag || !row->argument)
-                *(bool *) (base + row->flag) = true;
+                *(bool *)(base + row->flag) = true;
         if (row->argument && argument)
-                *(const char **) (base + row->text) = argument;
+                *(const char **)(base + row->text) = argument;
 }
 
 /* What getopt_long() is told: the rows that this verb takes. */
@@ -91,12 +91,16 @@ static void words_make(struct getopt_words *words, unsigned takes, bool leading)
                         continue;
                 words->longs[n++] = (struct option){
                         .name = row->name,
-                        .has_arg = !row->argument ? no_argument : row->optional ? optional_argument : required_argument,
+                        .has_arg = !row->argument  ? no_argument
+                                   : row->optional ? optional_argument
+                                                   : required_argument,
                         .val = row_value(i),
                 };
                 if (row->letter)
                         text_append(words->shorts, sizeof words->shorts, "%c%s", row->letter,
-                                    !row->argument ? "" : row->optional ? "::" : ":");
+                                    !row->argument  ? ""
+                                    : row->optional ? "::"
+                                                    : ":");
         }
 }
 
@@ -144,7 +148,7 @@ enum code options_take(struct call *call, unsigned takes, bool leading, int argc
         optind = 0; /* 0, not 1: glibc begins anew, also within a bundle of letters */
         for (;;) {
                 int value = getopt_long(argc, argv, words.shorts, words.longs, NULL);
-                char letter[2] = { (char) optopt, '\0' };
+                char letter[2] = { (char)optopt, '\0' };
 
                 if (value < 0)
                         break;
@@ -152,9 +156,9 @@ enum code options_take(struct call *call, unsigned takes, bool leading, int argc
                         return complain_missing(call, optopt);
                 if (value == '?')
                         return complain_unknown(call, takes,
-                                                optopt > 0 && optopt < LONG_ONLY && argv[optind - 1][1] != '-' ?
-                                                        letter :
-                                                        argv[optind - 1]);
+                                                optopt > 0 && optopt < LONG_ONLY && argv[optind - 1][1] != '-'
+                                                        ? letter
+                                                        : argv[optind - 1]);
                 store(&call->options, row_by_value(value), optarg);
         }
         *ret_first = optind;

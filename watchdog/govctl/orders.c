@@ -28,7 +28,8 @@ static enum code order_agent(struct call *call, const char *method, const char *
                 return code;
         subject_words(field_text(answer, "agent"), name);
         if (strcmp(field_text(answer, "outcome"), "dry") == 0)
-                snprintf(text, sizeof text, "%s: nothing was done, its rule only observes. To act on it: mode: enforce.", name);
+                snprintf(text, sizeof text,
+                         "%s: nothing was done, its rule only observes. To act on it: mode: enforce.", name);
         else
                 snprintf(text, sizeof text, "%s is %s. Whether it stays up: govctl agents %s", name, done, name);
         return say(call, answer, text);
@@ -54,7 +55,8 @@ enum code run_acknowledge(struct call *call)
 
         if (code != CODE_OK)
                 return code;
-        snprintf(text, sizeof text, "%s is closed. When its cause is seen again a new incident opens.", call_argument(call));
+        snprintf(text, sizeof text, "%s is closed. When its cause is seen again a new incident opens.",
+                 call_argument(call));
         return say(call, answer, text);
 }
 
@@ -65,7 +67,8 @@ static void say_messages(struct call *call, const json_t *messages)
         const json_t *message;
 
         fflush(call->page.out);
-        json_array_foreach ((json_t *) messages, i, message) {
+        json_array_foreach((json_t *)messages, i, message)
+        {
                 const char *rendered = field_text(message, "rendered");
 
                 fprintf(call->talk, "%s%s", rendered, text_ends(rendered, "\n") ? "" : "\n");
@@ -84,7 +87,8 @@ enum code run_reload(struct call *call)
                 return call_print_json(call, answer, ok ? CODE_OK : CODE_FAILURE);
         say_messages(call, field(answer, "messages"));
         if (!ok)
-                return call_complain(call, CODE_FAILURE, "the policy was not loaded", "it has errors; the old one stays in force",
+                return call_complain(call, CODE_FAILURE, "the policy was not loaded",
+                                     "it has errors; the old one stays in force",
                                      "mend them, then govctl policy check, then govctl reload");
         page_wrap(&call->page, TINT_GOOD, 0, "The policy is loaded and in force.");
         return CODE_OK;
@@ -105,8 +109,8 @@ enum code run_safe_mode(struct call *call)
         if (code != CODE_OK)
                 return code;
         return say(call, answer,
-                   field_true(answer, "safe_mode") ? "Safe mode is on: Governor observes and does nothing." :
-                                                     "Safe mode is off: rules with mode: enforce are acted on.");
+                   field_true(answer, "safe_mode") ? "Safe mode is on: Governor observes and does nothing."
+                                                   : "Safe mode is off: rules with mode: enforce are acted on.");
 }
 
 enum code run_disarm(struct call *call)
@@ -116,8 +120,8 @@ enum code run_disarm(struct call *call)
         char text[512];
 
         if (!call->options.all)
-                return call_complain(call, CODE_USAGE, "disarm needs --all", "it undoes everything that Governor has set up here",
-                                     "govctl disarm --all");
+                return call_complain(call, CODE_USAGE, "disarm needs --all",
+                                     "it undoes everything that Governor has set up here", "govctl disarm --all");
         code = daemon_ask_once(call, "disarm", json_pack("{s:b}", "all", true), DAEMON_ORDER, &answer);
         if (code != CODE_OK)
                 return code;

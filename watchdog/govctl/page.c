@@ -11,14 +11,14 @@
 #define LINE_MAX_BYTES 4096
 
 static const char *const escapes[TINT_N] = {
-        [TINT_PLAIN] = "",        [TINT_GOOD] = "\x1b[32m", [TINT_WATCH] = "\x1b[33m",
+        [TINT_PLAIN] = "",         [TINT_GOOD] = "\x1b[32m", [TINT_WATCH] = "\x1b[33m",
         [TINT_BAD] = "\x1b[1;31m", [TINT_FAINT] = "\x1b[2m", [TINT_STRONG] = "\x1b[1m",
 };
 
 /* Decodes one character of text that text_copy_safe() has seen; 1 byte is taken where it is not UTF-8 after all. */
 static size_t take_character(const char *text, wchar_t *ret)
 {
-        const unsigned char *byte = (const unsigned char *) text;
+        const unsigned char *byte = (const unsigned char *)text;
         unsigned more = byte[0] >= 0xf0 ? 3 : byte[0] >= 0xe0 ? 2 : byte[0] >= 0xc0 ? 1 : 0;
         wchar_t character = more ? byte[0] & (0x3f >> more) : byte[0];
 
@@ -38,7 +38,7 @@ static unsigned character_width(wchar_t character)
 {
         int width = wcwidth(character);
 
-        return width < 0 ? 1 : (unsigned) width;
+        return width < 0 ? 1 : (unsigned)width;
 }
 
 unsigned text_width(const char *text)
@@ -99,7 +99,7 @@ static void make_plain(char *text)
                 wchar_t character;
 
                 from += take_character(from, &character);
-                *to++ = character < 0x80 ? (char) character : '?';
+                *to++ = character < 0x80 ? (char)character : '?';
         }
         *to = '\0';
 }
@@ -110,7 +110,7 @@ void page_renew(struct page *page)
         struct timespec now;
 
         clock_gettime(CLOCK_REALTIME, &now);
-        page->now = (usec_t) now.tv_sec * USEC_PER_SEC + (usec_t) now.tv_nsec / 1000;
+        page->now = (usec_t)now.tv_sec * USEC_PER_SEC + (usec_t)now.tv_nsec / 1000;
         if (!page->terminal || ioctl(fileno(page->out), TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
                 return;
         if (!page->width_chosen)
@@ -212,7 +212,7 @@ void page_wrap(struct page *page, enum tint tint, unsigned indent, const char *t
 
 char *page_moment(const struct page *page, usec_t at, char buffer[PAGE_MOMENT_MAX])
 {
-        time_t now = (time_t) (page->now / USEC_PER_SEC), then = (time_t) (at / USEC_PER_SEC);
+        time_t now = (time_t)(page->now / USEC_PER_SEC), then = (time_t)(at / USEC_PER_SEC);
         struct tm today, day;
         size_t length;
 

@@ -22,10 +22,10 @@ struct page {
         unsigned height; /* lines that fit, 0: any number */
         bool colour;
         bool utf8;
-        bool terminal; /* a person is looking: JSON is indented */
+        bool terminal;     /* a person is looking: JSON is indented */
         bool width_chosen; /* by --width or COLUMNS: a terminal's own is not asked for */
-        usec_t now;    /* Unix time, for "3s ago" */
-        unsigned at;   /* column that the next text begins in */
+        usec_t now;        /* Unix time, for "3s ago" */
+        unsigned at;       /* column that the next text begins in */
 };
 
 /* Takes the clock and, of a terminal, the size anew. A width that somebody chose is kept: `width_chosen`. */

@@ -15,8 +15,8 @@ static json_t *messages_json(const struct policy_messages *messages)
         for (size_t i = 0; i < messages->n; i++) {
                 const struct policy_message *m = &messages->list[i];
 
-                json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:s, s:s}", "file", m->file ? m->file : "", "line",
-                                                      (int) m->line, "column", (int) m->column, "severity",
+                json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:s, s:s}", "file", m->file ? m->file : "",
+                                                      "line", (int)m->line, "column", (int)m->column, "severity",
                                                       m->warning ? "warning" : "error", "text", m->text));
         }
         return list;
@@ -63,7 +63,10 @@ enum code run_policy_check(struct call *call)
                 r = policy_load(local_config(call), local_policies(call), &policy, &messages);
         code = r == -EINVAL || messages.n > 0 ? CODE_FINDING : CODE_OK;
         if (r < 0 && r != -EINVAL)
-                code = call_complain(call, r == -ENOENT ? CODE_NOT_FOUND : r == -EACCES ? CODE_DENIED : CODE_FAILURE,
+                code = call_complain(call,
+                                     r == -ENOENT   ? CODE_NOT_FOUND
+                                     : r == -EACCES ? CODE_DENIED
+                                                    : CODE_FAILURE,
                                      "cannot read the policy", strerror(-r), "govctl policy check FILE...");
         else if (call->options.json) {
                 json_auto_t *json = json_pack("{s:i, s:b, s:o}", "schema_version", 1, "ok", r == 0, "messages",
@@ -84,13 +87,14 @@ static void show_without_origin(FILE *out, const char *text)
         while (*text) {
                 size_t length = strcspn(text, "\n"), kept = length;
                 const char *mark = memrchr(text, '#', length);
-                const char *colon = mark ? memrchr(mark, ':', length - (size_t) (mark - text)) : NULL;
+                const char *colon = mark ? memrchr(mark, ':', length - (size_t)(mark - text)) : NULL;
 
                 if (colon && colon + 1 < text + length &&
-                    strspn(colon + 1, "0123456789") == (size_t) (text + length - colon - 1) && mark > text && mark[-1] == ' ')
-                        for (kept = (size_t) (mark - text); kept > 0 && text[kept - 1] == ' ';)
+                    strspn(colon + 1, "0123456789") == (size_t)(text + length - colon - 1) && mark > text &&
+                    mark[-1] == ' ')
+                        for (kept = (size_t)(mark - text); kept > 0 && text[kept - 1] == ' ';)
                                 kept--;
-                fprintf(out, "%.*s\n", (int) kept, text);
+                fprintf(out, "%.*s\n", (int)kept, text);
                 text += length + (text[length] == '\n');
         }
 }
@@ -105,12 +109,13 @@ static enum code show_local(struct call *call)
 
         policy_messages_done(&messages);
         if (r == -EINVAL)
-                return call_complain(call, CODE_FAILURE, "the policy has errors", "there is nothing to show", "govctl policy check");
+                return call_complain(call, CODE_FAILURE, "the policy has errors", "there is nothing to show",
+                                     "govctl policy check");
         if (r >= 0)
                 r = policy_show(policy, call->options.origin, &text);
         if (r < 0)
-                return call_complain(call, r == -EACCES ? CODE_DENIED : CODE_FAILURE, "cannot show the policy", strerror(-r),
-                                     "govctl policy check");
+                return call_complain(call, r == -EACCES ? CODE_DENIED : CODE_FAILURE, "cannot show the policy",
+                                     strerror(-r), "govctl policy check");
         if (call->options.json) {
                 json_auto_t *json = json_pack("{s:i, s:s, s:b}", "schema_version", 1, "text", text, "in_force", false);
 

@@ -96,18 +96,18 @@ char *ending_words(const json_t *last, char buffer[ENDING_WORDS_MAX])
 {
         enum ending ending = ending_from_name(field_text(last, "ending"));
         int64_t signal = field_number(last, "signal");
-        const char *name = signal > 0 && signal < 65 ? sigabbrev_np((int) signal) : NULL;
+        const char *name = signal > 0 && signal < 65 ? sigabbrev_np((int)signal) : NULL;
 
         buffer[0] = '\0';
         if (field_number(last, "at") == 0)
                 return buffer; /* never seen to end */
         text_copy(buffer, ENDING_WORDS_MAX, endings[ending]);
         if (ending == ENDING_EXIT)
-                text_append(buffer, ENDING_WORDS_MAX, " %d", (int) field_number(last, "code"));
+                text_append(buffer, ENDING_WORDS_MAX, " %d", (int)field_number(last, "code"));
         else if (ending == ENDING_SIGNAL && name)
                 text_append(buffer, ENDING_WORDS_MAX, " %s", name);
         else if (ending == ENDING_SIGNAL)
-                text_append(buffer, ENDING_WORDS_MAX, " %d", (int) signal);
+                text_append(buffer, ENDING_WORDS_MAX, " %d", (int)signal);
         return buffer;
 }
 
@@ -127,7 +127,7 @@ char *rule_words(const json_t *rule, bool whole, char buffer[RULE_WORDS_MAX])
         if (json_is_string(rule))
                 snprintf(buffer, RULE_WORDS_MAX, "%s", json_string_value(rule));
         else if (file[0] && line > 0)
-                snprintf(buffer, RULE_WORDS_MAX, "%s:%d", !whole && slash ? slash + 1 : file, (int) line);
+                snprintf(buffer, RULE_WORDS_MAX, "%s:%d", !whole && slash ? slash + 1 : file, (int)line);
         else
                 snprintf(buffer, RULE_WORDS_MAX, "%s", field_text(rule, "name"));
         return buffer;

@@ -23,15 +23,14 @@ enum code state_complain(struct call *call, int error, const char *path)
         snprintf(what, sizeof what, "cannot read the audit log %s", path);
         switch (error) {
         case -ENOENT:
-                return call_complain(call, CODE_NOT_FOUND, what, "there is no such file: governord has not run here yet",
+                return call_complain(call, CODE_NOT_FOUND, what,
+                                     "there is no such file: governord has not run here yet",
                                      "govctl --state DIR, --db FILE, or: govctl doctor");
         case -EACCES:
         case -EPERM:
                 return call_complain(call, CODE_DENIED, what, "the evidence is root's alone", "the same with sudo");
-        case -EUCLEAN:
-                return call_complain(call, CODE_FAILURE, what, "it is not an audit log", "govctl audit verify");
-        default:
-                return call_complain(call, CODE_FAILURE, what, strerror(-error), "govctl audit verify");
+        case -EUCLEAN: return call_complain(call, CODE_FAILURE, what, "it is not an audit log", "govctl audit verify");
+        default: return call_complain(call, CODE_FAILURE, what, strerror(-error), "govctl audit verify");
         }
 }
 

@@ -22,11 +22,12 @@ struct tally {
 
 static struct tally count_agents(const json_t *agents)
 {
-        struct tally tally = { .all = (unsigned) json_array_size(agents) };
+        struct tally tally = { .all = (unsigned)json_array_size(agents) };
         size_t i;
         const json_t *agent;
 
-        json_array_foreach ((json_t *) agents, i, agent) {
+        json_array_foreach((json_t *)agents, i, agent)
+        {
                 tally.by[agent_standing(agent)]++;
                 tally.wrong += agent_standing(agent) >= STANDING_FINDING;
         }
@@ -50,9 +51,7 @@ enum code status_code(const json_t *status)
                 return CODE_FINDING;
         if (json_array_size(field(status, "machine.incidents")) > 0)
                 return CODE_FINDING;
-        json_array_foreach ((json_t *) field(status, "sources"), i, source)
-                if (source_blind(source))
-                        return CODE_FINDING;
+        json_array_foreach((json_t *)field(status, "sources"), i, source) if (source_blind(source)) return CODE_FINDING;
         return CODE_OK;
 }
 
@@ -99,26 +98,26 @@ static void show_health(struct page *page, const json_t *status)
 static void show_resources(struct page *page, const json_t *machine)
 {
         char text[96], one[TEXT_BYTES_MAX], two[TEXT_BYTES_MAX], span[TEXT_SPAN_MAX];
-        uint64_t total = (uint64_t) field_number(machine, "memory_total_bytes");
-        uint64_t available = (uint64_t) field_number(machine, "memory_available_bytes");
+        uint64_t total = (uint64_t)field_number(machine, "memory_total_bytes");
+        uint64_t available = (uint64_t)field_number(machine, "memory_available_bytes");
 
         if (total > 0) {
                 snprintf(text, sizeof text, "memory %s free of %s", text_bytes(one, available), text_bytes(two, total));
                 put_piece(page, available < total / 10 ? TINT_BAD : TINT_PLAIN, text);
         }
         if (field_given(machine, "load1_centi")) {
-                snprintf(text, sizeof text, "load %.2f", (double) field_number(machine, "load1_centi") / 100);
+                snprintf(text, sizeof text, "load %.2f", (double)field_number(machine, "load1_centi") / 100);
                 put_piece(page, TINT_PLAIN, text);
         }
         int64_t pressure = field_number(machine, "psi_memory_some_centi");
 
         if (pressure >= 100) { /* a calm machine has none: worth a word from 1 % on */
-                snprintf(text, sizeof text, "memory pressure %d%%", (int) (pressure / 100));
+                snprintf(text, sizeof text, "memory pressure %d%%", (int)(pressure / 100));
                 put_piece(page, pressure >= 1000 ? TINT_BAD : TINT_WATCH, text);
         }
         if (field_number(machine, "uptime_s") > 0) {
                 snprintf(text, sizeof text, "up %s",
-                         text_span(span, (usec_t) field_number(machine, "uptime_s") * USEC_PER_SEC));
+                         text_span(span, (usec_t)field_number(machine, "uptime_s") * USEC_PER_SEC));
                 put_piece(page, TINT_PLAIN, text);
         }
 }
@@ -133,7 +132,7 @@ static void show_policy(struct page *page, const json_t *machine)
         else if (field_true(machine, "policy.discovered"))
                 put_piece(page, TINT_PLAIN, "no policy: what was discovered is observed");
         else if (rules > 0) {
-                snprintf(text, sizeof text, "policy of %d rule%s", (int) rules, rules == 1 ? "" : "s");
+                snprintf(text, sizeof text, "policy of %d rule%s", (int)rules, rules == 1 ? "" : "s");
                 put_piece(page, TINT_PLAIN, text);
         }
         int64_t most = field_number(machine, "actions.at_most"), spent = field_number(machine, "actions.spent");
@@ -141,8 +140,8 @@ static void show_policy(struct page *page, const json_t *machine)
         if (most > 0 && spent > 0) {
                 char span[TEXT_SPAN_MAX];
 
-                snprintf(text, sizeof text, "%d of %d actions in %s spent", (int) spent, (int) most,
-                         text_span(span, (usec_t) field_number(machine, "actions.within_s") * USEC_PER_SEC));
+                snprintf(text, sizeof text, "%d of %d actions in %s spent", (int)spent, (int)most,
+                         text_span(span, (usec_t)field_number(machine, "actions.within_s") * USEC_PER_SEC));
                 put_piece(page, spent >= most ? TINT_BAD : TINT_PLAIN, text);
         }
         snprintf(text, sizeof text, "governor %s", field_text(machine, "version"));
@@ -154,9 +153,10 @@ static void show_sources(struct page *page, const json_t *sources)
         size_t i;
         const json_t *source;
 
-        json_array_foreach ((json_t *) sources, i, source) {
+        json_array_foreach((json_t *)sources, i, source)
+        {
                 char span[TEXT_SPAN_MAX], text[512];
-                usec_t since = (usec_t) field_number(source, "since");
+                usec_t since = (usec_t)field_number(source, "since");
 
                 if (!source_blind(source))
                         continue;
@@ -178,7 +178,8 @@ static void show_machine_incidents(struct page *page, const json_t *incidents)
         size_t i;
         const json_t *incident;
 
-        json_array_foreach ((json_t *) incidents, i, incident) {
+        json_array_foreach((json_t *)incidents, i, incident)
+        {
                 char text[512];
 
                 if (!incident_is_news(incident))
@@ -200,9 +201,9 @@ void status_show_machine(struct page *page, const json_t *status)
 
         put_piece(page, TINT_STRONG, field_text(machine, "host"));
         put_piece(page, safe ? TINT_BAD : TINT_PLAIN,
-                  safe                              ? "safe mode" :
-                  field_true(machine, "disarmed") ? "disarmed" :
-                                                    field_text(machine, "mode"));
+                  safe                              ? "safe mode"
+                  : field_true(machine, "disarmed") ? "disarmed"
+                                                    : field_text(machine, "mode"));
         show_health(page, status);
         page_end(page);
         show_resources(page, machine);
@@ -236,13 +237,13 @@ static unsigned window_titles(const json_t *agents, const char *titles[WINDOWS_M
         const json_t *agent;
         unsigned n = 0;
 
-        json_array_foreach ((json_t *) agents, i, agent) {
+        json_array_foreach((json_t *)agents, i, agent)
+        {
                 const char *key;
                 json_t *value;
 
-                json_object_foreach ((json_t *) field(agent, "incarnations"), key, value)
-                        if (n < WINDOWS_MAX)
-                                titles[n++] = key;
+                json_object_foreach((json_t *)field(agent, "incarnations"), key, value) if (n < WINDOWS_MAX)
+                        titles[n++] = key;
                 if (n > 0)
                         break;
         }
@@ -258,8 +259,11 @@ static void cell_windows(struct grid *grid, const json_t *agent, const char *con
                 bool over = json_is_integer(limit) && seen > json_integer_value(limit);
 
                 if (count)
-                        grid_cell(grid, COLUMN_WINDOW + w, over ? TINT_BAD : seen ? TINT_PLAIN : TINT_FAINT, "%lld",
-                                  (long long) seen);
+                        grid_cell(grid, COLUMN_WINDOW + w,
+                                  over   ? TINT_BAD
+                                  : seen ? TINT_PLAIN
+                                         : TINT_FAINT,
+                                  "%lld", (long long)seen);
         }
 }
 
@@ -270,7 +274,8 @@ static void cell_last(struct grid *grid, const struct page *page, const json_t *
 
         if (!ending_words(last, words)[0])
                 return;
-        grid_cell(grid, COLUMN_LAST, TINT_PLAIN, "%s, %s", words, page_ago(page, (usec_t) field_number(last, "at"), ago));
+        grid_cell(grid, COLUMN_LAST, TINT_PLAIN, "%s, %s", words,
+                  page_ago(page, (usec_t)field_number(last, "at"), ago));
         grid_cell_short(grid, COLUMN_LAST, words);
 }
 
@@ -278,15 +283,15 @@ static void cell_numbers(struct grid *grid, const struct page *page, const json_
 {
         char bytes[TEXT_BYTES_MAX], span[TEXT_SPAN_MAX];
         int64_t memory = field_number(agent, "memory_bytes"), cpu = field_number(agent, "cpu_permille");
-        usec_t since = (usec_t) field_number(agent, "since");
+        usec_t since = (usec_t)field_number(agent, "since");
 
         if (field_given(agent, "restarts"))
-                grid_cell(grid, COLUMN_RESTARTS, TINT_PLAIN, "%lld", (long long) field_number(agent, "restarts"));
+                grid_cell(grid, COLUMN_RESTARTS, TINT_PLAIN, "%lld", (long long)field_number(agent, "restarts"));
         if (memory > 0)
-                grid_cell(grid, COLUMN_MEMORY, TINT_PLAIN, "%s", text_bytes(bytes, (uint64_t) memory));
+                grid_cell(grid, COLUMN_MEMORY, TINT_PLAIN, "%s", text_bytes(bytes, (uint64_t)memory));
         if (field_number(agent, "pid") > 0 && since > 0) {
-                grid_cell(grid, COLUMN_CPU, cpu >= 500 ? TINT_WATCH : TINT_PLAIN, "%d.%d%%", (int) (cpu / 10),
-                          (int) (cpu % 10));
+                grid_cell(grid, COLUMN_CPU, cpu >= 500 ? TINT_WATCH : TINT_PLAIN, "%d.%d%%", (int)(cpu / 10),
+                          (int)(cpu % 10));
                 grid_cell(grid, COLUMN_UP, TINT_PLAIN, "%s", text_span(span, usec_since(page->now, since)));
         }
 }
@@ -294,14 +299,10 @@ static void cell_numbers(struct grid *grid, const struct page *page, const json_
 static const char *standing_mark(const struct page *page, enum standing standing)
 {
         switch (standing) {
-        case STANDING_OFF:
-                return page_mark(page, "○", "-");
-        case STANDING_FINE:
-                return page_mark(page, "●", "+");
-        case STANDING_UNSETTLED:
-                return page_mark(page, "◌", "o");
-        default:
-                return page_mark(page, "✗", "x");
+        case STANDING_OFF: return page_mark(page, "○", "-");
+        case STANDING_FINE: return page_mark(page, "●", "+");
+        case STANDING_UNSETTLED: return page_mark(page, "◌", "o");
+        default: return page_mark(page, "✗", "x");
         }
 }
 
@@ -327,7 +328,7 @@ static void grid_agent(struct grid *grid, const struct page *page, const json_t 
         char manager[MANAGER_WORDS_MAX], copies[32] = "";
 
         if (instances > 1)
-                snprintf(copies, sizeof copies, " %s%d", page_mark(page, "×", "x"), (int) instances);
+                snprintf(copies, sizeof copies, " %s%d", page_mark(page, "×", "x"), (int)instances);
         grid_cell(grid, COLUMN_AGENT, standing >= STANDING_FINDING ? TINT_STRONG : TINT_PLAIN, "%s %s%s",
                   standing_mark(page, standing), field_text(agent, "name"), copies);
         grid_cell(grid, COLUMN_MANAGER, TINT_FAINT, "%s", manager_words(agent, manager));
@@ -368,9 +369,8 @@ static unsigned show_agents(struct page *page, const json_t *sorted, unsigned ro
         _cleanup_(grid_freep) struct grid *grid = grid_new(columns, COLUMN_N);
 
         if (!grid)
-                return (unsigned) json_array_size(sorted);
-        json_array_foreach ((json_t *) sorted, i, agent)
-                grid_agent(grid, page, agent, titles, titles_n);
+                return (unsigned)json_array_size(sorted);
+        json_array_foreach((json_t *)sorted, i, agent) grid_agent(grid, page, agent, titles, titles_n);
         return grid_print(grid, page, rows_max);
 }
 
@@ -407,9 +407,7 @@ static const json_t *first_news(const json_t *incidents)
         size_t i;
         const json_t *incident;
 
-        json_array_foreach ((json_t *) incidents, i, incident)
-                if (incident_is_news(incident))
-                        return incident;
+        json_array_foreach((json_t *)incidents, i, incident) if (incident_is_news(incident)) return incident;
         return NULL;
 }
 
@@ -421,12 +419,13 @@ static void show_advice(struct page *page, const json_t *status, const json_t *s
         char text[256];
 
         if (field_true(status, "machine.safe_mode"))
-                advise(page, "Governor crashed too often and only observes: journalctl -u governor, then govctl safe-mode off");
+                advise(page, "Governor crashed too often and only observes: journalctl -u governor, then govctl "
+                             "safe-mode off");
         else if (field_true(status, "machine.policy.bad"))
                 advise(page, "The policy has errors and is not in force: govctl policy check");
         else if (incident) {
-                snprintf(text, sizeof text, "The whole machine is concerned (%s): govctl why %s", field_text(incident, "cause"),
-                         field_text(incident, "id"));
+                snprintf(text, sizeof text, "The whole machine is concerned (%s): govctl why %s",
+                         field_text(incident, "cause"), field_text(incident, "id"));
                 advise(page, text);
         } else if (tally.wrong > 0)
                 advise_agent(page, worst, tally.wrong, strcmp(field_text(worst, "mode"), "enforce") == 0);
@@ -467,9 +466,9 @@ static void add_machine_incidents(json_t *status, const json_t *incidents)
         size_t i;
         json_t *incident;
 
-        json_array_foreach ((json_t *) incidents, i, incident)
-                if (field_text(incident, "agent")[0] == '\0' && strcmp(field_text(incident, "state"), "open") == 0)
-                        json_array_append(own, incident);
+        json_array_foreach((json_t *)incidents, i, incident) if (field_text(incident, "agent")[0] == '\0' &&
+                                                                 strcmp(field_text(incident, "state"), "open") == 0)
+                json_array_append(own, incident);
         json_object_set_new(json_object_get(status, "machine"), "incidents", own);
 }
 
@@ -500,6 +499,6 @@ enum code run_status(struct call *call)
                 code = status_ask(call, daemon, &status);
         if (code != CODE_OK)
                 return code;
-        return call->options.json ? call_print_json(call, status, status_code(status)) :
-                                    status_show(&call->page, status);
+        return call->options.json ? call_print_json(call, status, status_code(status))
+                                  : status_show(&call->page, status);
 }

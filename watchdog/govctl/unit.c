@@ -13,7 +13,7 @@
 
 /* The way of systemd(1): earlier directories win. */
 static const char *const directories[] = {
-        "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
+        "/etc/systemd/system",     "/run/systemd/system", "/usr/local/lib/systemd/system",
         "/usr/lib/systemd/system", "/lib/systemd/system",
 };
 #define DIRECTORIES_N (sizeof directories / sizeof directories[0])
@@ -118,7 +118,7 @@ struct parse {
         struct unit *unit;
         const char *file;
         char section[32];
-        char *joined; /* lines that end with a backslash, so far */
+        char *joined;         /* lines that end with a backslash, so far */
         unsigned line, first; /* the present one; where the joined ones began */
 };
 
@@ -237,11 +237,11 @@ static int find_all_drop_ins(struct drop_ins *found, const char *name)
         int r = find_drop_ins(found, name);
 
         if (r >= 0 && at) {
-                snprintf(prefix, sizeof prefix, "%.*s@.service", (int) (at - name), name);
+                snprintf(prefix, sizeof prefix, "%.*s@.service", (int)(at - name), name);
                 r = find_drop_ins(found, prefix);
         }
         for (const char *dash = strrchr(name, '-'); r >= 0 && dash && dash > name;) {
-                snprintf(prefix, sizeof prefix, "%.*s-.service", (int) (dash - name), name);
+                snprintf(prefix, sizeof prefix, "%.*s-.service", (int)(dash - name), name);
                 r = find_drop_ins(found, prefix);
                 do
                         dash--;
@@ -252,7 +252,7 @@ static int find_all_drop_ins(struct drop_ins *found, const char *name)
 
 static int compare_base_names(const void *a, const void *b)
 {
-        return strcmp(base_name(*(char *const *) a), base_name(*(char *const *) b));
+        return strcmp(base_name(*(char *const *)a), base_name(*(char *const *)b));
 }
 
 static int apply_drop_ins(struct machine *machine, struct unit *unit)
@@ -381,14 +381,29 @@ bool unit_parse_span(const char *text, usec_t *ret)
                 const char *name;
                 usec_t unit;
         } spans[] = {
-                { "seconds", USEC_PER_SEC },    { "second", USEC_PER_SEC }, { "sec", USEC_PER_SEC },
-                { "minutes", USEC_PER_MINUTE }, { "minute", USEC_PER_MINUTE }, { "min", USEC_PER_MINUTE },
-                { "hours", USEC_PER_HOUR },     { "hour", USEC_PER_HOUR },  { "hr", USEC_PER_HOUR },
-                { "days", USEC_PER_DAY },       { "day", USEC_PER_DAY },    { "weeks", 7 * USEC_PER_DAY },
-                { "week", 7 * USEC_PER_DAY },   { "msec", USEC_PER_MSEC },  { "usec", 1 },
-                { "ms", USEC_PER_MSEC },        { "us", 1 },                { "s", USEC_PER_SEC },
-                { "m", USEC_PER_MINUTE },       { "h", USEC_PER_HOUR },     { "d", USEC_PER_DAY },
-                { "w", 7 * USEC_PER_DAY },      { "", USEC_PER_SEC },
+                { "seconds", USEC_PER_SEC },
+                { "second", USEC_PER_SEC },
+                { "sec", USEC_PER_SEC },
+                { "minutes", USEC_PER_MINUTE },
+                { "minute", USEC_PER_MINUTE },
+                { "min", USEC_PER_MINUTE },
+                { "hours", USEC_PER_HOUR },
+                { "hour", USEC_PER_HOUR },
+                { "hr", USEC_PER_HOUR },
+                { "days", USEC_PER_DAY },
+                { "day", USEC_PER_DAY },
+                { "weeks", 7 * USEC_PER_DAY },
+                { "week", 7 * USEC_PER_DAY },
+                { "msec", USEC_PER_MSEC },
+                { "usec", 1 },
+                { "ms", USEC_PER_MSEC },
+                { "us", 1 },
+                { "s", USEC_PER_SEC },
+                { "m", USEC_PER_MINUTE },
+                { "h", USEC_PER_HOUR },
+                { "d", USEC_PER_DAY },
+                { "w", 7 * USEC_PER_DAY },
+                { "", USEC_PER_SEC },
         };
         usec_t total = 0;
 
@@ -408,9 +423,9 @@ bool unit_parse_span(const char *text, usec_t *ret)
                 end += strspn(end, " \t");
                 while (!text_starts(end, spans[i].name))
                         i++; /* the empty name ends it */
-                if (spans[i].name[0] == '\0' && *end && !isdigit((unsigned char) *end))
+                if (spans[i].name[0] == '\0' && *end && !isdigit((unsigned char)*end))
                         return false;
-                total = usec_add(total, (usec_t) (count * (double) spans[i].unit));
+                total = usec_add(total, (usec_t)(count * (double)spans[i].unit));
                 text = end + strlen(spans[i].name);
         }
         *ret = total;
@@ -428,9 +443,9 @@ bool unit_parse_bytes(const char *text, uint64_t *ret)
         if (strcmp(text, "infinity") == 0 || end == text || !(count >= 0) || count > 1e15)
                 return false;
         if (letter)
-                unit = (uint64_t) 1 << (10 * (letter - letters + 1));
+                unit = (uint64_t)1 << (10 * (letter - letters + 1));
         else if (*end && strcmp(end, "B") != 0)
                 return false;
-        *ret = (uint64_t) (count * (double) unit);
+        *ret = (uint64_t)(count * (double)unit);
         return true;
 }

@@ -3,7 +3,21 @@
 #include "govctl/options.h"
 #include "govctl/verbs.h"
 
-#define HELP_COLUMN 28
+/* Where explanations begin; a narrow page gives them lines of their own. */
+static unsigned help_column(const struct page *page)
+{
+        return page->width < 70 ? 6 : 28;
+}
+
+static void show_help(struct page *page, const char *help)
+{
+        unsigned column = help_column(page);
+
+        if (page->at >= column)
+                page_end(page);
+        page_go(page, column);
+        page_wrap(page, TINT_PLAIN, column, help);
+}
 
 static void show_option(struct page *page, const struct option_row *row)
 {
@@ -12,10 +26,12 @@ static void show_option(struct page *page, const struct option_row *row)
                 page_text(page, TINT_STRONG, "-%c, ", row->letter);
         else
                 page_put(page, TINT_STRONG, "    ");
-        page_text(page, TINT_STRONG, row->optional ? "--%s[=%s]" : row->argument ? "--%s %s" : "--%s", row->name,
-                  row->argument);
-        page_go(page, HELP_COLUMN);
-        page_wrap(page, TINT_PLAIN, HELP_COLUMN, row->help);
+        page_text(page, TINT_STRONG,
+                  row->optional   ? "--%s[=%s]"
+                  : row->argument ? "--%s %s"
+                                  : "--%s",
+                  row->name, row->argument);
+        show_help(page, row->help);
 }
 
 static void show_options(struct page *page, unsigned takes, const char *title)
@@ -64,22 +80,21 @@ enum code usage_all(struct call *call)
                 return usage_json(call, NULL);
         page_wrap(page, TINT_PLAIN, 0, "govctl shows what Governor sees and asks it to act.");
         page_end(page);
-        page_put(page, TINT_STRONG, "  govctl [OPTION...] [VERB [ARGUMENT...]]");
-        page_end(page);
+        page_wrap(page, TINT_STRONG, 4, "govctl [OPTION...] [VERB [ARGUMENT...]]");
         page_end(page);
         page_put(page, TINT_STRONG, "Verbs");
         page_end(page);
         for (size_t i = 0; i < verbs_n; i++) {
                 page_go(page, 2);
                 page_text(page, TINT_STRONG, "%s %s", verbs[i].name, verbs[i].arguments);
-                page_go(page, HELP_COLUMN);
-                page_wrap(page, TINT_PLAIN, HELP_COLUMN, verbs[i].help);
+                show_help(page, verbs[i].help);
         }
         show_options(page, TAKES_ALWAYS, "Options of every verb");
         page_end(page);
-        page_wrap(page, TINT_PLAIN, 0,
-                  "Ends with 0 ok, 1 failure, 2 usage, 3 a finding, 4 not permitted, 5 not found, 6 daemon unreachable, "
-                  "7 timed out or unproven, 130 interrupted.");
+        page_wrap(
+                page, TINT_PLAIN, 0,
+                "Ends with 0 ok, 1 failure, 2 usage, 3 a finding, 4 not permitted, 5 not found, 6 daemon unreachable, "
+                "7 timed out or unproven, 130 interrupted.");
         page_wrap(page, TINT_PLAIN, 0, "More: govctl help VERB, man govctl");
         return CODE_OK;
 }

@@ -137,7 +137,7 @@ enum code verb_complain_unknown(const struct call *call, const char *first, cons
         if (family_of(first, members, sizeof members)) {
                 snprintf(why, sizeof why, "%s needs one of: %s", first, members);
                 near = second ? suggest(typed, names, verbs_n) : NULL;
-                snprintf(next, sizeof next, "govctl %s %.*s", first, (int) strcspn(members, ","), members);
+                snprintf(next, sizeof next, "govctl %s %.*s", first, (int)strcspn(members, ","), members);
         } else {
                 snprintf(typed, sizeof typed, "%s", first);
                 near = suggest(first, names, verbs_n);
@@ -154,7 +154,8 @@ static enum code take_appearance(struct call *call)
         const char *when = call->options.colour, *width = call->options.width;
 
         if (when && strcmp(when, "always") != 0 && strcmp(when, "never") != 0 && strcmp(when, "auto") != 0)
-                return call_complain(call, CODE_USAGE, "--color takes always, never or auto", when, "govctl --color never");
+                return call_complain(call, CODE_USAGE, "--color takes always, never or auto", when,
+                                     "govctl --color never");
         if (when && strcmp(when, "auto") != 0)
                 call->page.colour = strcmp(when, "always") == 0;
         if (width) {
@@ -211,19 +212,19 @@ enum code verb_run(struct call *call, int argc, char **argv)
         if (first < argc) {
                 call->verb = verb_find(argv[first], first + 1 < argc ? argv[first + 1] : NULL, &words);
                 if (!call->verb)
-                        return call->options.help ? run_help(call) :
-                                                    verb_complain_unknown(call, argv[first],
+                        return call->options.help ? run_help(call)
+                                                  : verb_complain_unknown(call, argv[first],
                                                                           first + 1 < argc ? argv[first + 1] : NULL);
         } else if (call->options.help)
                 return usage_all(call);
 
         /* getopt skips argv[0], which here is the last word of the verb */
-        int skip = words > 0 ? first + (int) words - 1 : first - 1;
+        int skip = words > 0 ? first + (int)words - 1 : first - 1;
 
         code = options_take(call, call->verb->takes, false, argc - skip, argv + skip, &first);
         if (code != CODE_OK)
                 return code;
-        call->arguments = (const char *const *) argv + skip + first;
-        call->arguments_n = (unsigned) (argc - skip - first);
+        call->arguments = (const char *const *)argv + skip + first;
+        call->arguments_n = (unsigned)(argc - skip - first);
         return run_chosen(call);
 }

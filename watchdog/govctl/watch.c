@@ -27,7 +27,7 @@ static enum code parse_every(const struct call *call, usec_t *ret)
         if (*end || !(seconds >= 0.2) || seconds > 3600)
                 return call_complain(call, CODE_USAGE, "--watch takes 0.2 to 3600 seconds", call->options.every,
                                      "govctl status --watch=5");
-        *ret = (usec_t) (seconds * USEC_PER_SEC);
+        *ret = (usec_t)(seconds * USEC_PER_SEC);
         return CODE_OK;
 }
 
@@ -51,7 +51,7 @@ static void draw(struct call *call, const json_t *status)
         }
         fputs("\x1b[H", out);
         for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
-                fprintf(out, "%.*s\x1b[K\n", (int) (end - line), line);
+                fprintf(out, "%.*s\x1b[K\n", (int)(end - line), line);
         fputs("\x1b[J", out);
 }
 
@@ -68,7 +68,8 @@ static bool drain(struct daemon *daemon)
         return r == 0;
 }
 
-static enum code watch_loop(struct call *call, struct daemon *daemon, struct daemon *pushes, int interrupt, usec_t every)
+static enum code watch_loop(struct call *call, struct daemon *daemon, struct daemon *pushes, int interrupt,
+                            usec_t every)
 {
         for (;;) {
                 json_auto_t *status = NULL;

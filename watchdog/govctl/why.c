@@ -57,10 +57,11 @@ static void show_incident(struct page *page, const json_t *incident)
         if (!open && resolved > 0)
                 text_append(text, sizeof text, "; over since %s", page_moment(page, resolved, moment));
         if (count > 1)
-                text_append(text, sizeof text, "; seen %lld times", (long long) count);
+                text_append(text, sizeof text, "; seen %lld times", (long long)count);
         text_append(text, sizeof text, ".");
         page_wrap(page, TINT_PLAIN, 0, text);
-        json_array_foreach ((json_t *) field(incident, "evidence"), i, evidence) {
+        json_array_foreach((json_t *)field(incident, "evidence"), i, evidence)
+        {
                 page_go(page, TIME_COLUMN);
                 page_wrap(page, TINT_STRONG, TIME_COLUMN, json_is_string(evidence) ? json_string_value(evidence) : "");
         }
@@ -114,13 +115,14 @@ static void begin_step(struct page *page, const json_t *step)
 static void run_show(struct page *page, struct run *run)
 {
         char text[RECORD_WORDS_MAX] = "", words[ENDING_WORDS_MAX], span[TEXT_SPAN_MAX];
-        usec_t took = run->first ? usec_since(moment_of(field(run->last, "ts")), moment_of(field(run->first, "ts"))) : 0;
+        usec_t took =
+                run->first ? usec_since(moment_of(field(run->last, "ts")), moment_of(field(run->first, "ts"))) : 0;
 
         if (run->starts + run->ends == 1 || (run->starts + run->ends == 0 && run->others > 0))
                 record_words(run->last_end ? run->last_end : run->last, text);
         else if (run->starts + run->ends > 1) {
-                snprintf(text, sizeof text, "started %u time%s and ended %u time%s", run->starts, run->starts == 1 ? "" : "s",
-                         run->ends, run->ends == 1 ? "" : "s");
+                snprintf(text, sizeof text, "started %u time%s and ended %u time%s", run->starts,
+                         run->starts == 1 ? "" : "s", run->ends, run->ends == 1 ? "" : "s");
                 if (took >= USEC_PER_SEC)
                         text_append(text, sizeof text, " in %s", text_span(span, took));
                 if (run->last_end)
@@ -141,9 +143,8 @@ static const json_t *outcome_of(const json_t *story, const json_t *step)
         size_t i;
         const json_t *other;
 
-        json_array_foreach ((json_t *) story, i, other)
-                if (field_given(other, "details.intent") && field_number(other, "details.intent") == seq)
-                        return other;
+        json_array_foreach((json_t *)story, i, other) if (field_given(other, "details.intent") &&
+                                                          field_number(other, "details.intent") == seq) return other;
         return NULL;
 }
 
@@ -157,7 +158,7 @@ static void show_step(struct page *page, const json_t *story, const json_t *step
 
         begin_step(page, step);
         record_words(step, words);
-        text_append(words, sizeof words, " (#%lld)", (long long) field_number(step, "seq"));
+        text_append(words, sizeof words, " (#%lld)", (long long)field_number(step, "seq"));
         page_wrap(page, pending ? TINT_PLAIN : tint, WORDS_COLUMN, words);
         if (!pending)
                 return;
@@ -178,7 +179,8 @@ static void show_story(struct page *page, const json_t *story)
                 page_go(page, TIME_COLUMN);
                 page_wrap(page, TINT_PLAIN, TIME_COLUMN, "Nothing that Governor had to judge or do.");
         }
-        json_array_foreach ((json_t *) story, i, step) {
+        json_array_foreach((json_t *)story, i, step)
+        {
                 if (strcmp(field_text(step, "action"), "fact.remembered") == 0 || field_given(step, "details.intent"))
                         continue;
                 if (record_withheld(step)[0])
@@ -223,8 +225,8 @@ static void show_considered(struct page *page, const json_t *story)
                         show_title(page, "What else was considered");
                 any = true;
                 snprintf(text, sizeof text, "%s%s%s: not done, because %s (#%lld).",
-                         text_starts(action, "agent.") ? action + strlen("agent.") : action, purpose[0] ? " for " : "", purpose,
-                         record_withheld(step), (long long) field_number(step, "seq"));
+                         text_starts(action, "agent.") ? action + strlen("agent.") : action, purpose[0] ? " for " : "",
+                         purpose, record_withheld(step), (long long)field_number(step, "seq"));
                 begin_step(page, step);
                 page_wrap(page, TINT_PLAIN, WORDS_COLUMN, text);
         }
@@ -243,13 +245,13 @@ static void show_next(struct page *page, const json_t *agent, const json_t *inci
 {
         char text[256], ago[PAGE_AGO_MAX], moment[PAGE_MOMENT_MAX];
         const char *name = field_text(agent, "name"), *waiting = field_text(agent, "waiting_for");
-        usec_t next = (usec_t) field_number(agent, "next");
+        usec_t next = (usec_t)field_number(agent, "next");
         bool open = strcmp(field_text(incident, "state"), "open") == 0;
 
         show_title(page, "What comes next");
         if (next > 0) {
-                snprintf(text, sizeof text, "By itself: %s, %s (%s).", waiting_words(waiting), page_ago(page, next, ago),
-                         page_moment(page, next, moment));
+                snprintf(text, sizeof text, "By itself: %s, %s (%s).", waiting_words(waiting),
+                         page_ago(page, next, ago), page_moment(page, next, moment));
                 page_go(page, TIME_COLUMN);
                 page_wrap(page, TINT_PLAIN, 4, text);
         }
@@ -258,7 +260,8 @@ static void show_next(struct page *page, const json_t *agent, const json_t *inci
         } else if (agent && agent_standing(agent) >= STANDING_DOWN &&
                    strcmp(field_text(agent, "mode"), "enforce") != 0) {
                 page_go(page, TIME_COLUMN);
-                page_wrap(page, TINT_PLAIN, 4, "Nothing: this rule only observes. With mode: enforce Governor would act.");
+                page_wrap(page, TINT_PLAIN, 4,
+                          "Nothing: this rule only observes. With mode: enforce Governor would act.");
         }
         if (open) {
                 show_advice(page, "acknowledge", field_text(incident, "id"), "when you have dealt with it");
@@ -278,7 +281,8 @@ static void show(struct page *page, const json_t *answer)
                 page_wrap(page, TINT_PLAIN, 0, "This is about the machine as a whole.");
         if (incident && !json_is_null(incident))
                 show_incident(page, incident);
-        show_rule(page, field_given(answer, "agent.rule") ? field(answer, "agent.rule") : field(answer, "incident.rule"));
+        show_rule(page,
+                  field_given(answer, "agent.rule") ? field(answer, "agent.rule") : field(answer, "incident.rule"));
         show_story(page, field(answer, "story"));
         show_considered(page, field(answer, "story"));
         show_next(page, agent, incident);
@@ -295,9 +299,8 @@ static void add_agent(struct call *call, json_t *answer)
         if (field_given(answer, "agent") || id[0] == '\0')
                 return;
         daemon_ask_quietly(call, "agents", json_pack("{s:s}", "name", id), &agents);
-        json_array_foreach ((json_t *) field(agents, "agents"), i, agent)
-                if (strcmp(field_text(agent, "id"), id) == 0)
-                        json_object_set(answer, "agent", agent);
+        json_array_foreach((json_t *)field(agents, "agents"), i, agent) if (strcmp(field_text(agent, "id"), id) == 0)
+                json_object_set(answer, "agent", agent);
 }
 
 enum code run_why(struct call *call)

@@ -61,17 +61,19 @@ static bool is(const json_t *record, const char *path, const char *text)
 
 static void say_agent(const json_t *details, char *words)
 {
-        text_append(words, RECORD_WORDS_MAX, "%s says \"%s\"", field_text(details, "manager"), field_text(details, "word"));
+        text_append(words, RECORD_WORDS_MAX, "%s says \"%s\"", field_text(details, "manager"),
+                    field_text(details, "word"));
         if (field_number(details, "pid") > 0)
-                text_append(words, RECORD_WORDS_MAX, ", pid %lld", (long long) field_number(details, "pid"));
-        text_append(words, RECORD_WORDS_MAX, ", restarts %lld%s", (long long) field_number(details, "restarts"),
+                text_append(words, RECORD_WORDS_MAX, ", pid %lld", (long long)field_number(details, "pid"));
+        text_append(words, RECORD_WORDS_MAX, ", restarts %lld%s", (long long)field_number(details, "restarts"),
                     field_true(details, "first") ? ", at first sight" : "");
 }
 
 static void say_started(const json_t *details, char *words)
 {
-        text_append(words, RECORD_WORDS_MAX, "it %s as pid %lld", field_true(details, "ordered") ? "was started" : "started",
-                    (long long) field_number(details, "pid"));
+        text_append(words, RECORD_WORDS_MAX, "it %s as pid %lld",
+                    field_true(details, "ordered") ? "was started" : "started",
+                    (long long)field_number(details, "pid"));
 }
 
 static void say_ended(const json_t *details, char *words)
@@ -83,7 +85,7 @@ static void say_ended(const json_t *details, char *words)
 
 static void say_died(const json_t *details, char *words)
 {
-        text_append(words, RECORD_WORDS_MAX, "process %lld is gone", (long long) field_number(details, "pid"));
+        text_append(words, RECORD_WORDS_MAX, "process %lld is gone", (long long)field_number(details, "pid"));
 }
 
 static void say_depends(const json_t *details, char *words)
@@ -107,15 +109,15 @@ static void say_planned(const json_t *details, char *words)
 static void say_stray(const json_t *details, char *words)
 {
         text_append(words, RECORD_WORDS_MAX, "%s, pid %lld", field_text(details, "stray"),
-                    (long long) field_number(details, "pid"));
+                    (long long)field_number(details, "pid"));
 }
 
 static void say_asked(const json_t *details, char *words)
 {
         const char *reason = field_text(details, "reason");
 
-        text_append(words, RECORD_WORDS_MAX, "%s asked for %s%s%s", field_text(details, "who"), field_text(details, "ask"),
-                    reason[0] ? ": " : "", reason);
+        text_append(words, RECORD_WORDS_MAX, "%s asked for %s%s%s", field_text(details, "who"),
+                    field_text(details, "ask"), reason[0] ? ": " : "", reason);
 }
 
 /* clang-format off */
@@ -155,7 +157,7 @@ const char *record_withheld(const json_t *record)
         const char *name = field_text(record, "details.withheld");
 
         for (unsigned i = WITHHELD_NOT + 1; i < WITHHELD_N; i++)
-                if (strcmp(name, withheld_name((enum withheld) i)) == 0)
+                if (strcmp(name, withheld_name((enum withheld)i)) == 0)
                         return withheld_words[i];
         return "";
 }
@@ -165,12 +167,14 @@ static void say_action(const json_t *record, char *words)
         const struct phrase *phrase = phrase_for(record);
         const char *said = field_text(record, "action"), *open = "";
 
-        if (phrase && (is(record, "outcome", "pending") || is(record, "details.outcome", "dry") || record_withheld(record)[0]))
+        if (phrase &&
+            (is(record, "outcome", "pending") || is(record, "details.outcome", "dry") || record_withheld(record)[0]))
                 said = phrase->before;
         else if (phrase && is(record, "outcome", "unknown"))
                 said = phrase->before, open = ", what came of it is not known";
         else if (phrase)
-                said = is(record, "outcome", "fail") || is(record, "outcome", "denied") ? phrase->failed : phrase->after;
+                said = is(record, "outcome", "fail") || is(record, "outcome", "denied") ? phrase->failed
+                                                                                        : phrase->after;
         text_append(words, RECORD_WORDS_MAX, "%s%s", said, open);
         if (record_withheld(record)[0])
                 text_append(words, RECORD_WORDS_MAX, ", withheld because %s", record_withheld(record));
@@ -179,9 +183,9 @@ static void say_action(const json_t *record, char *words)
 static void say_finding(const json_t *record, char *words)
 {
         text_append(words, RECORD_WORDS_MAX, "%s%s", field_text(record, "action") + strlen("finding."),
-                    is(record, "details.state", "resolve") ? " is over" :
-                    is(record, "details.state", "worsen")  ? " goes on" :
-                                                             " found");
+                    is(record, "details.state", "resolve")  ? " is over"
+                    : is(record, "details.state", "worsen") ? " goes on"
+                                                            : " found");
 }
 
 /* What is left to say of a record that has no words of its own: its numbers and short texts. */
@@ -191,14 +195,16 @@ static void say_details(const json_t *details, char *words)
         json_t *value;
         bool any = false;
 
-        json_object_foreach ((json_t *) details, key, value) {
+        json_object_foreach((json_t *)details, key, value)
+        {
                 if (strcmp(key, "at") == 0)
                         continue;
                 if (json_is_integer(value))
                         text_append(words, RECORD_WORDS_MAX, "%s%s=%lld", any ? " " : ": ", key,
-                                    (long long) json_integer_value(value));
+                                    (long long)json_integer_value(value));
                 else if (json_is_string(value) && json_string_length(value) > 0 && json_string_length(value) < 80)
-                        text_append(words, RECORD_WORDS_MAX, "%s%s=%s", any ? " " : ": ", key, json_string_value(value));
+                        text_append(words, RECORD_WORDS_MAX, "%s%s=%s", any ? " " : ": ", key,
+                                    json_string_value(value));
                 else
                         continue;
                 any = true;
