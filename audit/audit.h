@@ -111,6 +111,10 @@ struct audit_how {
 int audit_open(const char *state_dir, const struct audit_options *options, struct audit **ret,
                struct audit_how *ret_how);
 
+/* After -EUCLEAN: lets go of the file and begins as audit_open does, which mostly sets it aside. What was pending has a new
+ * place in the log that is open now, and waits for a commit again. After an error it may be called again. */
+int audit_reopen(struct audit *audit, const char *reason, struct audit_how *ret_how);
+
 /* Ends without a seal; what is pending and not committed is lost. Takes NULL, returns NULL. */
 struct audit *audit_close(struct audit *audit);
 
@@ -132,7 +136,7 @@ enum audit_committed {
 
 /* Makes the pending group durable in one transaction, sealed if asked to. A seal with nothing to seal does nothing; when
  * the last seal is an hour old it appends audit.heartbeat first. -ENOSPC, -EIO, -EBUSY: nothing was written, the group
- * stays pending, call again. -EUCLEAN: the file is no longer the log that this process wrote; close, then audit_open. */
+ * stays pending, call again. -EUCLEAN: the file is no longer the log that this process wrote; audit_reopen. */
 int audit_commit(struct audit *audit, unsigned flags);
 
 size_t audit_pending_count(const struct audit *audit);

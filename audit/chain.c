@@ -85,20 +85,24 @@ static int make_room(struct audit_pending *pending, size_t length)
         return 0;
 }
 
-static void add_pending(struct audit *audit, const char *body, size_t length)
-{
-        struct audit_pending *pending = &audit->pending;
-        struct audit_waiting *waiting = &pending->list[pending->n++];
-
-        *waiting = (struct audit_waiting){ pending->length, length, audit_leaf_hash(body, length) };
-        memcpy(pending->bytes + pending->length, body, length);
-        pending->length += length;
-        audit->last = waiting->hash;
-}
-
 static uint64_t unsealed(const struct audit *audit)
 {
         return audit->tree.size + audit->pending.n - audit->sealed_size;
+}
+
+/* Takes the body that stands in audit->space. */
+static void add_pending(struct audit *audit, size_t length, uint64_t now)
+{
+        struct audit_pending *pending = &audit->pending;
+        struct audit_waiting *waiting;
+
+        if (unsealed(audit) == 0)
+                audit->unsealed_since = now;
+        waiting = &pending->list[pending->n++];
+        *waiting = (struct audit_waiting){ pending->length, length, audit_leaf_hash(audit->space, length) };
+        memcpy(pending->bytes + pending->length, audit->space, length);
+        pending->length += length;
+        audit->last = waiting->hash;
 }
 
 int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq)
@@ -118,9 +122,7 @@ int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint6
         if (r < 0)
                 return r;
 
-        if (unsealed(audit) == 0)
-                audit->unsealed_since = now;
-        add_pending(audit, audit->space, length);
+        add_pending(audit, length, now);
         if (ret_seq)
                 *ret_seq = place.seq;
         return 0;
@@ -175,6 +177,28 @@ int audit_append(struct audit *audit, const struct audit_entry *entry, uint64_t 
 bool audit_degraded(const struct audit *audit)
 {
         return audit->failing || audit->ballast_given;
+}
+
+int audit_append_again(struct audit *audit, const char *body, size_t length)
+{
+        struct audit_out out = { .bytes = audit->space, .room = AUDIT_BODY_MAX };
+        const struct audit_place place = audit_next_place(audit);
+        struct audit_view view;
+        const char *rest;
+        int r;
+
+        if (audit_view(body, length, &view) < 0)
+                return -EBADMSG;
+        rest = view.subject.text - strlen(",\"subject\":\"");
+        audit_out_bytes(&out, body, (size_t)(view.prev.text - body));
+        audit_out_hash(&out, &audit->last);
+        audit_out_text(&out, "\",\"seq\":");
+        audit_out_integer(&out, (int64_t)place.seq);
+        audit_out_bytes(&out, rest, (size_t)(body + length - rest));
+        r = out.full ? -EMSGSIZE : make_room(&audit->pending, out.length);
+        if (r == 0)
+                add_pending(audit, out.length, place.boottime_usec);
+        return r;
 }
 
 size_t audit_pending_count(const struct audit *audit)
@@ -415,6 +439,8 @@ int audit_commit(struct audit *audit, unsigned flags)
 {
         int r = 0;
 
+        if (!audit->db)
+                return -EUCLEAN; /* a reopen failed */
         if (flags & AUDIT_SEAL)
                 r = commit_sealed(audit);
         else if (audit->pending.n > 0)

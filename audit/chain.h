@@ -75,6 +75,9 @@ struct audit_place audit_next_place(const struct audit *audit);
 /* audit_append without the names that are reserved. */
 int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq);
 
+/* Adds a body that had its place in another log: all of it stays but prev and seq. */
+int audit_append_again(struct audit *audit, const char *body, size_t length);
+
 int audit_prepare_statements(struct audit *audit);
 
 /* Lays the ballast down unless it is there or space is short; deletes it, true when that freed something. */

@@ -59,7 +59,7 @@ static int out_details(struct audit_out *out, const json_t *details)
         return json_is_object(details) ? audit_out_json(out, details, 2) : -EINVAL;
 }
 
-static void out_hex(struct audit_out *out, const struct audit_hash *hash)
+void audit_out_hash(struct audit_out *out, const struct audit_hash *hash)
 {
         char hex[2 * sizeof(hash->bytes)];
 
@@ -90,7 +90,7 @@ int audit_record_encode(const struct audit_entry *entry, const struct audit_plac
         audit_out_text(&out, ",\"outcome\":\"");
         audit_out_text(&out, outcome_names[entry->outcome]);
         audit_out_text(&out, "\",\"prev\":\"");
-        out_hex(&out, &place->prev);
+        audit_out_hash(&out, &place->prev);
         audit_out_text(&out, "\",\"seq\":");
         audit_out_integer(&out, (int64_t)place->seq);
         r = r ?: out_member(&out, ",\"subject\":", entry->subject ?: "");
@@ -193,7 +193,7 @@ bool audit_record_follows(const struct audit_view *record, const struct audit_ha
         char hex[2 * sizeof(prev->bytes)];
         struct audit_out out = { .bytes = hex, .room = sizeof(hex) };
 
-        out_hex(&out, prev);
+        audit_out_hash(&out, prev);
         return memcmp(record->prev.text, hex, sizeof(hex)) == 0;
 }
 

@@ -19,6 +19,9 @@ struct audit_place {
 int audit_record_encode(const struct audit_entry *entry, const struct audit_place *place, char *space,
                         size_t *ret_length);
 
+/* 64 lower-case digits, as prev is written. */
+void audit_out_hash(struct audit_out *out, const struct audit_hash *hash);
+
 /* Is this canonical, with exactly our members and well-formed values? Allocates nothing. */
 bool audit_record_scan(const char *body, size_t length, struct audit_view *ret);
 

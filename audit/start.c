@@ -185,9 +185,21 @@ static int read_boot_id(char ret[static 33])
         return n == 32 ? 0 : -EBADMSG;
 }
 
+static int replace_reason(struct audit *audit, const char *reason)
+{
+        char *copy = strdup(reason);
+
+        if (!copy)
+                return -ENOMEM;
+        free(audit->reason);
+        audit->reason = copy;
+        return 0;
+}
+
 static int take_options(struct audit *audit, const struct audit_options *options)
 {
         static const struct audit_options defaults;
+        int r;
 
         options = options ?: &defaults;
         audit->clock = options->clock;
@@ -196,9 +208,9 @@ static int take_options(struct audit *audit, const struct audit_options *options
         audit->no_ballast = options->no_ballast;
         audit->step = options->step;
         audit->step_userdata = options->step_userdata;
-        audit->reason = strdup(options->reason ?: "start");
-        if (!audit->reason)
-                return -ENOMEM;
+        r = replace_reason(audit, options->reason ?: "start");
+        if (r < 0)
+                return r;
 
         if (options->host)
                 snprintf(audit->host, sizeof(audit->host), "%s", options->host);
@@ -250,6 +262,20 @@ static int lock(struct audit *audit)
         return path ? audit_sealkey_lock(path, &audit->lock_fd) : -ENOMEM;
 }
 
+static int begin(struct audit *audit, struct audit_how *how)
+{
+        int r = lock(audit);
+
+        r = r ?: settle(audit, how);
+        return r ?: go_on(audit, how);
+}
+
+static void done_pending(struct audit_pending *pending)
+{
+        free(pending->bytes);
+        free(pending->list);
+}
+
 static void close_audit(struct audit **audit)
 {
         audit_close(*audit);
@@ -266,9 +292,7 @@ int audit_open(const char *state_dir, const struct audit_options *options, struc
                 return -EIO;
         r = audit_new(state_dir, options, &audit);
         r = r ?: make_directories(audit);
-        r = r ?: lock(audit);
-        r = r ?: settle(audit, &how);
-        r = r ?: go_on(audit, &how);
+        r = r ?: begin(audit, &how);
         if (r < 0)
                 return r;
 
@@ -278,6 +302,35 @@ int audit_open(const char *state_dir, const struct audit_options *options, struc
         return 0;
 }
 
+int audit_reopen(struct audit *audit, const char *reason, struct audit_how *ret_how)
+{
+        _cleanup_(done_pending) struct audit_pending waiting = audit->pending;
+        struct audit_how how = { 0 };
+        int r;
+
+        audit->pending = (struct audit_pending){ 0 };
+        close_log(audit);
+        close_fd(&audit->lock_fd);
+        audit->lock_fd = -1;
+        audit->next_stored = audit->foreign_noted = false;
+
+        r = replace_reason(audit, reason);
+        r = r ?: begin(audit, &how);
+        if (r < 0) {
+                done_pending(&audit->pending);
+                close_log(audit);
+                audit->pending = waiting; /* they wait for a call that succeeds */
+                waiting = (struct audit_pending){ 0 };
+                return r;
+        }
+
+        for (size_t i = 0; i < waiting.n && r == 0; i++)
+                r = audit_append_again(audit, waiting.bytes + waiting.list[i].offset, waiting.list[i].length);
+        if (ret_how)
+                *ret_how = how;
+        return r;
+}
+
 struct audit *audit_close(struct audit *audit)
 {
         if (!audit)
@@ -285,8 +338,7 @@ struct audit *audit_close(struct audit *audit)
         close_log(audit);
         close_fd(&audit->lock_fd);
         sodium_free(audit->keys);
-        free(audit->pending.bytes);
-        free(audit->pending.list);
+        done_pending(&audit->pending);
         free(audit->space);
         free(audit->reason);
         free(audit->dir);

@@ -330,6 +330,7 @@ static void a_stranger_who_wrote_is_put_on_record(void **state)
 static void a_stranger_who_took_our_place_ends_the_log(void **state)
 {
         struct audit_world *world = *state;
+        char *action;
 
         audit_world_open(world);
         audit_world_fill(world, 2, 1, 0);
@@ -339,12 +340,42 @@ static void a_stranger_who_took_our_place_ends_the_log(void **state)
         audit_world_verify(world);
         audit_world_expect(world, 3, "NOT_CANONICAL");
 
-        audit_world_close(world);
-        audit_world_open(world);
+        assert_int_equal(audit_reopen(world->audit, "a stranger", &world->how), 0);
         assert_int_equal(world->how.start, AUDIT_SET_ASIDE);
         assert_string_equal(world->how.finding, "NOT_CANONICAL");
+        assert_int_equal(audit_pending_count(world->audit), 1); /* what was refused is not lost */
+        assert_int_equal(audit_commit(world->audit, AUDIT_SEAL), 0);
+        action = audit_world_text(world, "SELECT body ->> 'action' FROM record WHERE seq=2");
+        assert_string_equal(action, "agent.restart");
+        free(action);
         audit_world_verify(world);
         audit_world_expect(world, 0, "");
+        assert_int_equal(world->report.size, 3);
+}
+
+static void a_reopen_that_failed_may_be_tried_again(void **state)
+{
+        struct audit_world *world = *state;
+        int fd;
+
+        audit_world_open(world);
+        assert_int_equal(append(world, "agent.restart", AUDIT_OK, NULL, NULL), 0);
+        assert_int_equal(rename(audit_world_path(world, "keys"), audit_world_path(world, "hidden")), 0);
+        assert_int_equal(audit_reopen(world->audit, "again", &world->how), -ENOENT);
+        assert_int_equal(audit_commit(world->audit, 0), -EUCLEAN);
+        assert_int_equal(rename(audit_world_path(world, "hidden"), audit_world_path(world, "keys")), 0);
+
+        fd = open(audit_world_path(world, "keys/seal.key"), O_RDWR | O_CLOEXEC);
+        assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* someone else was quicker */
+        assert_int_equal(audit_reopen(world->audit, "again", &world->how), -EBUSY);
+        close(fd);
+        assert_int_equal(audit_reopen(world->audit, "again", &world->how), 0);
+        assert_int_equal(world->how.start, AUDIT_CONTINUED);
+        assert_int_equal(audit_pending_count(world->audit), 1);
+        assert_int_equal(audit_commit(world->audit, AUDIT_SEAL), 0);
+        audit_world_verify(world);
+        audit_world_expect(world, 0, "");
+        assert_int_equal(world->report.size, 4);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
@@ -471,6 +502,7 @@ int main(void)
                 AUDIT_WORLD_TEST(sql_that_would_change_history_is_refused),
                 AUDIT_WORLD_TEST(a_stranger_who_wrote_is_put_on_record),
                 AUDIT_WORLD_TEST(a_stranger_who_took_our_place_ends_the_log),
+                AUDIT_WORLD_TEST(a_reopen_that_failed_may_be_tried_again),
                 AUDIT_WORLD_TEST(readers_see_ranges_in_both_directions),
                 AUDIT_WORLD_TEST(a_reader_of_nothing_says_so),
                 AUDIT_WORLD_TEST(intents_without_an_outcome_are_found),

@@ -75,8 +75,7 @@ static void values_have_one_canonical_form(void **state)
         size_t i;
         json_t *c;
 
-        json_array_foreach(list_of("canonical_ok"), i, c)
-        {
+        json_array_foreach (list_of("canonical_ok"), i, c) {
                 const char *wanted = text_of(c, "bytes");
                 char space[1024];
                 struct audit_out out = { .bytes = space, .room = sizeof(space) };
@@ -93,9 +92,9 @@ static void other_forms_are_refused(void **state)
         size_t i;
         json_t *c;
 
-        json_array_foreach(list_of("canonical_reject"), i,
-                           c) if (audit_is_canonical(json_string_value(c), json_string_length(c)))
-                fail_msg("accepted: %s", json_string_value(c));
+        json_array_foreach (list_of("canonical_reject"), i, c)
+                if (audit_is_canonical(json_string_value(c), json_string_length(c)))
+                        fail_msg("accepted: %s", json_string_value(c));
 }
 
 static void bytes_that_are_no_utf8_are_refused(void **state)
@@ -171,8 +170,7 @@ static void records_are_encoded_byte_by_byte(void **state)
         size_t i;
         json_t *c;
 
-        json_array_foreach(list_of("records"), i, c)
-        {
+        json_array_foreach (list_of("records"), i, c) {
                 const char *body = text_of(c, "body");
                 json_t *value = json_loads(body, 0, NULL);
                 const struct audit_entry entry = {
@@ -262,8 +260,7 @@ static void roots_are_those_of_the_vectors(void **state)
         size_t i;
         json_t *c;
 
-        json_array_foreach(list_of("roots"), i, c)
-        {
+        json_array_foreach (list_of("roots"), i, c) {
                 const struct audit_hash root = audit_tree_root(&tree);
                 char anchor[AUDIT_ANCHOR_MAX], wanted[AUDIT_ANCHOR_MAX];
                 const char *body;
@@ -289,8 +286,7 @@ static void check_sample(const struct audit_subtree *subtree, unsigned *seen)
         size_t i;
         json_t *sample;
 
-        json_array_foreach(json_object_get(json_object_get(vectors, "subtree_70000"), "sample"), i, sample)
-        {
+        json_array_foreach (json_object_get(json_object_get(vectors, "subtree_70000"), "sample"), i, sample) {
                 if (json_integer_value(json_array_get(sample, 0)) != subtree->level ||
                     json_integer_value(json_array_get(sample, 1)) != (json_int_t)subtree->index)
                         continue;
@@ -409,8 +405,7 @@ static void checkpoints_are_written_byte_by_byte(void **state)
         json_t *c;
 
         secret_of(text_of(vectors, "log_seed"), log_secret);
-        json_array_foreach(list_of("checkpoints"), i, c)
-        {
+        json_array_foreach (list_of("checkpoints"), i, c) {
                 uint8_t seal_secret[AUDIT_SECRET_KEY], next_secret[AUDIT_SECRET_KEY];
                 const size_t size = (size_t)json_integer_value(json_object_get(c, "size"));
                 struct audit_sealing sealing = {
@@ -457,7 +452,8 @@ static void checkpoints_verify_and_a_cosignature_does_not_disturb(void **state)
         size_t i;
         json_t *c;
 
-        json_array_foreach(list_of("checkpoints"), i, c) check_note(text_of(c, "note"), i);
+        json_array_foreach (list_of("checkpoints"), i, c)
+                check_note(text_of(c, "note"), i);
         check_note(text_of(json_object_get(vectors, "witness"), "cosigned_note"), 3);
 }
 
