@@ -14,6 +14,12 @@
 # A key that every app of a test has in its environment and that must never be seen anywhere else.
 SECRET=sk-fixture-0a7e2f9c81d34b6590
 
+# must STORY: the others make no sense without it.
+must() {
+        bed_story "$@"
+        [ "$BED_FAILED" = 0 ] || exit 1
+}
+
 # ---- governor ----------------------------------------------------------------------------------------------------------
 
 # house: where the agents of a test live.
@@ -21,6 +27,7 @@ house() {
         bed_run mkdir -p /srv/agents /srv/faults /srv/births /srv/deaths
         bed_run chmod 0777 /srv/faults /srv/births /srv/deaths
         bed_cp "$BED_TREE/tests/live/demo/agent.js" /srv/agents/
+        bed_write /srv/agents/secret <<<"export OPENAI_API_KEY=$SECRET"
 }
 
 # govern MODE: installs and starts Governor under the policy on stdin; the mode is the policy's first line.
@@ -72,13 +79,14 @@ app() {
         app_pm2 start /srv/agents/agent.js --name "$name" "$@" >/dev/null
 }
 
-# The pm2 command of PM2=VERSION (7.0.4), in a session, with a key in the environment that its apps then have too.
+# The pm2 command of PM2=VERSION (7.0.4), in a session, with a key in the environment that its apps then have too. The key
+# comes from a file: on a command line systemd would write it into the journal.
 app_pm2() {
         local user=${PM2_USER:-root} home
         home=$(bed_run getent passwd "$user" | cut -d: -f6)
         bed_session setpriv --reuid "$user" --regid "$user" --init-groups \
-                env HOME="$home" PM2_HOME="${PM2_HOME:-$home/.pm2}" OPENAI_API_KEY=$SECRET \
-                timeout "${PM2_SECONDS:-60}" node "/opt/pm2-${PM2:-7.0.4}/node_modules/pm2/bin/pm2" "$@"
+                env HOME="$home" PM2_HOME="${PM2_HOME:-$home/.pm2}" timeout "${PM2_SECONDS:-60}" \
+                sh -c '. /srv/agents/secret; exec node "$@"' sh "/opt/pm2-${PM2:-7.0.4}/node_modules/pm2/bin/pm2" "$@"
 }
 
 # service NAME LINE...: the same as a service.

@@ -50,7 +50,7 @@ there_is_one_incident() {
 }
 
 bed_boot one
-bed_story the_machine_is_seen
+must the_machine_is_seen
 bed_story it_is_one_agent
 bed_story each_death_counts_once
 bed_story there_is_one_incident

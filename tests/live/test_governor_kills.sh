@@ -118,7 +118,7 @@ the_others_were_not_touched() {
 }
 
 bed_boot one
-bed_story the_machine_is_seen
+must the_machine_is_seen
 bed_story it_survives_kills
 bed_story at_last_all_are_in_quarantine
 bed_story each_intent_has_one_outcome

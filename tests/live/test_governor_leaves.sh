@@ -51,7 +51,7 @@ uninstall_leaves_nothing() {
 }
 
 bed_boot one
-bed_story the_machine_is_listed
+must the_machine_is_listed
 bed_story it_is_armed_and_acts
 bed_story rescue_needs_no_daemon
 bed_story uninstall_leaves_nothing

@@ -7,13 +7,6 @@ mode=${1:-observe}
 
 the_machine_is_seen() {
         house
-        govern "$mode" <<'POLICY'
-machine: { actions: { at_most: 64, within: 10m } }
-agents:
-  - { name: apps, pm2: "*" }
-  - { name: services, systemd: "zoo-*.service" }
-  - { name: neighbours, systemd: "idle-*.service" }
-POLICY
         idle_services 24
         idle_apps 34
         for name in late plain most delayed backoff; do
@@ -30,6 +23,13 @@ POLICY
         service zoo-other
         service zoo-bound $'[Unit]\nBindsTo=zoo-other.service\nAfter=zoo-other.service'
         bed_run systemctl start zoo-plain zoo-leans zoo-bound
+        govern "$mode" <<'POLICY'
+machine: { actions: { at_most: 64, within: 10m } }
+agents:
+  - { name: apps, pm2: "*" }
+  - { name: services, systemd: "zoo-*.service" }
+  - { name: neighbours, systemd: "idle-*.service" }
+POLICY
         bed_wait 20 'status_says "[.agents[] | select(.effective == \"running\")] | length >= 68"'
 }
 
@@ -69,8 +69,8 @@ the_neighbours_are_left_alone() {
 }
 
 bed_boot one
-bed_story the_machine_is_seen
-bed_story faults_come
+must the_machine_is_seen
+must faults_come
 bed_story is_named_within 15000 pm2:root/plain crash-loop plain 1
 bed_story is_named_within 15000 pm2:root/most crash-loop most 1
 bed_story is_named_within 15000 systemd:zoo-plain.service crash-loop zoo-plain 1

@@ -106,7 +106,7 @@ nothing_counts_as_a_death() {
 }
 
 bed_boot one
-bed_story the_machine_is_seen
+must the_machine_is_seen
 bed_story restarts_by_systemctl_are_planned
 bed_story restarts_by_pm2_are_planned
 bed_story a_cluster_is_rolled

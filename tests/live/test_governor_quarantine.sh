@@ -111,7 +111,7 @@ each_intent_has_its_outcome() {
 }
 
 bed_boot one
-bed_story the_machine_is_seen
+must the_machine_is_seen
 bed_story a_looper_is_stopped_and_stays_so
 bed_story the_trial_comes_and_is_lost systemd:zoo-x.service zoo-x
 bed_story the_trial_comes_and_is_lost pm2:root/lily lily

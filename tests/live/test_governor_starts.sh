@@ -127,7 +127,7 @@ a_disk_that_fills_is_said() {
 }
 
 bed_boot one
-bed_story the_machine_is_seen
+must the_machine_is_seen
 bed_story three_crashes_start_safe_mode
 bed_story in_safe_mode_it_sees_and_does_nothing
 bed_story a_human_ends_safe_mode

@@ -112,7 +112,7 @@ and_a_real_loop_is_still_found() {
 }
 
 bed_boot one
-bed_story the_machine_is_seen
+must the_machine_is_seen
 bed_story pm2_is_killed
 bed_story pm2_hangs
 bed_story pm2_is_updated
