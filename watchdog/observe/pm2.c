@@ -76,8 +76,11 @@ static void search(struct pm2 *pm2)
 {
         for (const char *const *home = pm2->options.homes; home && *home; home++)
                 (void)watch_home(pm2, *home);
-        if (!pm2->options.only_these)
+        if (!pm2->options.only_these) {
                 (void)pm2_search(pm2, found, pm2);
+                if (pm2->nests)
+                        pm2_nests_look(pm2->nests);
+        }
         tell_absent(pm2);
 }
 
@@ -125,6 +128,7 @@ int pm2_new(sd_event *event, const struct pm2_options *options, struct pm2 **ret
         if (pm2->options.settle == 0)
                 pm2->options.settle = SETTLE_DEFAULT;
 
+        pm2->nests = pm2->options.only_these ? NULL : pm2_nests_new(pm2);
         r = sd_event_add_time_relative(event, &pm2->search, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_search, pm2);
         if (r < 0)
                 return r;
@@ -138,6 +142,7 @@ struct pm2 *pm2_free(struct pm2 *pm2)
                 return NULL;
 
         sd_event_source_disable_unref(pm2->search);
+        pm2_nests_free(pm2->nests);
         pm2_strays_done(pm2);
         for (size_t i = 0; i < pm2->n_watches; i++)
                 pm2_watch_free(pm2->watches[i]);

@@ -24,6 +24,7 @@ struct pm2 {
         size_t n_watches;
         sd_event_source *search;
         unsigned searches;
+        struct pm2_nests *nests; /* NULL: only the search finds new homes */
         struct pm2_stray **strays;
         size_t n_strays;
         bool absent; /* said that there is no PM2 here */
@@ -76,6 +77,11 @@ void pm2_apps_sweep(struct pm2_watch *watch);       /* ends those that went with
 
 /* pm2_search.c: where there is PM2 */
 int pm2_search(struct pm2 *pm2, int (*found)(void *self, const char *home), void *self);
+
+/* pm2_nests.c: where there may be PM2 soon; a sign of it brings the search forward */
+struct pm2_nests *pm2_nests_new(struct pm2 *pm2);
+struct pm2_nests *pm2_nests_free(struct pm2_nests *nests);
+void pm2_nests_look(struct pm2_nests *nests);
 
 /* pm2_stray.c: apps that run outside their daemon */
 void pm2_strays_scan(struct pm2 *pm2);
