@@ -31,15 +31,14 @@ static void tell_trouble(struct chronicle *chronicle, int error, const char *wha
                 chronicle->options.troubled(chronicle->options.self, error, what);
 }
 
-/* There is none, or the file is no longer the log that we wrote: then it is set aside, a new one opens, and what waited is lost. */
+/* There is none, or the file is no longer the log that we wrote: it is set aside, and what waited goes into a new one. */
 static int reopen(struct chronicle *chronicle)
 {
         struct audit_options options = { .retention_days = chronicle->options.retention_days, .reason = "reopened" };
-
         int r;
 
-        chronicle->audit = audit_close(chronicle->audit);
-        r = audit_open(chronicle->state_dir, &options, &chronicle->audit, NULL);
+        r = chronicle->audit ? audit_reopen(chronicle->audit, "reopened", NULL)
+                             : audit_open(chronicle->state_dir, &options, &chronicle->audit, NULL);
         if (r >= 0 && chronicle->options.reopened)
                 chronicle->options.reopened(chronicle->options.self);
         return r;
@@ -63,6 +62,8 @@ static int commit(struct chronicle *chronicle, unsigned flags)
         chronicle->healthy = true;
         if (r & AUDIT_FOREIGN_WRITE)
                 tell_trouble(chronicle, 0, "another program wrote to the audit log");
+        if (r & AUDIT_DISK_FULL)
+                tell_trouble(chronicle, 0, "the disk is full: the reserve of the audit log is in use");
         if (r & AUDIT_KEY_FAULT)
                 tell_trouble(chronicle, 0, "seal.key cannot be written: records are durable but not sealed");
         if (chronicle->options.committed)
@@ -235,7 +236,7 @@ int chronicle_settle(struct chronicle *chronicle)
 
 bool chronicle_healthy(const struct chronicle *chronicle)
 {
-        return chronicle->healthy && chronicle->audit;
+        return chronicle->healthy && chronicle->audit && !audit_degraded(chronicle->audit);
 }
 
 void chronicle_head(const struct chronicle *chronicle, struct audit_head *ret)

@@ -163,6 +163,9 @@ static void perform_act(struct perform *perform, const struct decision *decision
                 r = chronicle_settle(perform->options.chronicle);
         if (r < 0 && !power->safety)
                 return came_back(act, OUTCOME_FAILED, "not done: its intent could not be recorded");
+        if (!chronicle_healthy(perform->options.chronicle) && !power->safety)
+                return came_back(act, OUTCOME_FAILED,
+                                 "not done: the disk is full, only the reserve of the audit log is left");
         carry_out(perform, act, decision->enforce);
 }
 
