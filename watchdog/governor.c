@@ -19,6 +19,7 @@
 #include "orders.h"
 #include "rules.h"
 
+#define TELL_EVERY (500 * USEC_PER_MSEC)
 #define QUIET_AFTER (20 * USEC_PER_SEC) /* by then everything was listed once */
 
 /* ---- the one flow ------------------------------------------------------------------------------------------------------ */
@@ -29,6 +30,20 @@ void governor_arm(struct governor *governor)
 
         sd_event_source_set_time(governor->tick, clock_boottime(&governor->clock, deadline));
         sd_event_source_set_enabled(governor->tick, deadline == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+/* The status line follows what happens, at most once in TELL_EVERY. */
+static void tell_soon(struct governor *governor)
+{
+        int enabled = SD_EVENT_OFF;
+        usec_t now = 0;
+
+        sd_event_source_get_enabled(governor->told, &enabled);
+        if (enabled != SD_EVENT_OFF)
+                return;
+        sd_event_now(governor->event, CLOCK_BOOTTIME, &now);
+        sd_event_source_set_time(governor->told, now + TELL_EVERY);
+        sd_event_source_set_enabled(governor->told, SD_EVENT_ONESHOT);
 }
 
 /* The few facts that the governor itself keeps, for status. */
@@ -97,8 +112,8 @@ void governor_take(void *self, const struct fact *fact)
         }
         if (fact->kind == FACT_OUTCOME)
                 orders_outcome(governor, fact);
-        if (decisions.n > 0)
-                sd_event_source_set_enabled(governor->told, SD_EVENT_ONESHOT);
+        if (decisions.n > 0 || (fact->kind == FACT_AGENT && fact->agent_is.first))
+                tell_soon(governor);
         orders_expire(governor, fact->at);
         governor_arm(governor);
 }
@@ -131,12 +146,12 @@ void governor_line(struct governor *governor, char line[GOVERNOR_LINE_MAX])
                  chronicle_healthy(governor->chronicle) ? "" : "; THE AUDIT LOG CANNOT BE WRITTEN");
 }
 
-static int on_told(sd_event_source *source, void *userdata)
+static int on_told(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct governor *governor = userdata;
         char line[GOVERNOR_LINE_MAX];
 
-        (void)source;
+        (void)source, (void)usec;
         governor_line(governor, line);
         sd_notifyf(false, "STATUS=%s", line);
         return 0;
@@ -336,7 +351,8 @@ static int add_events(struct governor *governor)
                 r = sd_event_add_time(governor->event, NULL, CLOCK_BOOTTIME, now + QUIET_AFTER, USEC_PER_SEC, on_quiet,
                                       NULL);
         if (r >= 0)
-                r = sd_event_add_defer(governor->event, &governor->told, on_told, governor);
+                r = sd_event_add_time(governor->event, &governor->told, CLOCK_BOOTTIME, now + TELL_EVERY, 0, on_told,
+                                      governor);
         if (r >= 0)
                 r = sd_event_add_defer(governor->event, &governor->troubled, on_trouble_told, governor);
         if (r >= 0)

@@ -53,7 +53,7 @@ struct governor {
         struct waiter waiters[WAITERS_MAX];
         sd_event_source *tick;     /* the judge's deadline */
         sd_event_source *remember; /* once a day: the judge's memory into the chain */
-        sd_event_source *told;     /* end of turn: subscribers and systemd hear what is new */
+        sd_event_source *told;       /* soon: the status line for systemctl */
         sd_event_source *troubled;  /* the audit log has a trouble to tell, or none any more */
         char trouble[192];
         uint64_t published;        /* records up to this seq were told to subscribers */
