@@ -90,10 +90,9 @@ struct life {
 
 struct recorded {
         struct fact fact;
+        struct remembered *remembered;
         char agent[96], text[96];
 };
-
-
 
 static void broken(const struct life *life, const char *what)
 {
@@ -695,7 +694,12 @@ static void record(struct world *world, const struct fact *fact, bool material)
         record->fact = *fact;
         text_copy(record->agent, sizeof(record->agent), fact->agent);
         record->fact.agent = record->agent;
-        if (fact->kind == FACT_SOURCE) {
+        if (fact->kind == FACT_REMEMBERED) {
+                record->remembered = malloc(sizeof(*record->remembered));
+                assert_non_null(record->remembered);
+                *record->remembered = *fact->remembered;
+                record->fact.remembered = record->remembered;
+        } else if (fact->kind == FACT_SOURCE) {
                 text_copy(record->text, sizeof(record->text), fact->source.name);
                 record->fact.source.name = record->text;
                 record->fact.source.why = "";
@@ -722,7 +726,8 @@ static uint64_t replay(const struct life *life, uint64_t *ret_decided)
 
                 for (;;) {
                         struct fact tick = { .kind = FACT_TICK, .at = judge_deadline(judge), .agent = "" };
-                        const struct fact *fact = tick.at < until || n == life->records_n ? &tick : &life->records[n].fact;
+                        const struct fact *fact =
+                                tick.at < until || n == life->records_n ? &tick : &life->records[n].fact;
 
                         if (tick.at > until && n == life->records_n)
                                 break;
@@ -833,6 +838,8 @@ static void the_recorded_facts_alone_give_the_same_decisions(void **state)
                                  (unsigned long long)decided);
                 facts += life->facts_n;
                 records += life->records_n;
+                for (size_t n = 0; n < life->records_n; n++)
+                        free(life->records[n].remembered);
                 free(life->records);
                 world_done(&life->world);
                 free(life);
