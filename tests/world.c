@@ -200,6 +200,13 @@ void world_send(struct world *world, const struct fact *fact)
                 decision.agent = id;
                 perform(world, &decision);
         }
+        if (decisions->remember) {
+                struct remembered scratch;
+                struct fact memory;
+
+                while (judge_remember_due(world->judge, &scratch, &memory))
+                        world_send(world, &memory);
+        }
         free(decisions);
 }
 

@@ -25,6 +25,7 @@
 #define LIFE_DAYS 6
 #define HAPPENINGS_MAX 512
 #define RING 16
+#define RECORDS_MAX 200000
 
 enum happening_kind {
         HAPPEN_ILL,
@@ -82,8 +83,15 @@ struct life {
         bool god_down;
         usec_t acted[64];
         unsigned acted_n;
-        uint64_t hash;
-        usec_t agent_time;
+        uint64_t hash, decided;
+        struct recorded *records; /* the facts that the chain would hold */
+        size_t records_n, facts_n;
+};
+
+struct recorded {
+        struct fact fact;
+        struct remembered *remembered;
+        char agent[96], text[96];
 };
 
 static void broken(const struct life *life, const char *what)
@@ -335,12 +343,24 @@ static void check_due(struct life *life)
 
 /* ---- what the judge may never do ------------------------------------------------------------------------------------ */
 
-static void mix(struct life *life, const void *bytes, size_t n)
+static void mix(uint64_t *hash, const void *bytes, size_t n)
 {
         const unsigned char *byte = bytes;
 
         while (n-- > 0)
-                life->hash = (life->hash ^ *byte++) * 0x100000001b3;
+                *hash = (*hash ^ *byte++) * 0x100000001b3;
+}
+
+static void mix_decision(uint64_t *hash, const struct decision *decision)
+{
+        mix(hash, &decision->kind, sizeof(decision->kind));
+        mix(hash, &decision->at, sizeof(decision->at));
+        mix(hash, decision->agent, strlen(decision->agent));
+        mix(hash, &decision->action, sizeof(decision->action));
+        mix(hash, &decision->cause, sizeof(decision->cause));
+        mix(hash, &decision->incident, sizeof(decision->incident));
+        mix(hash, &decision->purpose, sizeof(decision->purpose));
+        mix(hash, &decision->withheld, sizeof(decision->withheld));
 }
 
 static struct actor *actor_of(struct life *life, const char *id)
@@ -465,12 +485,8 @@ static void on_decision(struct world *world, const struct decision *decision)
         struct life *life = world->self;
         struct actor *actor = actor_of(life, decision->agent);
 
-        mix(life, &decision->kind, sizeof(decision->kind));
-        mix(life, &decision->at, sizeof(decision->at));
-        mix(life, decision->agent, strlen(decision->agent));
-        mix(life, &decision->action, sizeof(decision->action));
-        mix(life, &decision->cause, sizeof(decision->cause));
-        mix(life, &decision->incident, sizeof(decision->incident));
+        mix_decision(&life->hash, decision);
+        life->decided++;
         switch (decision->kind) {
         case DECIDE_OPEN: on_open(life, decision); break;
         case DECIDE_ACT: check_act(life, decision); break;
@@ -613,12 +629,26 @@ static void happen(struct life *life, const struct happening *happening)
         }
 }
 
+static void live_through(struct life *life, uint64_t seed, struct score *scores, bool swap, usec_t *agent_time);
+static void record(struct world *world, const struct fact *fact, bool material);
+
 static uint64_t live(uint64_t seed, struct score *scores, bool swap, usec_t *agent_time)
 {
         struct life *life = calloc(1, sizeof(*life));
-        uint64_t hash, swaps = seed;
+        uint64_t hash;
 
         assert_non_null(life);
+        live_through(life, seed, scores, swap, agent_time);
+        hash = life->hash;
+        world_done(&life->world);
+        free(life);
+        return hash;
+}
+
+static void live_through(struct life *life, uint64_t seed, struct score *scores, bool swap, usec_t *agent_time)
+{
+        uint64_t swaps = seed;
+
         life->seed = seed;
         life->scores = scores;
         life->hash = 0xcbf29ce484222325;
@@ -627,6 +657,7 @@ static uint64_t live(uint64_t seed, struct score *scores, bool swap, usec_t *age
         life->world.self = life;
         life->world.died = on_death;
         life->world.decided = on_decision;
+        life->world.sent = record;
         life->enforce = seed % 4 != 0;
         life->world.policy.fallback.mode = life->enforce ? MODE_ENFORCE : MODE_OBSERVE;
         make(life);
@@ -646,9 +677,70 @@ static uint64_t live(uint64_t seed, struct score *scores, bool swap, usec_t *age
         *agent_time += LIFE_DAYS * DAY * (usec_t)life->world.actors_n;
         if (getenv("SIM_SEED"))
                 fputs(world_trace(&life->world), stdout);
-        hash = life->hash;
-        world_done(&life->world);
-        free(life);
+}
+
+/* ---- the chain's facts, lived through again --------------------------------------------------------------------------- */
+
+static void record(struct world *world, const struct fact *fact, bool material)
+{
+        struct life *life = world->self;
+        struct recorded *record;
+
+        life->facts_n += fact->kind != FACT_TICK;
+        if (!life->records || !material)
+                return;
+        assert_true(life->records_n < RECORDS_MAX);
+        record = &life->records[life->records_n++];
+        record->fact = *fact;
+        text_copy(record->agent, sizeof(record->agent), fact->agent);
+        record->fact.agent = record->agent;
+        if (fact->kind == FACT_REMEMBERED) {
+                record->remembered = malloc(sizeof(*record->remembered));
+                assert_non_null(record->remembered);
+                *record->remembered = *fact->remembered;
+                record->fact.remembered = record->remembered;
+        } else if (fact->kind == FACT_SOURCE) {
+                text_copy(record->text, sizeof(record->text), fact->source.name);
+                record->fact.source.name = record->text;
+                record->fact.source.why = "";
+        } else if (fact->kind == FACT_DEPENDS) {
+                text_copy(record->text, sizeof(record->text), fact->depends.on);
+                record->fact.depends.on = record->text;
+        } else if (fact->kind == FACT_AGENT) {
+                record->fact.agent_is.word = record->fact.agent_is.result = "";
+        }
+}
+
+/* Decides once more what the records alone say, with a tick at each deadline. */
+static uint64_t replay(const struct life *life, uint64_t *ret_decided)
+{
+        void *memory = calloc(1, judge_size(&life->world.limits));
+        struct judge *judge = judge_init(memory, &life->world.limits, &life->world.policy, life->world.seed);
+        struct decisions *decisions = calloc(1, sizeof(*decisions));
+        uint64_t hash = 0xcbf29ce484222325;
+
+        assert_non_null(decisions);
+        *ret_decided = 0;
+        for (size_t n = 0; n <= life->records_n; n++) {
+                usec_t until = n < life->records_n ? life->records[n].fact.at : life->world.now;
+
+                for (;;) {
+                        struct fact tick = { .kind = FACT_TICK, .at = judge_deadline(judge), .agent = "" };
+                        const struct fact *fact =
+                                tick.at < until || n == life->records_n ? &tick : &life->records[n].fact;
+
+                        if (tick.at > until && n == life->records_n)
+                                break;
+                        judge_step(judge, fact, decisions);
+                        for (unsigned k = 0; k < decisions->n; k++)
+                                mix_decision(&hash, &decisions->list[k]);
+                        *ret_decided += decisions->n;
+                        if (fact != &tick)
+                                break;
+                }
+        }
+        free(decisions);
+        free(memory);
         return hash;
 }
 
@@ -717,10 +809,49 @@ static void a_judge_made_from_its_memory_decides_the_same(void **state)
                                  (unsigned long long)seed);
 }
 
+static bool stays(const struct life *life)
+{
+        for (int n = 0; n < life->happenings_n; n++)
+                if (life->happenings[n].kind == HAPPEN_LEAVE)
+                        return false;
+        return true;
+}
+
+static void the_recorded_facts_alone_give_the_same_decisions(void **state)
+{
+        struct score scores[CAUSE_N] = { { 0 } };
+        usec_t agent_time = 0;
+        uint64_t decided, facts = 0, records = 0;
+
+        (void)state;
+        for (uint64_t seed = 1; seed <= 200 && !getenv("SIM_SEED"); seed++) {
+                struct life *life = calloc(1, sizeof(*life));
+
+                assert_non_null(life);
+                life->records = calloc(RECORDS_MAX, sizeof(*life->records));
+                assert_non_null(life->records);
+                live_through(life, seed, scores, false, &agent_time);
+                if (stays(life) && replay(life, &decided) != life->hash)
+                        fail_msg("life %llu: %llu facts lead to %llu decisions, its %llu records to %llu",
+                                 (unsigned long long)seed, (unsigned long long)life->facts_n,
+                                 (unsigned long long)life->decided, (unsigned long long)life->records_n,
+                                 (unsigned long long)decided);
+                facts += life->facts_n;
+                records += life->records_n;
+                for (size_t n = 0; n < life->records_n; n++)
+                        free(life->records[n].remembered);
+                free(life->records);
+                world_done(&life->world);
+                free(life);
+        }
+        printf("%llu of %llu facts are records\n", (unsigned long long)records, (unsigned long long)facts);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_same_seed_lives_the_same_life),
+                cmocka_unit_test(the_recorded_facts_alone_give_the_same_decisions),
                 cmocka_unit_test(a_judge_made_from_its_memory_decides_the_same),
                 cmocka_unit_test(no_healthy_agent_is_touched_and_what_is_ill_is_named),
         };

@@ -29,8 +29,7 @@ static json_t *canned(const char *directory, const json_t *request)
         char path[512];
         json_t *value, *answer = NULL;
 
-        json_object_foreach((json_t *)field(request, "params"), key, value)
-        {
+        json_object_foreach ((json_t *)field(request, "params"), key, value) {
                 if (!word && json_is_string(value))
                         word = json_string_value(value);
                 if (!word && json_is_true(value))

@@ -65,7 +65,7 @@ static int write_chain(void **state)
         append(audit, "agent.restart", AUDIT_FAIL, "pm2:root/tamara", "inc-1",
                "{\"at\":1,\"intent\":4,\"outcome\":\"failed\",\"purpose\":\"heal\",\"text\":\"script not found\"}");
         append(audit, "agent.stop", AUDIT_DENIED, "pm2:root/tamara", "inc-1",
-               "{\"at\":1,\"purpose\":\"quarantine\",\"reason\":\"next rung\",\"withheld\":\"human\"}");
+               "{\"at\":1,\"purpose\":\"quarantine\",\"reason\":\"a human acted on it in the last 10m\",\"withheld\":\"human\"}");
         append(audit, "agent.restart", AUDIT_OK, "systemd:redis.service", "",
                "{\"at\":1,\"purpose\":\"asked\",\"text\":\"job done\"}");
         assert_int_equal(audit_commit(audit, AUDIT_SEAL), 0);
@@ -106,7 +106,7 @@ static void the_log_is_cut_to_what_was_asked_for(void **state)
         assert_non_null(strstr(stage.data, "redis"));
         assert_null(strstr(stage.data, "tamara"));
         assert_int_equal(stage_run(&stage, "log", "--state", directory, "inc-1", "-n", "1", NULL), CODE_OK);
-        assert_non_null(strstr(stage.data, "withheld because a human"));
+        assert_non_null(strstr(stage.data, "withheld: a human acted"));
         assert_null(strstr(stage.data, "first rung"));
         assert_int_equal(stage_run(&stage, "log", "--state", directory, "--since", "1s", NULL), CODE_OK);
         assert_string_equal(stage.data, "");

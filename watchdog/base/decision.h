@@ -79,6 +79,7 @@ struct decision {
 struct decisions {
         unsigned n;
         bool material; /* the fact changed a judged state: record it, before the decisions */
+        bool remember; /* part of the memory must be in the chain before more is decided: judge_remember_due() */
         struct decision list[DECISIONS_MAX];
 };
 

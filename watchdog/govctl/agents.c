@@ -16,8 +16,9 @@ static enum code code_of(const json_t *agents)
         size_t i;
         const json_t *agent;
 
-        json_array_foreach((json_t *)agents, i,
-                           agent) if (agent_standing(agent) >= STANDING_FINDING) return CODE_FINDING;
+        json_array_foreach ((json_t *)agents, i, agent)
+                if (agent_standing(agent) >= STANDING_FINDING)
+                        return CODE_FINDING;
         return CODE_OK;
 }
 
@@ -45,8 +46,7 @@ static void show_list(struct page *page, const json_t *agents)
 
         if (!grid)
                 return;
-        json_array_foreach(sorted, i, agent)
-        {
+        json_array_foreach (sorted, i, agent) {
                 char rule[RULE_WORDS_MAX];
                 int64_t pid = field_number(agent, "pid");
 
@@ -121,8 +121,7 @@ static void show_restarts(struct page *page, const json_t *agent)
         bool any = false;
 
         show_label(page, "Restarts");
-        json_object_foreach((json_t *)field(agent, "incarnations"), key, value)
-        {
+        json_object_foreach ((json_t *)field(agent, "incarnations"), key, value) {
                 const json_t *limit = json_object_get(field(agent, "limits"), key);
                 bool over = json_is_integer(limit) && json_integer_value(value) > json_integer_value(limit);
 
@@ -201,7 +200,8 @@ enum code run_agents(struct call *call)
         if (call->options.json)
                 return call_print_json(call, answer, code_of(agents));
         if (name[0])
-                json_array_foreach((json_t *)agents, i, agent) show_one(&call->page, agent);
+                json_array_foreach ((json_t *)agents, i, agent)
+                        show_one(&call->page, agent);
         else
                 show_list(&call->page, agents);
         return code_of(agents);

@@ -113,18 +113,21 @@ static bool home_has(const struct home *home, const char *id)
 /* Agents that the daemon sees and that no saved list holds. */
 static void look_unsaved(struct machine *machine, const struct home *home, struct findings *findings)
 {
-        char prefix[64], names[512] = "", word[SHELL_WORD_MAX];
+        char prefix[64], names[512] = "", held[256] = "", word[SHELL_WORD_MAX];
         unsigned missing = 0;
         struct finding *finding;
         size_t i;
         const json_t *agent;
 
         snprintf(prefix, sizeof prefix, "pm2:%s/", home->user);
-        json_array_foreach((json_t *)field(machine->status, "agents"), i, agent)
-        {
+        json_array_foreach ((json_t *)field(machine->status, "agents"), i, agent) {
                 const char *id = field_text(agent, "id");
 
-                if (!text_starts(id, prefix) || strstr(id, "@/") || home_has(home, id))
+                if (!text_starts(id, prefix) || strstr(id, "@/"))
+                        continue;
+                if (field_given(agent, "incident") && strcmp(field_text(agent, "claimed"), "stopped") == 0)
+                        text_append(held, sizeof held, "%s%s", held[0] ? ", " : "", id + strlen(prefix));
+                if (home_has(home, id))
                         continue;
                 text_append(names, sizeof names, "%s%s", missing++ ? ", " : "", id + strlen(prefix));
         }
@@ -133,6 +136,8 @@ static void look_unsaved(struct machine *machine, const struct home *home, struc
         finding = finding_new(findings, home->path, "the saved list is older than what runs");
         where_saved(finding, home);
         finding_why(finding, "After a reboot PM2 would not start: %s.", names);
+        if (held[0])
+                finding_fix(finding, "# not while Governor holds these down, they would be saved as stopped: %s", held);
         finding_fix(finding, "%s save", home_pm2(home, word));
 }
 

@@ -128,8 +128,7 @@ void look_blind(struct machine *machine, struct findings *findings)
         size_t i;
         const json_t *source;
 
-        json_array_foreach((json_t *)field(machine->status, "sources"), i, source)
-        {
+        json_array_foreach ((json_t *)field(machine->status, "sources"), i, source) {
                 const char *name = field_text(source, "name"), *home = strchr(name, '@');
                 char word[SHELL_WORD_MAX];
                 struct finding *finding;

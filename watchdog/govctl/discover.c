@@ -81,6 +81,7 @@ enum code run_discover(struct call *call)
                      "# Governor only observes until this says: mode: enforce\n"
                      "mode: observe\n\n"
                      "agents:\n");
-        json_array_foreach((json_t *)agents, i, agent) put_agent(out, agent);
+        json_array_foreach ((json_t *)agents, i, agent)
+                put_agent(out, agent);
         return CODE_OK;
 }

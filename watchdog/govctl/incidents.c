@@ -35,7 +35,9 @@ static enum code code_of(const json_t *incidents)
         size_t i;
         const json_t *incident;
 
-        json_array_foreach((json_t *)incidents, i, incident) if (is_open(incident)) return CODE_FINDING;
+        json_array_foreach ((json_t *)incidents, i, incident)
+                if (is_open(incident))
+                        return CODE_FINDING;
         return CODE_OK;
 }
 
@@ -81,7 +83,8 @@ static void show(struct page *page, const json_t *incidents, bool all)
         }
         if (!grid)
                 return;
-        json_array_foreach((json_t *)incidents, i, incident) grid_incident(grid, page, incident);
+        json_array_foreach ((json_t *)incidents, i, incident)
+                grid_incident(grid, page, incident);
         grid_print(grid, page, 0);
         page_end(page);
         page_put(page, TINT_STRONG, page_mark(page, "→ ", "> "));

@@ -201,8 +201,7 @@ static int read_units(struct machine *machine)
                 if (r == -ENOMEM)
                         return r;
         }
-        json_array_foreach((json_t *)field(machine->status, "agents"), i, agent)
-        {
+        json_array_foreach ((json_t *)field(machine->status, "agents"), i, agent) {
                 const char *id = field_text(agent, "id");
 
                 if (text_starts(id, "systemd:") && !strchr(id, '/'))
@@ -420,7 +419,8 @@ const json_t *machine_agent(const struct machine *machine, const char *id)
         size_t i;
         const json_t *agent;
 
-        json_array_foreach((json_t *)field(machine->status, "agents"), i,
-                           agent) if (strcmp(field_text(agent, "id"), id) == 0) return agent;
+        json_array_foreach ((json_t *)field(machine->status, "agents"), i, agent)
+                if (strcmp(field_text(agent, "id"), id) == 0)
+                        return agent;
         return NULL;
 }

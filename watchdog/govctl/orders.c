@@ -55,7 +55,10 @@ enum code run_acknowledge(struct call *call)
 
         if (code != CODE_OK)
                 return code;
-        snprintf(text, sizeof text, "%s is closed. When its cause is seen again a new incident opens.",
+        snprintf(text, sizeof text,
+                 strcmp(field_text(answer, "state"), "open") == 0
+                         ? "%s is acknowledged; it stays open while its cause lasts."
+                         : "%s is closed. When its cause is seen again a new incident opens.",
                  call_argument(call));
         return say(call, answer, text);
 }
@@ -67,8 +70,7 @@ static void say_messages(struct call *call, const json_t *messages)
         const json_t *message;
 
         fflush(call->page.out);
-        json_array_foreach((json_t *)messages, i, message)
-        {
+        json_array_foreach ((json_t *)messages, i, message) {
                 const char *rendered = field_text(message, "rendered");
 
                 fprintf(call->talk, "%s%s", rendered, text_ends(rendered, "\n") ? "" : "\n");

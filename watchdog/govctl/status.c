@@ -26,8 +26,7 @@ static struct tally count_agents(const json_t *agents)
         size_t i;
         const json_t *agent;
 
-        json_array_foreach((json_t *)agents, i, agent)
-        {
+        json_array_foreach ((json_t *)agents, i, agent) {
                 tally.by[agent_standing(agent)]++;
                 tally.wrong += agent_standing(agent) >= STANDING_FINDING;
         }
@@ -51,7 +50,9 @@ enum code status_code(const json_t *status)
                 return CODE_FINDING;
         if (json_array_size(field(status, "machine.incidents")) > 0)
                 return CODE_FINDING;
-        json_array_foreach((json_t *)field(status, "sources"), i, source) if (source_blind(source)) return CODE_FINDING;
+        json_array_foreach ((json_t *)field(status, "sources"), i, source)
+                if (source_blind(source))
+                        return CODE_FINDING;
         return CODE_OK;
 }
 
@@ -153,8 +154,7 @@ static void show_sources(struct page *page, const json_t *sources)
         size_t i;
         const json_t *source;
 
-        json_array_foreach((json_t *)sources, i, source)
-        {
+        json_array_foreach ((json_t *)sources, i, source) {
                 char span[TEXT_SPAN_MAX], text[512];
                 usec_t since = (usec_t)field_number(source, "since");
 
@@ -178,8 +178,7 @@ static void show_machine_incidents(struct page *page, const json_t *incidents)
         size_t i;
         const json_t *incident;
 
-        json_array_foreach((json_t *)incidents, i, incident)
-        {
+        json_array_foreach ((json_t *)incidents, i, incident) {
                 char text[512];
 
                 if (!incident_is_news(incident))
@@ -237,13 +236,13 @@ static unsigned window_titles(const json_t *agents, const char *titles[WINDOWS_M
         const json_t *agent;
         unsigned n = 0;
 
-        json_array_foreach((json_t *)agents, i, agent)
-        {
+        json_array_foreach ((json_t *)agents, i, agent) {
                 const char *key;
                 json_t *value;
 
-                json_object_foreach((json_t *)field(agent, "incarnations"), key, value) if (n < WINDOWS_MAX)
-                        titles[n++] = key;
+                json_object_foreach ((json_t *)field(agent, "incarnations"), key, value)
+                        if (n < WINDOWS_MAX)
+                                titles[n++] = key;
                 if (n > 0)
                         break;
         }
@@ -338,7 +337,11 @@ static void grid_agent(struct grid *grid, const struct page *page, const json_t 
         cell_windows(grid, agent, titles, titles_n);
         cell_numbers(grid, page, agent);
         cell_last(grid, page, agent);
-        grid_cell(grid, COLUMN_INCIDENT, TINT_BAD, "%s", field_text(agent, "incident"));
+        if (field_given(agent, "incident")) {
+                grid_cell(grid, COLUMN_INCIDENT, TINT_BAD, "%s %s", field_text(agent, "incident"),
+                          field_text(agent, "cause"));
+                grid_cell_short(grid, COLUMN_INCIDENT, field_text(agent, "incident"));
+        }
         grid_end_row(grid);
 }
 
@@ -370,7 +373,8 @@ static unsigned show_agents(struct page *page, const json_t *sorted, unsigned ro
 
         if (!grid)
                 return (unsigned)json_array_size(sorted);
-        json_array_foreach((json_t *)sorted, i, agent) grid_agent(grid, page, agent, titles, titles_n);
+        json_array_foreach ((json_t *)sorted, i, agent)
+                grid_agent(grid, page, agent, titles, titles_n);
         return grid_print(grid, page, rows_max);
 }
 
@@ -387,14 +391,15 @@ static void advise(struct page *page, const char *text)
 static void advise_agent(struct page *page, const json_t *agent, unsigned wrong, bool acts)
 {
         const char *name = field_text(agent, "name"), *effective = field_text(agent, "effective");
-        const char *incident = field_text(agent, "incident");
+        const char *cause = field_text(agent, "cause");
         char text[512];
 
         snprintf(text, sizeof text, "%s is %s", name, effective);
         if (field_true(agent, "quarantined"))
                 text_append(text, sizeof text, ": see govctl why %s, mend it, then govctl release %s", name, name);
         else if (agent_standing(agent) == STANDING_FINDING)
-                text_append(text, sizeof text, ", but %s is open: govctl why %s", incident, incident);
+                text_append(text, sizeof text, " after a finding (%s): govctl why %s", cause[0] ? cause : "incident",
+                            name);
         else
                 text_append(text, sizeof text, "%s: govctl why %s", acts ? "" : " and Governor only observes", name);
         if (wrong > 1)
@@ -407,7 +412,9 @@ static const json_t *first_news(const json_t *incidents)
         size_t i;
         const json_t *incident;
 
-        json_array_foreach((json_t *)incidents, i, incident) if (incident_is_news(incident)) return incident;
+        json_array_foreach ((json_t *)incidents, i, incident)
+                if (incident_is_news(incident))
+                        return incident;
         return NULL;
 }
 
@@ -459,16 +466,31 @@ enum code status_show(struct page *page, const json_t *status)
         return status_code(status);
 }
 
-/* The incidents of no agent: common-cause, blind, audit-broken. */
-static void add_machine_incidents(json_t *status, const json_t *incidents)
+static void set_cause(json_t *agents, const json_t *incident)
+{
+        size_t i;
+        json_t *agent;
+
+        json_array_foreach (agents, i, agent)
+                if (strcmp(field_text(agent, "incident"), field_text(incident, "id")) == 0)
+                        json_object_set(agent, "cause", json_object_get(incident, "cause"));
+}
+
+/* Agents get the cause of their incident; the incidents of no agent (common-cause, blind, audit-broken) are the machine's. */
+static void add_incidents(json_t *status, const json_t *incidents)
 {
         json_t *own = json_array();
         size_t i;
         json_t *incident;
 
-        json_array_foreach((json_t *)incidents, i, incident) if (field_text(incident, "agent")[0] == '\0' &&
-                                                                 strcmp(field_text(incident, "state"), "open") == 0)
-                json_array_append(own, incident);
+        json_array_foreach ((json_t *)incidents, i, incident) {
+                if (strcmp(field_text(incident, "state"), "open") != 0)
+                        continue;
+                if (field_text(incident, "agent")[0])
+                        set_cause(json_object_get(status, "agents"), incident);
+                else
+                        json_array_append(own, incident);
+        }
         json_object_set_new(json_object_get(status, "machine"), "incidents", own);
 }
 
@@ -481,7 +503,7 @@ enum code status_ask(struct call *call, struct daemon *daemon, json_t **ret)
                 code = daemon_ask(call, daemon, "incidents", NULL, DAEMON_ANSWER, &incidents);
         if (code != CODE_OK)
                 return code;
-        add_machine_incidents(status, field(incidents, "incidents"));
+        add_incidents(status, field(incidents, "incidents"));
         *ret = json_incref(status);
         return CODE_OK;
 }

@@ -60,8 +60,7 @@ static void show_incident(struct page *page, const json_t *incident)
                 text_append(text, sizeof text, "; seen %lld times", (long long)count);
         text_append(text, sizeof text, ".");
         page_wrap(page, TINT_PLAIN, 0, text);
-        json_array_foreach((json_t *)field(incident, "evidence"), i, evidence)
-        {
+        json_array_foreach ((json_t *)field(incident, "evidence"), i, evidence) {
                 page_go(page, TIME_COLUMN);
                 page_wrap(page, TINT_STRONG, TIME_COLUMN, json_is_string(evidence) ? json_string_value(evidence) : "");
         }
@@ -75,7 +74,11 @@ static void show_rule(struct page *page, const json_t *rule)
         if (!rule || json_is_null(rule))
                 return;
         rule_words(rule, true, words);
-        snprintf(text, sizeof text, "Rule %s", words[0] ? words : "of the built-in defaults");
+        if (words[0] == '\0') {
+                page_wrap(page, TINT_PLAIN, 0, "Judged by the built-in defaults: no rule names it.");
+                return;
+        }
+        snprintf(text, sizeof text, "Rule %s", words);
         if (name[0] && strcmp(name, words) != 0)
                 text_append(text, sizeof text, " (%s)", name);
         text_append(text, sizeof text, ".");
@@ -112,17 +115,30 @@ static void begin_step(struct page *page, const json_t *step)
         page_go(page, WORDS_COLUMN);
 }
 
+#define TIMES_MAX 24
+static char *times(unsigned n, char buffer[TIMES_MAX])
+{
+        if (n == 1)
+                return strcpy(buffer, "once");
+        if (n == 2)
+                return strcpy(buffer, "twice");
+        snprintf(buffer, TIMES_MAX, "%u times", n);
+        return buffer;
+}
+
 static void run_show(struct page *page, struct run *run)
 {
-        char text[RECORD_WORDS_MAX] = "", words[ENDING_WORDS_MAX], span[TEXT_SPAN_MAX];
+        char text[RECORD_WORDS_MAX] = "", words[ENDING_WORDS_MAX], span[TEXT_SPAN_MAX], starts[TIMES_MAX],
+             ends[TIMES_MAX];
         usec_t took =
                 run->first ? usec_since(moment_of(field(run->last, "ts")), moment_of(field(run->first, "ts"))) : 0;
 
         if (run->starts + run->ends == 1 || (run->starts + run->ends == 0 && run->others > 0))
                 record_words(run->last_end ? run->last_end : run->last, text);
         else if (run->starts + run->ends > 1) {
-                snprintf(text, sizeof text, "started %u time%s and ended %u time%s", run->starts,
-                         run->starts == 1 ? "" : "s", run->ends, run->ends == 1 ? "" : "s");
+                snprintf(text, sizeof text, "%s%s%s%s%s", run->starts ? "started " : "",
+                         run->starts ? times(run->starts, starts) : "", run->starts && run->ends ? " and " : "",
+                         run->ends ? "ended " : "", run->ends ? times(run->ends, ends) : "");
                 if (took >= USEC_PER_SEC)
                         text_append(text, sizeof text, " in %s", text_span(span, took));
                 if (run->last_end)
@@ -143,8 +159,9 @@ static const json_t *outcome_of(const json_t *story, const json_t *step)
         size_t i;
         const json_t *other;
 
-        json_array_foreach((json_t *)story, i, other) if (field_given(other, "details.intent") &&
-                                                          field_number(other, "details.intent") == seq) return other;
+        json_array_foreach ((json_t *)story, i, other)
+                if (field_given(other, "details.intent") && field_number(other, "details.intent") == seq)
+                        return other;
         return NULL;
 }
 
@@ -179,8 +196,7 @@ static void show_story(struct page *page, const json_t *story)
                 page_go(page, TIME_COLUMN);
                 page_wrap(page, TINT_PLAIN, TIME_COLUMN, "Nothing that Governor had to judge or do.");
         }
-        json_array_foreach((json_t *)story, i, step)
-        {
+        json_array_foreach ((json_t *)story, i, step) {
                 if (strcmp(field_text(step, "action"), "fact.remembered") == 0 || field_given(step, "details.intent"))
                         continue;
                 if (record_withheld(step)[0])
@@ -217,6 +233,7 @@ static void show_considered(struct page *page, const json_t *story)
         for (size_t i = 0; i < json_array_size(story); i++) {
                 const json_t *step = json_array_get(story, i);
                 const char *action = field_text(step, "action"), *purpose = field_text(step, "details.purpose");
+                bool named = purpose[0] && strcmp(purpose, "none") != 0;
                 char text[512];
 
                 if (!record_withheld(step)[0] || told_later(story, i))
@@ -224,9 +241,9 @@ static void show_considered(struct page *page, const json_t *story)
                 if (!any)
                         show_title(page, "What else was considered");
                 any = true;
-                snprintf(text, sizeof text, "%s%s%s: not done, because %s (#%lld).",
-                         text_starts(action, "agent.") ? action + strlen("agent.") : action, purpose[0] ? " for " : "",
-                         purpose, record_withheld(step), (long long)field_number(step, "seq"));
+                snprintf(text, sizeof text, "%s%s%s, not done: %s (#%lld).",
+                         text_starts(action, "agent.") ? action + strlen("agent.") : action, named ? " for " : "",
+                         named ? purpose : "", record_withheld(step), (long long)field_number(step, "seq"));
                 begin_step(page, step);
                 page_wrap(page, TINT_PLAIN, WORDS_COLUMN, text);
         }
@@ -299,8 +316,9 @@ static void add_agent(struct call *call, json_t *answer)
         if (field_given(answer, "agent") || id[0] == '\0')
                 return;
         daemon_ask_quietly(call, "agents", json_pack("{s:s}", "name", id), &agents);
-        json_array_foreach((json_t *)field(agents, "agents"), i, agent) if (strcmp(field_text(agent, "id"), id) == 0)
-                json_object_set(answer, "agent", agent);
+        json_array_foreach ((json_t *)field(agents, "agents"), i, agent)
+                if (strcmp(field_text(agent, "id"), id) == 0)
+                        json_object_set(answer, "agent", agent);
 }
 
 enum code run_why(struct call *call)

@@ -96,8 +96,12 @@ static void say_depends(const json_t *details, char *words)
 static void say_source(const json_t *details, char *words)
 {
         const char *why = field_text(details, "why");
+        enum source_state state = source_state_from_name(field_text(details, "state"));
 
-        text_append(words, RECORD_WORDS_MAX, "%s is %s%s%s", field_text(details, "name"), field_text(details, "state"),
+        text_append(words, RECORD_WORDS_MAX, "%s %s%s%s", field_text(details, "name"),
+                    state == SOURCE_SEEING   ? "is seen"
+                    : state == SOURCE_ABSENT ? "is not there"
+                                             : "is out of sight",
                     why[0] ? ": " : "", why);
 }
 
@@ -154,8 +158,10 @@ static const struct phrase *phrase_for(const json_t *record)
 
 const char *record_withheld(const json_t *record)
 {
-        const char *name = field_text(record, "details.withheld");
+        const char *name = field_text(record, "details.withheld"), *reason = field_text(record, "details.reason");
 
+        if (name[0] && reason[0])
+                return reason; /* the judge knows more than the name of its reason says */
         for (unsigned i = WITHHELD_NOT + 1; i < WITHHELD_N; i++)
                 if (strcmp(name, withheld_name((enum withheld)i)) == 0)
                         return withheld_words[i];
@@ -177,7 +183,7 @@ static void say_action(const json_t *record, char *words)
                                                                                         : phrase->after;
         text_append(words, RECORD_WORDS_MAX, "%s%s", said, open);
         if (record_withheld(record)[0])
-                text_append(words, RECORD_WORDS_MAX, ", withheld because %s", record_withheld(record));
+                text_append(words, RECORD_WORDS_MAX, ", withheld: %s", record_withheld(record));
 }
 
 static void say_finding(const json_t *record, char *words)
@@ -195,8 +201,7 @@ static void say_details(const json_t *details, char *words)
         json_t *value;
         bool any = false;
 
-        json_object_foreach((json_t *)details, key, value)
-        {
+        json_object_foreach ((json_t *)details, key, value) {
                 if (strcmp(key, "at") == 0)
                         continue;
                 if (json_is_integer(value))
@@ -232,9 +237,9 @@ char *record_words(const json_t *record, char buffer[RECORD_WORDS_MAX])
                 say_action(record, buffer);
         if (is(record, "details.outcome", "dry"))
                 return strcpy(buffer, "nothing was done: the rule only observes");
-        if (reason[0])
+        if (reason[0] && !record_withheld(record)[0])
                 text_append(buffer, RECORD_WORDS_MAX, ": %s", reason);
-        if (text[0])
+        if (text[0] && !text_ends(buffer, text)) /* "policy loaded: loaded" tells nothing more */
                 text_append(buffer, RECORD_WORDS_MAX, ": %s", text);
         if (!reason[0] && !text[0] && !phrase_for(record))
                 say_details(field(record, "details"), buffer);

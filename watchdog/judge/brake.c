@@ -39,6 +39,15 @@ static bool died_alike(const struct instance *a, const struct instance *b)
         return a->last_ending == b->last_ending && a->last_code == b->last_code && a->last_signal == b->last_signal;
 }
 
+/* It looped long before and will loop on: it has no part in what happens now. */
+static bool is_chronic(const struct judge *judge, const struct agent *agent)
+{
+        for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
+                if (i->thin)
+                        return true;
+        return false;
+}
+
 /* Boyer-Moore's majority vote, then counted: one pass each, no table of endings. */
 static void vote(const struct judge *judge, const struct brake *brake, struct group *group, usec_t since)
 {
@@ -50,7 +59,8 @@ static void vote(const struct judge *judge, const struct brake *brake, struct gr
                         const struct agent *agent = &judge->agents[n];
                         const struct instance *i = first_instance(judge, agent);
 
-                        if (!i || agent->failed_at < since || agent->failed_at == 0 || !is_member(judge, brake, agent))
+                        if (!i || agent->failed_at < since || agent->failed_at == 0 || is_chronic(judge, agent) ||
+                            !is_member(judge, brake, agent))
                                 continue;
                         if (pass == 1) {
                                 group->alike += died_alike(i, favourite);
@@ -78,7 +88,7 @@ static struct group measure(const struct judge *judge, const struct brake *brake
                 if (!is_member(judge, brake, agent))
                         continue;
                 group.agents++;
-                if (agent->failed_at == 0)
+                if (agent->failed_at == 0 || is_chronic(judge, agent))
                         continue;
                 if (usec_since(judge->now, agent->failing_since) <= TOGETHER) {
                         group.began++;

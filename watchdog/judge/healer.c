@@ -17,6 +17,8 @@
 
 #define REPLY_WAIT \
         (5 * USEC_PER_MINUTE) /* hands have their own, shorter deadlines; this one only catches a lost outcome */
+#define THIN_AFTER 100        /* deaths of an incident that are all recorded */
+#define THIN_AGAIN (10 * USEC_PER_SEC)
 #define LOOK_LEAST (100 * USEC_PER_MSEC) /* what is due at once and cannot be done is not asked for in a circle */
 #define LOOK_WAIT (30 * USEC_PER_SEC)
 #define UNSEEN_WAIT (2 * USEC_PER_MINUTE) /* managers are listed every minute */
@@ -619,6 +621,7 @@ static void over(struct judge *judge, struct instance *instance, enum ladder_inp
         instance->incident = NOBODY;
         instance->braked = false;
         instance->ladder.unpinned = false;
+        instance->thin = false;
         tally_forgive(&instance->tally, judge->now);
         if (agent_of(judge, instance)->rule == &judge->policy->fallback)
                 table_own(judge, agent_of(judge, instance));
@@ -626,18 +629,30 @@ static void over(struct judge *judge, struct instance *instance, enum ladder_inp
         judge->material = true;
 }
 
+static bool is_proven_well(const struct judge *judge, const struct instance *instance)
+{
+        return !ladder_is_down(instance->ladder.state) && instance->ladder.state != LADDER_REVIVING &&
+               diagnose_is_proven(judge, instance);
+}
+
+static bool is_over(const struct judge *judge, const struct instance *instance)
+{
+        return instance->cause != CAUSE_NONE &&
+               ((instance->gone && !is_alive(instance)) || diagnose_is_at_rest(judge, instance) ||
+                is_proven_well(judge, instance));
+}
+
 static void check_over(struct judge *judge, struct instance *instance)
 {
         char reason[REASON_MAX], span[TEXT_SPAN_MAX];
 
-        if (instance->cause == CAUSE_NONE)
+        if (!is_over(judge, instance))
                 return;
         if (instance->gone && !is_alive(instance)) {
                 over(judge, instance, INPUT_CLEARED, "its manager no longer lists it");
         } else if (diagnose_is_at_rest(judge, instance)) {
                 over(judge, instance, INPUT_CLEARED, "stopped by its owner");
-        } else if (!ladder_is_down(instance->ladder.state) && diagnose_is_proven(judge, instance) &&
-                   instance->ladder.state != LADDER_REVIVING) {
+        } else {
                 snprintf(reason, sizeof(reason), "healthy: up for %s",
                          text_span(span, usec_since(judge->now, life_seen(instance)->began)));
                 over(judge, instance, INPUT_PROVEN, reason);
@@ -645,21 +660,28 @@ static void check_over(struct judge *judge, struct instance *instance)
 }
 
 /* Tells again at 10, 100, 1000, ... deaths. */
-static void check_worse(struct judge *judge, struct instance *instance)
+static bool is_worse(const struct judge *judge, const struct instance *instance)
 {
-        struct incident *incident;
-        char reason[REASON_MAX];
+        const struct incident *incident;
         uint64_t next = 10;
 
         if (instance->incident == NOBODY || instance->braked || hold_until(judge, instance) > judge->now)
-                return;
+                return false;
         incident = &judge->incidents[instance->incident];
         while (next <= incident->told)
                 next *= 10;
-        if (incident->count < next)
+        return incident->count >= next;
+}
+
+static void check_worse(struct judge *judge, struct instance *instance)
+{
+        char reason[REASON_MAX] = "", evidence[REASON_MAX];
+
+        if (!is_worse(judge, instance))
                 return;
-        snprintf(reason, sizeof(reason), "%llu deaths since it began; ", (unsigned long long)incident->count);
-        diagnose_reason(judge, instance, instance->cause, reason + strlen(reason));
+        diagnose_reason(judge, instance, instance->cause, evidence);
+        text_append(reason, sizeof(reason), "%llu deaths since it began; %s",
+                    (unsigned long long)judge->incidents[instance->incident].count, evidence);
         incident_worsen(judge, agent_of(judge, instance), instance, instance->incident, reason);
 }
 
@@ -692,6 +714,46 @@ static void judge_one(struct judge *judge, struct instance *instance, usec_t *du
                 *due = agent_of(judge, instance)->acted_at + OWN_WAIT + 1;
 }
 
+/* ---- loops that go on for ever --------------------------------------------------------------------------------------- */
+
+static bool is_base(const struct judge *judge, const struct agent *agent)
+{
+        for (uint32_t n = 0; n < judge->agents_n; n++)
+                for (uint32_t k = 0; k < judge->agents[n].bases_n; k++)
+                        if (judge->agents[n].bases[k].agent == table_index(judge, agent))
+                                return true;
+        return false;
+}
+
+/* It was named, everything was told, and nothing will be done: its deaths are only counted from here on. */
+static bool may_thin(const struct judge *judge, const struct instance *instance)
+{
+        bool loops = instance->cause == CAUSE_CRASH_LOOP || instance->cause == CAUSE_HOT_LOOP;
+
+        return loops && instance->ladder.state == LADDER_TOLD && instance->ladder.until == USEC_INFINITY &&
+               instance->incident != NOBODY && !instance->braked &&
+               judge->incidents[instance->incident].told >= THIN_AFTER && !is_base(judge, agent_of(judge, instance));
+}
+
+/* Whether judge_one() would have something to say. */
+static bool stirs(const struct judge *judge, const struct instance *instance)
+{
+        return instance->ladder.state != LADDER_TOLD || instance->ladder.asked || instance->incident == NOBODY ||
+               is_over(judge, instance) || is_worse(judge, instance) || diagnose(judge, instance) != instance->cause;
+}
+
+/* Nothing is decided before what it rests on is in the chain. */
+static void look_at_thin(struct judge *judge, struct instance *instance, usec_t *due)
+{
+        *due = diagnose_due(judge, instance);
+        if (!stirs(judge, instance))
+                return;
+        instance->wants_record = true;
+        judge->decisions->remember = true;
+        if (judge->now + THIN_AGAIN < *due)
+                *due = judge->now + THIN_AGAIN;
+}
+
 void healer_look(struct judge *judge, struct instance *instance)
 {
         struct agent *agent = agent_of(judge, instance);
@@ -699,8 +761,12 @@ void healer_look(struct judge *judge, struct instance *instance)
 
         due_set(judge, instance, USEC_INFINITY);
         life_settle(judge, agent, instance);
-        if (is_governed(agent))
+        if (is_governed(agent) && instance->thin) {
+                look_at_thin(judge, instance, &due);
+        } else if (is_governed(agent)) {
                 judge_one(judge, instance, &due);
+                instance->thin = may_thin(judge, instance);
+        }
         if (life_due(judge, instance) < due)
                 due = life_due(judge, instance);
         if (due <= judge->now)

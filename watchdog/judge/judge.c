@@ -326,10 +326,11 @@ static void look(struct judge *judge, usec_t until)
 void judge_step(struct judge *judge, const struct fact *fact, struct decisions *decisions)
 {
         decisions->n = 0;
-        decisions->material = false;
+        decisions->material = decisions->remember = false;
         judge->decisions = decisions;
         if (fact->kind == FACT_REMEMBERED) { /* not a moment in time: nothing is judged before all of it is back */
                 remember_take(judge, fact);
+                decisions->material = true;
                 return;
         }
         look(judge, fact->at);

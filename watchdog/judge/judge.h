@@ -32,6 +32,13 @@ usec_t judge_deadline(const struct judge *judge);
 void judge_set_policy(struct judge *judge, const struct policy *policy);
 
 /*
+ * A loop that goes on for ever is not recorded death by death. When something is to be decided of it after all, a step
+ * comes back with decisions->remember: then take each fact that this gives (judge_step() with it, and record it) until
+ * false; the decision follows at the next tick.
+ */
+bool judge_remember_due(const struct judge *judge, struct remembered *scratch, struct fact *ret);
+
+/*
  * The daemon was away and is back at `now`: call it once, after the chain was lived through again and before the memory is
  * written. What the processes did meanwhile is unknown: no life is proven by it and no death made up.
  */

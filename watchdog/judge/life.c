@@ -102,7 +102,7 @@ static void conclude(struct judge *judge, struct agent *agent, struct instance *
         life->ending = instance->last_ending = ending;
         life->code = instance->last_code = code;
         life->signal = instance->last_signal = signal;
-        judge->material = true;
+        matters(judge, instance);
         if (ending != ENDING_MANAGER)
                 instance->restarts_seen++; /* the manager counts a restart for it, now or soon, or never */
         if (ending_is_death(ending)) {
@@ -183,7 +183,7 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
         }
         if (life && life->unseen) { /* it outlived our absence */
                 life->unseen = false;
-                judge->material = true;
+                matters(judge, instance);
                 depend_tie(judge, agent, instance);
                 due_sooner(judge, instance, judge->now);
         }
@@ -202,7 +202,7 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
             !is_echo_of_unit(judge, agent, instance, fact->at) && depend_dragged_by(judge, agent, fact->at) == NOBODY)
                 agent->human_at = fact->at;
         depend_tie(judge, agent, instance);
-        judge->material = true;
+        matters(judge, instance);
         due_sooner(judge, instance, judge->now);
 }
 
@@ -247,7 +247,7 @@ static void take_back(struct judge *judge, struct agent *agent, struct instance 
         life->ending = instance->last_ending = ending;
         life->code = instance->last_code = fact->ended.code;
         life->signal = instance->last_signal = fact->ended.signal;
-        judge->material = true;
+        matters(judge, instance);
         if (ending_is_death(ending))
                 return;
         life->state = LIFE_PLANNED;
@@ -279,7 +279,7 @@ void life_ended(struct judge *judge, struct agent *agent, struct instance *insta
                         life->ending = fact->ended.ending;
                         life->code = fact->ended.code;
                         life->signal = fact->ended.signal;
-                        judge->material = true;
+                        matters(judge, instance);
                         return;
                 }
                 life->told = true;
@@ -310,7 +310,7 @@ static void check_counter(struct judge *judge, struct instance *instance, uint64
 {
         if (!instance->counted || restarts < instance->restarts) {
                 due_sooner(judge, instance, judge->now);
-                judge->material = true;
+                matters(judge, instance);
                 instance->restarts_seen = 0;
                 instance->missing_at = 0;
         } else if (restarts - instance->restarts > instance->restarts_seen) {
@@ -351,7 +351,7 @@ void life_listed(struct judge *judge, struct agent *agent, struct instance *inst
                 check_counter(judge, instance, fact->agent_is.restarts);
         }
         if (changed || instance->missing_at > 0) {
-                judge->material = true;
+                matters(judge, instance);
                 judge->shown_stale = true;
                 due_sooner(judge, instance, judge->now);
         }

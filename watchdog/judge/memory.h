@@ -95,6 +95,8 @@ struct instance {
         uint32_t incident; /* index of the incident that tells it, NOBODY */
         bool braked;       /* its incident is a common cause's */
         usec_t period;     /* of its loop */
+        bool thin;         /* its facts are not recorded: it loops on, and nothing is left to do about it */
+        bool wants_record; /* ... and now there is: its memory has to be recorded first */
         struct ladder ladder;
 
         /* heap of what is due */
@@ -216,6 +218,13 @@ static inline struct life *life_of(struct instance *instance)
 static inline const struct life *life_seen(const struct instance *instance)
 {
         return &instance->lives[instance->life];
+}
+
+/* The fact that is being taken changed what is judged of this instance. */
+static inline void matters(struct judge *judge, const struct instance *instance)
+{
+        if (!instance->thin)
+                judge->material = true;
 }
 
 static inline bool is_alive(const struct instance *instance)

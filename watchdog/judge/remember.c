@@ -109,6 +109,7 @@ static void pack_troubles(struct pack *p, struct instance *instance)
         PACK(instance->dragged_at);
         PACK(instance->period);
         PACK(instance->braked);
+        PACK(instance->thin);
         pack_ladder(p, &instance->ladder);
         pack_tally(p, &instance->tally);
 }
@@ -130,7 +131,7 @@ static void pack_incident(struct pack *p, struct judge *judge, struct agent *age
         struct incident known = { .number = 0 };
         uint32_t slot = NOBODY;
 
-        if (*incident != NOBODY)
+        if (*incident != NOBODY && !p->reading)
                 known = judge->incidents[*incident];
         PACK(known.number);
         if (known.number == 0) {
@@ -150,8 +151,15 @@ static void pack_incident(struct pack *p, struct judge *judge, struct agent *age
                 if (judge->incidents[n].number == known.number || judge->incidents[n].number == 0)
                         slot = n;
         *incident = slot;
-        if (slot == NOBODY || judge->incidents[slot].number == known.number)
+        if (slot == NOBODY)
                 return;
+        if (judge->incidents[slot].number == known.number) { /* known here, perhaps with an older count */
+                judge->incidents[slot].count = known.count;
+                judge->incidents[slot].told = known.told;
+                judge->incidents[slot].withheld = known.withheld;
+                judge->incidents[slot].budget_told = known.budget_told;
+                return;
+        }
         known.open = true;
         known.agent = agent ? table_index(judge, agent) : NOBODY;
         known.rule = agent ? agent->rule : NULL;
@@ -393,12 +401,21 @@ bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remember
         }
 }
 
+bool judge_remember_due(const struct judge *judge, struct remembered *scratch, struct fact *ret)
+{
+        for (uint32_t n = 0; n < judge->instances_n; n++)
+                if (judge->instances[n].wants_record)
+                        return remember_instance(judge, n, scratch, ret);
+        return false;
+}
+
 /* ---- back ----------------------------------------------------------------------------------------------------------- */
 
 static void take_tally(struct tally *tally, const struct remembered *remembered)
 {
         uint32_t n = remembered->deaths_n < FACT_DEATHS_MAX ? remembered->deaths_n : FACT_DEATHS_MAX;
 
+        *tally = (struct tally){ .n = 0 };
         memcpy(tally->deaths, remembered->deaths, n * sizeof(*tally->deaths));
         tally->n = n;
         tally->next = n % FACT_DEATHS_MAX;
@@ -413,6 +430,7 @@ static void take_instance(struct judge *judge, const struct fact *fact, struct p
         const struct remembered *remembered = fact->remembered;
         struct agent *agent = table_agent(judge, fact->agent);
         struct instance *i = agent ? table_instance(judge, agent, fact->instance) : NULL;
+        bool thin = i && i->thin;
 
         if (!i)
                 return;
@@ -433,6 +451,8 @@ static void take_instance(struct judge *judge, const struct fact *fact, struct p
                 diagnose_reason(judge, i, i->cause, judge->incidents[i->incident].reason);
                 judge->now = now;
         }
+        if (thin) /* now that it is written down, it is judged again */
+                i->thin = i->wants_record = false;
         judge->shown_stale = true;
         due_set(judge, i, fact->at);
 }
