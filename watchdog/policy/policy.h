@@ -60,7 +60,8 @@ struct policy_origin {
 struct rule {
         const char *name;
         enum manager manager;
-        const char *pattern; /* glob over the unit ("agent-lily.service"; ".service" may be left out) or "USER/APP" or "APP" */
+        const char *
+                pattern; /* glob over the unit ("agent-lily.service"; ".service" may be left out) or "USER/APP" or "APP" */
         enum mode mode;
         bool critical;
         bool agent_class; /* a class was given */
@@ -130,6 +131,10 @@ int policy_load(const char *config, const char *directory, struct policy **ret, 
 /* As policy_load() for the files named, in that order, as `govctl policy check FILE...` does. */
 int policy_load_files(const char *const *files, size_t n, struct policy **ret, struct policy_messages *ret_messages);
 
+/* As policy_load_files() for one file that is in memory; it is governor.yaml when `name` ends so. */
+int policy_load_text(const char *name, const char *text, size_t size, struct policy **ret,
+                     struct policy_messages *ret_messages);
+
 /* The policy of a machine without one: observe whatever looks like an agent. */
 int policy_discovered(struct policy **ret);
 
@@ -148,6 +153,9 @@ const struct rule *policy_rule(const struct policy *policy, const char *agent);
 
 /* Whether the unit is one to watch: some rule matches it. Discovery by looks is decided elsewhere. */
 bool policy_wants(const struct policy *policy, const char *agent);
+
+/* Whether the rule's `after` names this agent, by one of its own names or by the name of the rule that owns it. Pure. */
+bool policy_comes_after(const struct policy *policy, const struct rule *rule, const char *base);
 
 const char *mode_name(enum mode mode);
 const char *rung_name(enum rung rung);

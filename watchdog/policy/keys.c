@@ -1,0 +1,172 @@
+#include "policy/keys.h"
+
+#include <string.h>
+
+#define INTO(type, field) offsetof(type, field), INTO_NOTHING
+#define INTO_LIST(type, field) offsetof(type, field), offsetof(type, field##_n)
+#define CHECKED INTO_NOTHING, INTO_NOTHING
+#define NO_SUB SECTION_N
+
+/* clang-format off */
+const struct section_title policy_sections[SECTION_N] = {
+        [SECTION_TOP]       = { "",                        "a policy",            NULL },
+        [SECTION_DAEMON]    = { "daemon",                  "'daemon'",            NULL },
+        [SECTION_AUDIT]     = { "audit",                   "'audit'",             NULL },
+        [SECTION_MACHINE]   = { "machine",                 "'machine'",           NULL },
+        [SECTION_CPU]       = { "machine.cpu",             "'cpu'",               "{ above: 60%, for: 30m }" },
+        [SECTION_ACTIONS]   = { "machine.actions",         "'actions'",           "{ at_most: 6, within: 10m }" },
+        [SECTION_CLASS]     = { "classes.NAME",            "a class",             "thin: { memory: { budget: 65M, ceiling: 200M } }" },
+        [SECTION_MEMORY]    = { "classes.NAME.memory",     "'memory'",            NULL },
+        [SECTION_AGENT]     = { "agents[]",                "a rule",              "{ name: lily, pm2: lily, critical: true }" },
+        [SECTION_WINDOW]    = { "agents[].restarts[]",     "a window",            "{ more_than: 2, within: 60s }" },
+        [SECTION_HEALTH]    = { "agents[].health",         "'health'",            NULL },
+        [SECTION_HEARTBEAT] = { "agents[].heartbeat",      "'heartbeat'",         NULL },
+        [SECTION_HEAL]      = { "agents[].heal",           "'heal'",              NULL },
+        [SECTION_BACKOFF]   = { "agents[].heal.backoff",   "'backoff'",           "{ first: 5s, most: 5m }" },
+        [SECTION_FILES]     = { "files[]",                 "a file rule",         NULL },
+        [SECTION_APPROVE]   = { "files[].approve",         "'approve'",           "{ by: [key], within: 15m }" },
+        [SECTION_ALERT]     = { "alerts[]",                "an alert channel",    NULL },
+        [SECTION_TELEGRAM]  = { "alerts[].telegram",       "'telegram'",          NULL },
+        [SECTION_WEBHOOK]   = { "alerts[].webhook",        "'webhook'",           NULL },
+};
+
+const struct key policy_keys[] = {
+        /* where             name            parsed by        holds              into                                     unset       least    most    flags */
+        { SECTION_TOP,       "mode",         FORM_CHOICE,     NO_SUB,            CHECKED,                                 "observe",  NULL,    "observe enforce", 0,
+          "What the rules of this file do: observe reports and records what would be done, enforce does it. In governor.yaml it is the default of all files." },
+        { SECTION_TOP,       "daemon",       FORM_SECTION,    SECTION_DAEMON,    CHECKED,                                 NULL,       NULL,    NULL,   KEY_CONFIG_ONLY,
+          "The daemon itself. Only in governor.yaml." },
+        { SECTION_TOP,       "audit",        FORM_SECTION,    SECTION_AUDIT,     CHECKED,                                 NULL,       NULL,    NULL,   KEY_CONFIG_ONLY,
+          "The audit chain. Only in governor.yaml." },
+        { SECTION_TOP,       "machine",      FORM_SECTION,    SECTION_MACHINE,   CHECKED,                                 NULL,       NULL,    NULL,   0,
+          "The machine as a whole." },
+        { SECTION_TOP,       "classes",      FORM_NAMED,      SECTION_CLASS,     CHECKED,                                 NULL,       NULL,    NULL,   0,
+          "Limits under a name, for rules to share. A class given again in a later file replaces the earlier one." },
+        { SECTION_TOP,       "agents",       FORM_SECTIONS,   SECTION_AGENT,     CHECKED,                                 NULL,       NULL,    NULL,   0,
+          "The rules. The first one that matches an agent owns it; the lists of all files are one list." },
+        { SECTION_TOP,       "files",        FORM_SECTIONS,   SECTION_FILES,     CHECKED,                                 NULL,       NULL,    NULL,   KEY_NOT_YET,
+          "Files that agents must not change." },
+        { SECTION_TOP,       "alerts",       FORM_SECTIONS,   SECTION_ALERT,     CHECKED,                                 NULL,       NULL,    NULL,   KEY_NOT_YET,
+          "Where alerts go." },
+
+        { SECTION_DAEMON,    "agents_max",   FORM_COUNT,      NO_SUB,            INTO(struct policy, daemon.agents_max),  "512",      "1",     "4096", 0,
+          "How many agents there is room for. Room is taken when the policy is loaded; what does not fit is reported." },
+        { SECTION_DAEMON,    "pm2_homes",    FORM_PATHS,      NO_SUB,            INTO_LIST(struct policy, daemon.pm2_homes), NULL,    NULL,    "32",   0,
+          "PM2 homes to watch besides those that are discovered." },
+        { SECTION_AUDIT,     "retention",    FORM_DAYS,       NO_SUB,            INTO(struct policy, audit.retention_days), "400d",   "1d",    "36500d", 0,
+          "How long records are kept." },
+
+        { SECTION_MACHINE,   "memory_floor", FORM_SIZE,       NO_SUB,            INTO(struct policy, machine.memory_floor_bytes), NULL, "1M",  "1024G", KEY_NOT_YET,
+          "With less memory available than this, the largest agents that are not critical are restarted." },
+        { SECTION_MACHINE,   "cpu",          FORM_SECTION,    SECTION_CPU,       CHECKED,                                 NULL,       NULL,    NULL,   KEY_NOT_YET,
+          "CPU use of the whole machine that a host throttles when it lasts." },
+        { SECTION_MACHINE,   "actions",      FORM_SECTION,    SECTION_ACTIONS,   CHECKED,                                 NULL,       NULL,    NULL,   0,
+          "The global budget: no more actions than this, whatever the rules want." },
+        { SECTION_CPU,       "above",        FORM_PERCENT,    NO_SUB,            CHECKED,                                 NULL,       "1%",    "100%", KEY_REQUIRED | KEY_NOT_YET,
+          "Share of all CPUs." },
+        { SECTION_CPU,       "for",          FORM_DURATION,   NO_SUB,            CHECKED,                                 NULL,       "10s",   "7d",   KEY_REQUIRED | KEY_NOT_YET,
+          "How long without a break." },
+        { SECTION_ACTIONS,   "at_most",      FORM_COUNT,      NO_SUB,            INTO(struct policy, machine.actions_at_most), "6",   "1",     "1000", 0,
+          "How many actions." },
+        { SECTION_ACTIONS,   "within",       FORM_DURATION,   NO_SUB,            INTO(struct policy, machine.actions_within), "10m",  "1s",    "1d",   0,
+          "In how much time." },
+
+        { SECTION_CLASS,     "memory",       FORM_SECTION,    SECTION_MEMORY,    CHECKED,                                 NULL,       NULL,    NULL,   KEY_NOT_YET,
+          "Memory of one instance: anonymous, shared and swapped." },
+        { SECTION_MEMORY,    "budget",       FORM_SIZE,       NO_SUB,            INTO(struct class, memory.budget_bytes), NULL,       "1M",    "1024G", KEY_NOT_YET,
+          "What it is expected to need; more is a finding." },
+        { SECTION_MEMORY,    "ceiling",      FORM_SIZE,       NO_SUB,            INTO(struct class, memory.ceiling_bytes), NULL,      "1M",    "1024G", KEY_NOT_YET,
+          "More than this, and it is healed." },
+        { SECTION_MEMORY,    "of",           FORM_CHOICE,     NO_SUB,            INTO(struct class, memory.of),           "process",  NULL,    "process tree cgroup", KEY_NOT_YET,
+          "Whose memory is counted: the main process, it and its descendants, or all of the control group." },
+
+        { SECTION_AGENT,     "name",         FORM_TEXT,       NO_SUB,            INTO(struct rule, name),                 NULL,       NULL,    "64",   0,
+          "Labels the rule; its pattern is the label where none is given. Agents keep their own names." },
+        { SECTION_AGENT,     "pm2",          FORM_APP,        NO_SUB,            INTO(struct rule, pattern),              NULL,       NULL,    "255",  KEY_EITHER,
+          "PM2 apps: NAME, USER/NAME or USER/NAME@HOME, with the wildcards of the shell. A name without a slash means that app of any user." },
+        { SECTION_AGENT,     "systemd",      FORM_UNIT,       NO_SUB,            INTO(struct rule, pattern),              NULL,       NULL,    "255",  KEY_EITHER,
+          "systemd services, with the wildcards of the shell; .service may be left out." },
+        { SECTION_AGENT,     "mode",         FORM_CHOICE,     NO_SUB,            INTO(struct rule, mode),                 NULL,       NULL,    "observe enforce", 0,
+          "As the mode of the file, for this rule." },
+        { SECTION_AGENT,     "class",        FORM_TEXT,       NO_SUB,            INTO(struct rule, class_name),           NULL,       NULL,    "64",   0,
+          "One of the classes." },
+        { SECTION_AGENT,     "critical",     FORM_SWITCH,     NO_SUB,            INTO(struct rule, critical),             "false",    NULL,    NULL,   0,
+          "A critical agent is slowed down, not quarantined." },
+        { SECTION_AGENT,     "after",        FORM_TEXTS,      NO_SUB,            INTO_LIST(struct rule, after),           NULL,       NULL,    "64",   0,
+          "Rules or agents that are healed before this one." },
+        { SECTION_AGENT,     "restarts",     FORM_WINDOWS,    SECTION_WINDOW,    INTO_LIST(struct rule, restarts),        "[{more_than: 2, within: 60s}, {more_than: 4, within: 10m}, {more_than: 9, within: 24h}]", NULL, "4", 0,
+          "How many unplanned restarts are too many, in windows from short to long that count at the same time." },
+        { SECTION_AGENT,     "config",       FORM_PATHS,      NO_SUB,            CHECKED,                                 NULL,       NULL,    "256",  KEY_NOT_YET,
+          "Files and patterns whose change is told, and kept for a rollback." },
+        { SECTION_AGENT,     "health",       FORM_SECTION,    SECTION_HEALTH,    CHECKED,                                 NULL,       NULL,    NULL,   KEY_NOT_YET,
+          "A question that a healthy agent answers." },
+        { SECTION_AGENT,     "heartbeat",    FORM_SECTION,    SECTION_HEARTBEAT, CHECKED,                                 NULL,       NULL,    NULL,   KEY_NOT_YET,
+          "A sign of life that the agent sends by itself." },
+        { SECTION_AGENT,     "heal",         FORM_SECTION,    SECTION_HEAL,      CHECKED,                                 NULL,       NULL,    NULL,   0,
+          "What is done when a window overflows." },
+        { SECTION_WINDOW,    "more_than",    FORM_COUNT,      NO_SUB,            INTO(struct window, more_than),          NULL,       "1",     "63",   KEY_REQUIRED,
+          "This many restarts are still all right." },
+        { SECTION_WINDOW,    "within",       FORM_DURATION,   NO_SUB,            INTO(struct window, within),             NULL,       "1s",    "30d",  KEY_REQUIRED,
+          "The length of the window." },
+        { SECTION_HEALTH,    "http",         FORM_URL,        NO_SUB,            CHECKED,                                 NULL,       NULL,    NULL,   KEY_REQUIRED | KEY_NOT_YET,
+          "Asked with GET; any 2xx is healthy." },
+        { SECTION_HEALTH,    "every",        FORM_DURATION,   NO_SUB,            CHECKED,                                 "30s",      "1s",    "1d",   KEY_NOT_YET,
+          "How often." },
+        { SECTION_HEALTH,    "timeout",      FORM_DURATION,   NO_SUB,            CHECKED,                                 "5s",       "100ms", "10m",  KEY_NOT_YET,
+          "How long an answer may take." },
+        { SECTION_HEALTH,    "failures",     FORM_COUNT,      NO_SUB,            CHECKED,                                 "3",        "1",     "100",  KEY_NOT_YET,
+          "How many in a row make a finding." },
+        { SECTION_HEARTBEAT, "every",        FORM_DURATION,   NO_SUB,            CHECKED,                                 NULL,       "1s",    "1d",   KEY_REQUIRED | KEY_NOT_YET,
+          "The longest silence." },
+        { SECTION_HEAL,      "ladder",       FORM_CHOICES,    NO_SUB,            INTO_LIST(struct rule, heal.ladder),     "[restart, restart, quarantine]", NULL, "restart rollback quarantine", 0,
+          "What is tried, in this order, each entry once; quarantine can only be the last." },
+        { SECTION_HEAL,      "backoff",      FORM_SECTION,    SECTION_BACKOFF,   CHECKED,                                 NULL,       NULL,    NULL,   0,
+          "The wait before a restart, doubled each time." },
+        { SECTION_HEAL,      "trial_after",  FORM_DURATION,   NO_SUB,            INTO(struct rule, heal.trial_after),     "15m",      "1s",    "30d",  0,
+          "How long a quarantine lasts before the agent gets a trial." },
+        { SECTION_BACKOFF,   "first",        FORM_DURATION,   NO_SUB,            INTO(struct rule, heal.backoff_first),   "5s",       "1s",    "1h",   0,
+          "The first wait." },
+        { SECTION_BACKOFF,   "most",         FORM_DURATION,   NO_SUB,            INTO(struct rule, heal.backoff_most),    "5m",       "1s",    "1d",   0,
+          "The longest wait." },
+
+        { SECTION_FILES,     "name",         FORM_TEXT,       NO_SUB,            CHECKED,                                 NULL,       NULL,    "64",   KEY_REQUIRED | KEY_NOT_YET,
+          "What people call these files." },
+        { SECTION_FILES,     "rule",         FORM_CHOICE,     NO_SUB,            CHECKED,                                 NULL,       NULL,    "untouchable protected", KEY_REQUIRED | KEY_NOT_YET,
+          "Untouchable files are restored; a change to protected ones waits for a human." },
+        { SECTION_FILES,     "paths",        FORM_PATHS,      NO_SUB,            CHECKED,                                 NULL,       NULL,    "256",  KEY_REQUIRED | KEY_NOT_YET,
+          "Files, directories (with a slash at the end) and patterns." },
+        { SECTION_FILES,     "except",       FORM_TEXTS,      NO_SUB,            CHECKED,                                 NULL,       NULL,    "256",  KEY_NOT_YET,
+          "Names and patterns below them that are left alone." },
+        { SECTION_FILES,     "approve",      FORM_SECTION,    SECTION_APPROVE,   CHECKED,                                 NULL,       NULL,    NULL,   KEY_NOT_YET,
+          "Who lets a proposal pass, for protected files." },
+        { SECTION_APPROVE,   "by",           FORM_CHOICES,    NO_SUB,            CHECKED,                                 NULL,       NULL,    "key phone", KEY_REQUIRED | KEY_NOT_YET,
+          "An enrolled key, or a paired phone." },
+        { SECTION_APPROVE,   "within",       FORM_DURATION,   NO_SUB,            CHECKED,                                 "15m",      "1m",    "7d",   KEY_NOT_YET,
+          "No answer in this time means no." },
+
+        { SECTION_ALERT,     "telegram",     FORM_SECTION,    SECTION_TELEGRAM,  CHECKED,                                 NULL,       NULL,    NULL,   KEY_EITHER | KEY_NOT_YET,
+          "A Telegram chat." },
+        { SECTION_ALERT,     "webhook",      FORM_SECTION,    SECTION_WEBHOOK,   CHECKED,                                 NULL,       NULL,    NULL,   KEY_EITHER | KEY_NOT_YET,
+          "An HTTP endpoint that takes signed JSON." },
+        { SECTION_TELEGRAM,  "chat",         FORM_CHAT,       NO_SUB,            CHECKED,                                 NULL,       NULL,    NULL,   KEY_REQUIRED | KEY_NOT_YET,
+          "The number of the chat; groups have negative ones." },
+        { SECTION_TELEGRAM,  "token",        FORM_CREDENTIAL, NO_SUB,            CHECKED,                                 NULL,       NULL,    NULL,   KEY_REQUIRED | KEY_NOT_YET,
+          "Where the bot's token is." },
+        { SECTION_TELEGRAM,  "quiet",        FORM_QUIET,      NO_SUB,            CHECKED,                                 NULL,       NULL,    NULL,   KEY_NOT_YET,
+          "Hours in which only critical alerts come." },
+        { SECTION_WEBHOOK,   "url",          FORM_URL,        NO_SUB,            CHECKED,                                 NULL,       NULL,    NULL,   KEY_REQUIRED | KEY_NOT_YET,
+          "Where alerts are posted." },
+        { SECTION_WEBHOOK,   "secret",       FORM_CREDENTIAL, NO_SUB,            CHECKED,                                 NULL,       NULL,    NULL,   KEY_NOT_YET,
+          "Where the secret is that signs them." },
+};
+/* clang-format on */
+
+const unsigned policy_keys_n = sizeof(policy_keys) / sizeof(policy_keys[0]);
+
+const struct key *key_find(enum section section, const char *name)
+{
+        for (unsigned i = 0; i < policy_keys_n; i++)
+                if (policy_keys[i].section == section && strcmp(policy_keys[i].name, name) == 0)
+                        return &policy_keys[i];
+        return NULL;
+}

@@ -1,0 +1,8 @@
+#pragma once
+/* Matching of single rules, for the checks that policy_load() makes between them. */
+#include "policy/policy.h"
+
+bool rule_matches(const struct rule *rule, const char *agent);
+
+/* Whether it is certain that every agent that `narrow` matches is matched by `wide` too. */
+bool rule_covers(const struct rule *wide, const struct rule *narrow);
