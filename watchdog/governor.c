@@ -95,6 +95,18 @@ static void log_decision(const struct decision *decision)
         }
 }
 
+/* What the judge is about to decide rests on facts that were not recorded one by one: their sum is, before it decides. */
+static void remember(struct governor *governor)
+{
+        struct remembered scratch;
+        struct fact fact;
+
+        while (judge_remember_due(governor->judge, &scratch, &fact)) {
+                fact.at = clock_now(&governor->clock);
+                governor_take(governor, &fact);
+        }
+}
+
 void governor_take(void *self, const struct fact *fact)
 {
         struct governor *governor = self;
@@ -115,6 +127,8 @@ void governor_take(void *self, const struct fact *fact)
         if (decisions.n > 0 || (fact->kind == FACT_AGENT && fact->agent_is.first))
                 tell_soon(governor);
         orders_expire(governor, fact->at);
+        if (decisions.remember)
+                remember(governor);
         governor_arm(governor);
 }
 

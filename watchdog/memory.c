@@ -108,6 +108,7 @@ int memory_recall(struct governor *governor)
         r = recall_live(governor->database, &recall, governor->judge, &recall.last);
         if (r < 0)
                 log_ignored(r, "Cannot live through all of the audit log again");
+        judge_resume(governor->judge, clock_now(&governor->clock));
         governor->recalled_from = recall.from;
         governor->safe_mode = recall.safe_mode;
         governor->fell_too_often = recall.unclean >= UNCLEAN_ENDS_MAX;
