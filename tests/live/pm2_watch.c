@@ -1,4 +1,5 @@
 /* Prints the PM2 observer's facts, one a line, for live tests: pm2_watch [HOME...]. Words on stdin work the hands: "restart AGENT". */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "base/text.h"
 #include "heal/pm2.h"
+#include "io/pm2_call.h"
 #include "observe/pm2.h"
 
 struct world {
@@ -17,6 +19,7 @@ struct world {
         struct pm2_directory directory;
         struct pm2 *pm2;
         struct pm2_hand *hand;
+        struct pm2_call *call;
 };
 
 static void print_fact(void *self, const struct fact *fact)
@@ -29,28 +32,25 @@ static void print_fact(void *self, const struct fact *fact)
         switch (fact->kind) {
         case FACT_AGENT:
                 printf(" claimed=%s word=\"%s\" pid=%d restarts=%" PRIu64 "%s", claimed_name(fact->agent_is.claimed),
-                       fact->agent_is.word, fact->agent_is.pid, fact->agent_is.restarts, fact->agent_is.first ? " first" : "");
+                       fact->agent_is.word, fact->agent_is.pid, fact->agent_is.restarts,
+                       fact->agent_is.first ? " first" : "");
                 break;
         case FACT_STARTED:
                 printf(" pid=%d start=%" PRIu64 " since=%.1f%s", fact->started.pid, fact->started.start,
-                       (double)usec_since(fact->at, fact->started.since) / 1e6, fact->started.ordered ? " ordered" : "");
+                       (double)usec_since(fact->at, fact->started.since) / 1e6,
+                       fact->started.ordered ? " ordered" : "");
                 break;
         case FACT_ENDED:
-                printf(" pid=%d ending=%s code=%d signal=%d", fact->ended.pid, ending_name(fact->ended.ending), fact->ended.code,
-                       fact->ended.signal);
+                printf(" pid=%d ending=%s code=%d signal=%d", fact->ended.pid, ending_name(fact->ended.ending),
+                       fact->ended.code, fact->ended.signal);
                 break;
         case FACT_SOURCE:
                 printf("%s state=%s god=%d why=\"%s\"", fact->source.name, source_state_name(fact->source.state),
                        fact->source.pid, fact->source.why);
                 break;
-        case FACT_PLANNED:
-                printf(" ending=%s by=\"%s\"", ending_name(fact->planned.ending), fact->planned.by);
-                break;
-        case FACT_STRAY:
-                printf(" stray=%s pid=%d", stray_name(fact->stray.stray), fact->stray.pid);
-                break;
-        default:
-                break;
+        case FACT_PLANNED: printf(" ending=%s by=\"%s\"", ending_name(fact->planned.ending), fact->planned.by); break;
+        case FACT_STRAY: printf(" stray=%s pid=%d", stray_name(fact->stray.stray), fact->stray.pid); break;
+        default: break;
         }
         printf("\n");
         fflush(stdout);
@@ -67,7 +67,34 @@ static void on_done(struct errand *errand, enum outcome outcome, const char *tex
         free(errand);
 }
 
-/* "VERB AGENT [PM_ID [PID START]]", "usage", "relist", "quit" */
+static void on_answer(void *self, int result, const struct pm2_reply *reply)
+{
+        printf("answer %d%s %s\n", result, result == 0 && reply->failed ? " refused" : "",
+               result == 0 ? reply->text : "");
+        fflush(stdout);
+}
+
+/* Any request of the table, also those that no hand uses yet. */
+static void ask(struct world *world, unsigned request, unsigned pm_id)
+{
+        struct pm2_question question = {
+                .home = world->directory.homes[0]->path,
+                .owner = world->directory.homes[0]->uid,
+                .request = request,
+                .pm_id = pm_id,
+                .within = 10 * USEC_PER_SEC,
+        };
+        int r = -EINVAL;
+
+        pm2_call_free(world->call);
+        world->call = NULL;
+        if (request < PM2_REQUEST_N)
+                r = pm2_call_new(world->event, &question, on_answer, world, &world->call);
+        if (r < 0)
+                on_answer(world, r, NULL);
+}
+
+/* "VERB AGENT [PM_ID [PID START]]", "ask REQUEST PM_ID", "usage", "relist", "quit" */
 static void obey(struct world *world, const char *line)
 {
         char verb[16] = "", agent[AGENT_ID_MAX] = "";
@@ -77,6 +104,10 @@ static void obey(struct world *world, const char *line)
         unsigned long start = 0;
         int pid = 0, r;
 
+        if (sscanf(line, "ask %d %u", &pid, &id) == 2) {
+                ask(world, (unsigned)pid, id);
+                return;
+        }
         (void)sscanf(line, "%15s %271s %u %d %lu", verb, agent, &id, &pid, &start);
         if (strcmp(verb, "quit") == 0)
                 (void)sd_event_exit(world->event, 0);
@@ -155,6 +186,7 @@ int main(int argc, char **argv)
                 r = sd_event_add_io(world.event, NULL, STDIN_FILENO, EPOLLIN, on_input, &world);
         if (r >= 0 || r == -EPERM) /* a plain file as stdin */
                 r = sd_event_loop(world.event);
+        pm2_call_free(world.call);
         pm2_hand_free(world.hand);
         pm2_free(world.pm2);
         pm2_directory_done(&world.directory);

@@ -154,9 +154,7 @@ static bool answer(struct pm2_daemon *daemon, int fd, const char *request, const
         if (daemon->orders > orders && daemon->manner == MANNER_HANG_UP_ORDERS)
                 return false;
         switch (daemon->manner) {
-        case MANNER_BAD_JSON:
-                (void)snprintf(text, sizeof(text), "j:{\"args\":[[{\"pid\":1,}]]}");
-                break;
+        case MANNER_BAD_JSON: (void)snprintf(text, sizeof(text), "j:{\"args\":[[{\"pid\":1,}]]}"); break;
         case MANNER_NESTED:
                 memset(text, '[', 100002);
                 memcpy(text, "j:", 2);
@@ -166,37 +164,23 @@ static bool answer(struct pm2_daemon *daemon, int fd, const char *request, const
                 (void)snprintf(text, sizeof(text), "j:{\"error\":\"%s\",\"stack\":\"sk-FAKE-stack\"}",
                                daemon->refusal ? daemon->refusal : "no \\u0007such\\nthing");
                 break;
-        default:
-                break;
+        default: break;
         }
         size = frame_of(frame, sizeof(frame), text, daemon->manner == MANNER_STRANGER ? "s:governor:999" : id);
 
         switch (daemon->manner) {
-        case MANNER_HANG_UP:
-                send_all(fd, frame, size / 2);
-                return false;
-        case MANNER_HALF:
-                send_all(fd, frame, size / 2);
-                break;
-        case MANNER_ENDLESS:
-                send_all(fd, "\x12\xff\xff\xff\xffj:", 7);
-                break;
-        case MANNER_OTHER:
-                send_all(fd, "HTTP/1.1 400 Bad Request\r\n\r\n", 28);
-                break;
-        case MANNER_DRIP:
-                drip_away(daemon, fd);
-                break;
-        case MANNER_PIECES:
-                send_slowly(fd, frame, size, 97);
-                break;
+        case MANNER_HANG_UP: send_all(fd, frame, size / 2); return false;
+        case MANNER_HALF: send_all(fd, frame, size / 2); break;
+        case MANNER_ENDLESS: send_all(fd, "\x12\xff\xff\xff\xffj:", 7); break;
+        case MANNER_OTHER: send_all(fd, "HTTP/1.1 400 Bad Request\r\n\r\n", 28); break;
+        case MANNER_DRIP: drip_away(daemon, fd); break;
+        case MANNER_PIECES: send_slowly(fd, frame, size, 97); break;
         case MANNER_STRANGER_FIRST:
                 size = frame_of(frame, sizeof(frame), "j:{\"error\":\"for somebody else\"}", "s:1:2");
                 send_all(fd, frame, size);
                 size = frame_of(frame, sizeof(frame), text, id);
                 /* fall through */
-        default:
-                send_all(fd, frame, size);
+        default: send_all(fd, frame, size);
         }
         return true;
 }
@@ -275,9 +259,10 @@ void pm2_daemon_listen(struct pm2_daemon *daemon)
 {
         daemon->rpc = listen_at(daemon, "rpc.sock");
         daemon->pub = listen_at(daemon, "pub.sock");
-        assert_int_equal(sd_event_add_io(daemon->event, &daemon->rpc_source, daemon->rpc, EPOLLIN, on_caller, daemon), 0);
-        assert_int_equal(sd_event_add_io(daemon->event, &daemon->pub_source, daemon->pub, EPOLLIN, on_subscriber, daemon),
+        assert_int_equal(sd_event_add_io(daemon->event, &daemon->rpc_source, daemon->rpc, EPOLLIN, on_caller, daemon),
                          0);
+        assert_int_equal(
+                sd_event_add_io(daemon->event, &daemon->pub_source, daemon->pub, EPOLLIN, on_subscriber, daemon), 0);
         assert_int_equal(chmod(daemon->home, 0755), 0); /* as PM2 does with its sockets: a nudge for who waits */
 }
 
@@ -393,11 +378,12 @@ void pm2_daemon_tell(struct pm2_daemon *daemon, uint32_t id, const char *what, c
         char text[4096], path[128];
 
         pid_file_of(daemon, id, path);
-        (void)snprintf(text, sizeof(text),
-                       "j:{\"event\":\"%s\",\"manually\":false,\"process\":{\"name\":\"%s\",\"pm_id\":%u,\"status\":\"%s\","
-                       "\"restart_time\":%d,\"exec_mode\":\"%s\",\"kill_timeout\":20,\"exit_code\":0,\"pm_pid_path\":\"%s\","
-                       "\"pm_uptime\":1000000," SECRET "},\"at\":1000010}",
-                       what, app->name, id, status, app->restarts, app->cluster ? "cluster_mode" : "fork_mode", path);
+        (void)snprintf(
+                text, sizeof(text),
+                "j:{\"event\":\"%s\",\"manually\":false,\"process\":{\"name\":\"%s\",\"pm_id\":%u,\"status\":\"%s\","
+                "\"restart_time\":%d,\"exec_mode\":\"%s\",\"kill_timeout\":20,\"exit_code\":0,\"pm_pid_path\":\"%s\","
+                "\"pm_uptime\":1000000," SECRET "},\"at\":1000010}",
+                what, app->name, id, status, app->restarts, app->cluster ? "cluster_mode" : "fork_mode", path);
         pm2_daemon_publish(daemon, "s:process:event", text);
 }
 
@@ -405,8 +391,10 @@ void pm2_daemon_log(struct pm2_daemon *daemon, const char *line)
 {
         char text[512];
 
-        (void)snprintf(text, sizeof(text), "j:{\"process\":{\"pm_id\":\"PM2\",\"name\":\"PM2\",\"rev\":null},\"at\":1000500,"
-                                           "\"data\":\"%s\\n\"}", line);
+        (void)snprintf(text, sizeof(text),
+                       "j:{\"process\":{\"pm_id\":\"PM2\",\"name\":\"PM2\",\"rev\":null},\"at\":1000500,"
+                       "\"data\":\"%s\\n\"}",
+                       line);
         pm2_daemon_publish(daemon, "s:log:PM2", text);
 }
 
@@ -416,7 +404,8 @@ void pm2_daemon_crash(struct pm2_daemon *daemon, uint32_t id, int code, const ch
         char line[128], name[32];
 
         (void)snprintf(name, sizeof(name), "%s", app->name);
-        (void)snprintf(line, sizeof(line), "App [%s:%u] exited with code [%d] via signal [%s]", name, id, code, signal_name);
+        (void)snprintf(line, sizeof(line), "App [%s:%u] exited with code [%d] via signal [%s]", name, id, code,
+                       signal_name);
         pm2_daemon_kill(daemon, id);
         pm2_daemon_log(daemon, line);
         pm2_daemon_tell(daemon, id, "exit", "stopped");

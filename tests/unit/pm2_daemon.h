@@ -10,16 +10,16 @@
 enum manner {
         MANNER_ANSWER,
         MANNER_MUTE,
-        MANNER_HANG_UP,     /* after half a frame */
-        MANNER_HALF,        /* half a frame, then silence */
-        MANNER_ENDLESS,     /* announces 4 GiB */
-        MANNER_OTHER,       /* another protocol */
+        MANNER_HANG_UP, /* after half a frame */
+        MANNER_HALF,    /* half a frame, then silence */
+        MANNER_ENDLESS, /* announces 4 GiB */
+        MANNER_OTHER,   /* another protocol */
         MANNER_BAD_JSON,
-        MANNER_NESTED,      /* 100,000 x '[' */
-        MANNER_STRANGER,    /* somebody else's answer only */
+        MANNER_NESTED,   /* 100,000 x '[' */
+        MANNER_STRANGER, /* somebody else's answer only */
         MANNER_STRANGER_FIRST,
-        MANNER_PIECES,      /* 97 bytes at a time */
-        MANNER_DRIP,        /* one byte a turn of the loop, and never all of them */
+        MANNER_PIECES, /* 97 bytes at a time */
+        MANNER_DRIP,   /* one byte a turn of the loop, and never all of them */
         MANNER_REFUSE,
         MANNER_MUTE_ORDERS,    /* answers only what is no order */
         MANNER_HANG_UP_ORDERS, /* ... and hangs up on orders */
@@ -48,7 +48,7 @@ struct pm2_daemon {
         unsigned lists, pings, orders;
         char last_order[256];
         const char *refusal; /* what MANNER_REFUSE says */
-        bool obeys; /* carries orders out on `apps`; otherwise only says so */
+        bool obeys;          /* carries orders out on `apps`; otherwise only says so */
 };
 
 void pm2_daemon_begin(struct pm2_daemon *daemon, sd_event *event); /* makes the home and listens */

@@ -78,9 +78,9 @@ static void a_hostile_daemon_gets_one_clear_end_in_time(void **state)
                 enum manner manner;
                 int result;
         } cases[] = {
-                { MANNER_MUTE, -ETIMEDOUT },     { MANNER_HALF, -ETIMEDOUT },   { MANNER_STRANGER, -ETIMEDOUT },
-                { MANNER_DRIP, -ETIMEDOUT },     { MANNER_HANG_UP, -ECONNRESET }, { MANNER_ENDLESS, -EBADMSG },
-                { MANNER_OTHER, -EBADMSG },      { MANNER_BAD_JSON, -EBADMSG }, { MANNER_NESTED, -E2BIG },
+                { MANNER_MUTE, -ETIMEDOUT }, { MANNER_HALF, -ETIMEDOUT },     { MANNER_STRANGER, -ETIMEDOUT },
+                { MANNER_DRIP, -ETIMEDOUT }, { MANNER_HANG_UP, -ECONNRESET }, { MANNER_ENDLESS, -EBADMSG },
+                { MANNER_OTHER, -EBADMSG },  { MANNER_BAD_JSON, -EBADMSG },   { MANNER_NESTED, -E2BIG },
         };
 
         for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

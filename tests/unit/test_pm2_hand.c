@@ -80,7 +80,9 @@ static void end(struct world *world)
 static int order(struct world *world, enum action action, const char *name, uint32_t instance)
 {
         pm2_agent_id(world->directory.homes[0], name, agent);
-        world->errand = (struct errand){ .agent = agent, .instance = instance, .action = action, .done = on_done, .self = world };
+        world->errand = (struct errand){
+                .agent = agent, .instance = instance, .action = action, .done = on_done, .self = world
+        };
         world->done = 0;
         return pm2_hand_act(world->hand, &world->errand);
 }

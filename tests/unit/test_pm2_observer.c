@@ -24,7 +24,7 @@ struct world {
         struct pm2 *pm2;
         char told[16384];
         unsigned facts;
-        pid_t pid;      /* of the last start or end */
+        pid_t pid; /* of the last start or end */
         uint64_t start;
 };
 
@@ -47,15 +47,16 @@ static void take(void *self, const struct fact *fact)
         (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(name_of(fact->agent), "@"), name_of(fact->agent));
         switch (fact->kind) {
         case FACT_AGENT:
-                text_append(told, size, "agent %s#%u %s %s rt=%u%s\n", name, fact->instance, claimed_name(fact->agent_is.claimed),
-                            fact->agent_is.pid > 0 ? "pid" : "nopid", (unsigned)fact->agent_is.restarts,
-                            fact->agent_is.first ? " first" : "");
+                text_append(told, size, "agent %s#%u %s %s rt=%u%s\n", name, fact->instance,
+                            claimed_name(fact->agent_is.claimed), fact->agent_is.pid > 0 ? "pid" : "nopid",
+                            (unsigned)fact->agent_is.restarts, fact->agent_is.first ? " first" : "");
                 break;
         case FACT_STARTED:
                 world->pid = fact->started.pid;
                 world->start = fact->started.start;
                 assert_true(fact->started.start > 0);
-                text_append(told, size, "started %s#%u%s\n", name, fact->instance, fact->started.ordered ? " ordered" : "");
+                text_append(told, size, "started %s#%u%s\n", name, fact->instance,
+                            fact->started.ordered ? " ordered" : "");
                 break;
         case FACT_ENDED:
                 text_append(told, size, "ended %s#%u %s code=%d signal=%d%s\n", name, fact->instance,
@@ -68,8 +69,7 @@ static void take(void *self, const struct fact *fact)
         case FACT_PLANNED:
                 text_append(told, size, "planned %s#%u %s\n", name, fact->instance, ending_name(fact->planned.ending));
                 break;
-        default:
-                text_append(told, size, "%s %s#%u\n", fact_kind_name(fact->kind), name, fact->instance);
+        default: text_append(told, size, "%s %s#%u\n", fact_kind_name(fact->kind), name, fact->instance);
         }
 }
 

@@ -13,7 +13,8 @@
 #include "io/pm2_protocol.h"
 
 /* Recorded from real daemons whose apps were given made-up secrets; each of these stands in the recordings. */
-static const char *const secrets[] = { "sk-FAKE-8f3b2c", "FAKE-token-77", "FAKE-odd", "OPENAI_API_KEY", "SECRET_TOKEN" };
+static const char *const secrets[] = { "sk-FAKE-8f3b2c", "FAKE-token-77", "FAKE-odd", "OPENAI_API_KEY",
+                                       "SECRET_TOKEN" };
 
 #define VERSIONS 3
 static const int versions[VERSIONS] = { 5, 6, 7 };
@@ -183,8 +184,9 @@ static void a_strangers_answer_is_passed_over(void **state)
 
 static void rows_without_a_whole_id_are_left_out(void **state)
 {
-        static const char list[] = "j:{\"args\":[[{\"pm_id\":-1},{\"pm_id\":\"_old_3\",\"pid\":5},{\"pm_id\":1e3},{\"pm_id\":2147483648},"
-                                   "{\"pid\":9},{\"pm_id\":\"1\"},{\"pm_id\":7,\"pid\":-4,\"name\":5,\"pm2_env\":[1]}]]}";
+        static const char list[] =
+                "j:{\"args\":[[{\"pm_id\":-1},{\"pm_id\":\"_old_3\",\"pid\":5},{\"pm_id\":1e3},{\"pm_id\":2147483648},"
+                "{\"pid\":9},{\"pm_id\":\"1\"},{\"pm_id\":7,\"pid\":-4,\"name\":5,\"pm2_env\":[1]}]]}";
         struct pm2_reply_reader reader;
         char frame[512];
         size_t size;
@@ -255,7 +257,7 @@ static void events_of_all_versions_are_read_however_they_are_cut(void **state)
                 assert_int_equal(told.old, 2 * 4); /* two workers replaced: two events and two log lines each */
                 assert_true(told.lines[PM2_LINE_EXITED] >= 20);
                 assert_true(told.lines[PM2_LINE_STOPPING] >= 5);
-                assert_non_null(strstr(told.sequence, "exit/stopped online/")); /* kill -9 */
+                assert_non_null(strstr(told.sequence, "exit/stopped online/"));               /* kill -9 */
                 assert_non_null(strstr(told.sequence, "exit/stopping exit/stopped online/")); /* pm2 restart */
         }
 }
@@ -277,7 +279,8 @@ static void gods_log_lines_tell_what_its_events_lack(void **state)
 {
         line("App [lily:7] exited with code [3] via signal [SIGINT]\n", PM2_LINE_EXITED, 7, 3, 0);
         line("App [lily:7] exited with code [0] via signal [SIGKILL]\n", PM2_LINE_EXITED, 7, 0, SIGKILL);
-        line("App [a] exited with code [1]:9] exited with code [0] via signal [SIGSEGV]", PM2_LINE_EXITED, 9, 0, SIGSEGV);
+        line("App [a] exited with code [1]:9] exited with code [0] via signal [SIGSEGV]", PM2_LINE_EXITED, 9, 0,
+             SIGSEGV);
         line("App [x:_old_4] exited with code [0] via signal [SIGINT]", PM2_LINE_EXITED, 4, 0, 0);
         line("App [lily:7] online\n", PM2_LINE_ONLINE, 7, 0, 0);
         line("App [lily:7] online again", PM2_LINE_NONE, 0, 0, 0);

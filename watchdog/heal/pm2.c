@@ -10,7 +10,8 @@
 #include "io/pm2_call.h"
 #include "io/pm2_proc.h"
 
-#define PATIENCE (5 * USEC_PER_SEC) /* for a list; on top of twice the kill timeout for an order: the app has to begin again */
+#define PATIENCE \
+        (5 * USEC_PER_SEC) /* for a list; on top of twice the kill timeout for an order: the app has to begin again */
 #define LOOK_AGAIN (250 * USEC_PER_MSEC)
 #define ONLINE_WITHIN (15 * USEC_PER_SEC) /* before the next instance is rolled */
 
@@ -123,12 +124,9 @@ static bool is_proven(const struct job *job, const struct pm2_app *row)
         case ACTION_RESTART:
                 return row->restarts > job->restarts_before ||
                        (claimed == CLAIMED_RUNNING && row->pid > 0 && row->pid != job->pid_before);
-        case ACTION_STOP:
-                return row->pid == 0 && (claimed == CLAIMED_STOPPED || claimed == CLAIMED_FAILED);
-        case ACTION_START:
-                return row->pid > 0 && (claimed == CLAIMED_RUNNING || claimed == CLAIMED_STARTING);
-        default:
-                return false;
+        case ACTION_STOP: return row->pid == 0 && (claimed == CLAIMED_STOPPED || claimed == CLAIMED_FAILED);
+        case ACTION_START: return row->pid > 0 && (claimed == CLAIMED_RUNNING || claimed == CLAIMED_STARTING);
+        default: return false;
         }
 }
 
@@ -209,8 +207,8 @@ static bool is_refusal(const struct job *job, const struct pm2_reply *reply)
 {
         if (!reply->failed)
                 return false;
-        return job->errand->action != ACTION_START ||
-               (strcmp(reply->text, "process already online") != 0 && strcmp(reply->text, "process already started") != 0);
+        return job->errand->action != ACTION_START || (strcmp(reply->text, "process already online") != 0 &&
+                                                       strcmp(reply->text, "process already started") != 0);
 }
 
 static void on_order(void *self, int result, const struct pm2_reply *reply)
@@ -235,12 +233,9 @@ static void on_order(void *self, int result, const struct pm2_reply *reply)
 static enum pm2_request request_of(enum action action)
 {
         switch (action) {
-        case ACTION_STOP:
-                return PM2_STOP;
-        case ACTION_START:
-                return PM2_START;
-        default:
-                return PM2_RESTART;
+        case ACTION_STOP: return PM2_STOP;
+        case ACTION_START: return PM2_START;
+        default: return PM2_RESTART;
         }
 }
 
@@ -273,7 +268,8 @@ static void next_instance(struct job *job)
         }
         instance = instance_at(job, job->at);
         if (!instance || (job->at == 0 && is_stale(job))) {
-                finish(job, OUTCOME_STALE, instance ? "another incarnation runs by now" : "PM2 does not list it any more");
+                finish(job, OUTCOME_STALE,
+                       instance ? "another incarnation runs by now" : "PM2 does not list it any more");
                 return;
         }
 

@@ -18,9 +18,9 @@ struct amp_sink {
 struct amp {
         uint8_t arguments; /* of the frame under way; 0 between frames */
         uint8_t argument;
-        uint8_t header;   /* bytes of the length read so far */
+        uint8_t header; /* bytes of the length read so far */
         uint32_t length;
-        uint32_t left;    /* bytes of the argument still to come */
+        uint32_t left; /* bytes of the argument still to come */
 };
 
 /* Takes what came. -EBADMSG: not AMP; there is no resynchronising, the connection must be dropped. */

@@ -267,13 +267,9 @@ static int take_word(struct json_stream *json, char c, const struct json_stream_
 static int begin_value(struct json_stream *json, char c, const struct json_stream_sink *sink)
 {
         switch (c) {
-        case '{':
-                return open_container(json, false, sink);
-        case '[':
-                return open_container(json, true, sink);
-        case '"':
-                open_token(json, STATE_STRING, false);
-                return 0;
+        case '{': return open_container(json, false, sink);
+        case '[': return open_container(json, true, sink);
+        case '"': open_token(json, STATE_STRING, false); return 0;
         case 't':
         case 'f':
         case 'n':
@@ -285,8 +281,7 @@ static int begin_value(struct json_stream *json, char c, const struct json_strea
                 open_token(json, STATE_NUMBER, false);
                 put(json, c);
                 return 0;
-        default:
-                return -EBADMSG;
+        default: return -EBADMSG;
         }
 }
 
@@ -316,8 +311,7 @@ static int take_structure(struct json_stream *json, char c, const struct json_st
                 if (c == ']')
                         return close_container(json, true, sink);
                 return begin_value(json, c, sink);
-        case STATE_VALUE:
-                return begin_value(json, c, sink);
+        case STATE_VALUE: return begin_value(json, c, sink);
         case STATE_KEY_OR_CLOSE:
                 if (c == '}')
                         return close_container(json, false, sink);
@@ -332,10 +326,8 @@ static int take_structure(struct json_stream *json, char c, const struct json_st
                         return -EBADMSG;
                 json->state = STATE_VALUE;
                 return 0;
-        case STATE_AFTER:
-                return take_after(json, c, sink);
-        default:
-                return -EBADMSG;
+        case STATE_AFTER: return take_after(json, c, sink);
+        default: return -EBADMSG;
         }
 }
 
@@ -351,18 +343,10 @@ int json_stream_feed(struct json_stream *json, const char *data, size_t size, co
                 int r;
 
                 switch (json->state) {
-                case STATE_STRING:
-                        r = take_string(json, data, size, &taken, sink);
-                        break;
-                case STATE_ESCAPE:
-                        r = take_escape(json, *data);
-                        break;
-                case STATE_HEX:
-                        r = take_hex(json, *data);
-                        break;
-                case STATE_WORD:
-                        r = take_word(json, *data, sink);
-                        break;
+                case STATE_STRING: r = take_string(json, data, size, &taken, sink); break;
+                case STATE_ESCAPE: r = take_escape(json, *data); break;
+                case STATE_HEX: r = take_hex(json, *data); break;
+                case STATE_WORD: r = take_word(json, *data, sink); break;
                 case STATE_NUMBER:
                         if (is_number(*data)) {
                                 put(json, *data);
@@ -372,8 +356,7 @@ int json_stream_feed(struct json_stream *json, const char *data, size_t size, co
                         taken = 0; /* the byte behind a number belongs to what follows */
                         r = finish_scalar(json, JSON_STREAM_NUMBER, sink);
                         break;
-                default:
-                        r = take_structure(json, *data, sink);
+                default: r = take_structure(json, *data, sink);
                 }
                 if (r < 0)
                         return r;

@@ -36,16 +36,16 @@ struct json_stream {
         unsigned n_fields;
         uint8_t state;
         uint8_t depth;
-        uint8_t word;       /* position within true, false, null */
-        uint8_t hex;        /* digits of \uXXXX read so far */
+        uint8_t word; /* position within true, false, null */
+        uint8_t hex;  /* digits of \uXXXX read so far */
         bool in_key;
-        bool keep;          /* the token is wanted */
+        bool keep; /* the token is wanted */
         bool cut;
-        uint16_t unit;      /* the \uXXXX under way */
-        uint16_t high;      /* first half of a surrogate pair */
-        uint64_t arrays;    /* bit per depth: an array and not an object */
+        uint16_t unit;                           /* the \uXXXX under way */
+        uint16_t high;                           /* first half of a surrogate pair */
+        uint64_t arrays;                         /* bit per depth: an array and not an object */
         uint32_t may[JSON_STREAM_DEPTH_MAX + 1]; /* fields whose path still matches, by depth of the container */
-        uint32_t here;      /* fields that may match the value under way */
+        uint32_t here;                           /* fields that may match the value under way */
         uint16_t length;
         char token[JSON_STREAM_TOKEN_MAX];
 };

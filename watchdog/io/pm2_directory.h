@@ -17,8 +17,8 @@ struct pm2_home {
         char *path;
         char user[PM2_USER_MAX];
         uid_t uid;
-        bool suffixed;  /* its agents' ids end with @PATH: not the only home of its user */
-        pid_t god;      /* the daemon, 0 while there is none */
+        bool suffixed; /* its agents' ids end with @PATH: not the only home of its user */
+        pid_t god;     /* the daemon, 0 while there is none */
         uint64_t god_start;
 };
 

@@ -79,7 +79,8 @@ size_t pm2_request_frame(enum pm2_request request, uint32_t pm_id, uint32_t seri
         size_t used;
 
         if (templates[request].behind)
-                length = snprintf(text, sizeof(text), "%s%u%s", templates[request].before, pm_id, templates[request].behind);
+                length = snprintf(text, sizeof(text), "%s%u%s", templates[request].before, pm_id,
+                                  templates[request].behind);
         else
                 length = snprintf(text, sizeof(text), "%s", templates[request].before);
         id_length = snprintf(id, sizeof(id), "s:governor:%u", serial);
@@ -124,42 +125,25 @@ static void take_app_field(struct pm2_app *app, enum tag tag, enum json_stream_k
         bool whole = json_stream_integer(kind, text, &number);
 
         switch (tag) {
-        case TAG_PID:
-                app->pid = whole && number > 0 && number <= INT32_MAX ? (pid_t)number : 0;
-                break;
-        case TAG_ID:
-                take_id(app, kind, text);
-                break;
-        case TAG_NAME:
-                (void)text_copy(app->name, sizeof(app->name), text);
-                break;
-        case TAG_STATUS:
-                (void)text_copy_safe(app->status, sizeof(app->status), text);
-                break;
-        case TAG_RESTARTS:
-                app->restarts = whole && number > 0 ? number : 0;
-                break;
-        case TAG_BEGAN:
-                app->began_ms = whole && number > 0 ? number : 0;
-                break;
+        case TAG_PID: app->pid = whole && number > 0 && number <= INT32_MAX ? (pid_t)number : 0; break;
+        case TAG_ID: take_id(app, kind, text); break;
+        case TAG_NAME: (void)text_copy(app->name, sizeof(app->name), text); break;
+        case TAG_STATUS: (void)text_copy_safe(app->status, sizeof(app->status), text); break;
+        case TAG_RESTARTS: app->restarts = whole && number > 0 ? number : 0; break;
+        case TAG_BEGAN: app->began_ms = whole && number > 0 ? number : 0; break;
         case TAG_KILL_TIMEOUT:
                 if (whole && number > 0)
                         app->kill_timeout = (usec_t)number < KILL_TIMEOUT_MAX / USEC_PER_MSEC
                                                     ? (usec_t)number * USEC_PER_MSEC
                                                     : KILL_TIMEOUT_MAX;
                 break;
-        case TAG_MODE:
-                app->cluster = strcmp(text, "cluster_mode") == 0;
-                break;
-        case TAG_CRON:
-                take_cron(app, kind, text);
-                break;
+        case TAG_MODE: app->cluster = strcmp(text, "cluster_mode") == 0; break;
+        case TAG_CRON: take_cron(app, kind, text); break;
         case TAG_EXIT_CODE:
                 app->has_exit_code = whole && number >= INT32_MIN && number <= INT32_MAX;
                 app->exit_code = app->has_exit_code ? (int)number : 0;
                 break;
-        default:
-                break;
+        default: break;
         }
 }
 
@@ -230,19 +214,16 @@ static int reply_value(void *self, unsigned tag, enum json_stream_kind kind, con
                 return kind == JSON_STREAM_CLOSE ? add_row(reader) : 0;
         case TAG_ERROR:
                 reply->failed = true;
-                (void)text_copy_safe(reply->text, sizeof(reply->text), kind == JSON_STREAM_STRING ? text : "PM2 refused");
+                (void)text_copy_safe(reply->text, sizeof(reply->text),
+                                     kind == JSON_STREAM_STRING ? text : "PM2 refused");
                 return 0;
-        case TAG_RESULT_ERROR:
-                reply->failed |= kind == JSON_STREAM_TRUE;
-                return 0;
+        case TAG_RESULT_ERROR: reply->failed |= kind == JSON_STREAM_TRUE; return 0;
         case TAG_RESULT:
         case TAG_RESULT_MESSAGE:
                 if (kind == JSON_STREAM_STRING)
                         (void)text_copy_safe(reply->text, sizeof(reply->text), text);
                 return 0;
-        default:
-                take_app_field(&reader->row, tag, kind, text);
-                return 0;
+        default: take_app_field(&reader->row, tag, kind, text); return 0;
         }
 }
 
@@ -406,24 +387,15 @@ static int event_value(void *self, unsigned tag, enum json_stream_kind kind, con
         struct pm2_event *event = &reader->event;
 
         switch (tag) {
-        case TAG_EVENT:
-                (void)text_copy_safe(event->what, sizeof(event->what), text);
-                break;
-        case TAG_MANUALLY:
-                event->manually = kind == JSON_STREAM_TRUE;
-                break;
+        case TAG_EVENT: (void)text_copy_safe(event->what, sizeof(event->what), text); break;
+        case TAG_MANUALLY: event->manually = kind == JSON_STREAM_TRUE; break;
         case TAG_AT:
                 if (!json_stream_integer(kind, text, &event->at_ms))
                         event->at_ms = 0;
                 break;
-        case TAG_DATA:
-                (void)text_copy(reader->data, sizeof(reader->data), text);
-                break;
-        case TAG_PID_FILE:
-                (void)text_copy(event->pid_file, sizeof(event->pid_file), text);
-                break;
-        default:
-                take_app_field(&event->app, tag, kind, text);
+        case TAG_DATA: (void)text_copy(reader->data, sizeof(reader->data), text); break;
+        case TAG_PID_FILE: (void)text_copy(event->pid_file, sizeof(event->pid_file), text); break;
+        default: take_app_field(&event->app, tag, kind, text);
         }
         return 0;
 }
@@ -504,7 +476,9 @@ static int event_end(void *self)
 int pm2_event_feed(struct pm2_event_reader *reader, const char *data, size_t size, const struct pm2_event_sink *sink)
 {
         struct event_reading reading = { .reader = reader, .sink = sink };
-        const struct amp_sink frames = { .begin = event_begin, .piece = event_piece, .end = event_end, .self = &reading };
+        const struct amp_sink frames = {
+                .begin = event_begin, .piece = event_piece, .end = event_end, .self = &reading
+        };
 
         return amp_feed(&reader->amp, data, size, &frames);
 }

@@ -40,7 +40,7 @@ struct pm2_app {
         uint32_t pm_id;
         pid_t pid;
         int64_t restarts;
-        int64_t began_ms; /* Unix time by God's clock at which it was told to begin */
+        int64_t began_ms;    /* Unix time by God's clock at which it was told to begin */
         usec_t kill_timeout; /* PM2's default where it says none */
         bool cluster;
         bool cron;         /* has a timetable */
@@ -54,7 +54,7 @@ struct pm2_app {
 /* ---- replies on rpc.sock ---- */
 
 struct pm2_reply {
-        bool failed; /* PM2 refused; `text` says why */
+        bool failed;             /* PM2 refused; `text` says why */
         char text[PM2_TEXT_MAX]; /* PM2's refusal, or its version */
         struct pm2_app *apps;
         size_t n_apps;
@@ -62,8 +62,8 @@ struct pm2_reply {
 
 struct pm2_reply_reader {
         uint32_t serial;
-        bool whole;   /* the reply with our serial was read to its end */
-        bool typed;   /* the argument begins with "j:" */
+        bool whole; /* the reply with our serial was read to its end */
+        bool typed; /* the argument begins with "j:" */
         uint8_t prefix;
         char id[24];
         uint8_t id_length;

@@ -190,7 +190,8 @@ static void on_begin(struct pm2_watch *watch, struct pm2_instance *instance, con
         if (instance->up) /* the new worker comes before the old one goes: a reload, also PM2's own for memory */
                 ended(watch, instance, ordered_ending(instance, ENDING_RELOAD), 0, 0);
         instance->up = true;
-        instance->ordered = !automatic && pm2_now(watch->pm2) >= watch->settle_until; /* a young daemon begins all of them */
+        instance->ordered =
+                !automatic && pm2_now(watch->pm2) >= watch->settle_until; /* a young daemon begins all of them */
         instance->died = false;
         instance->doubt = false;
 
@@ -285,7 +286,7 @@ static void missed_end(struct pm2_watch *watch, struct pm2_instance *instance)
         const struct proc *proc = &watch->pm2->options.directory->proc;
         enum ending ending = ordered_ending(instance, ENDING_UNKNOWN);
 
-        if (watch->new_god)
+        if (watch->blind_gap)
                 ending = ENDING_MANAGER;
         else if (pm2_proc_lives(proc, instance->pid, instance->start)) /* it is about to make room for the new worker */
                 ending = ordered_ending(instance, ENDING_RELOAD);
@@ -300,8 +301,8 @@ static void found_running(struct pm2_watch *watch, struct pm2_instance *instance
 
         if (instance->up && instance->pid > 0)
                 missed_end(watch, instance);
-        if (!instance->up) /* no event at all: somebody's order only where neither a death nor a new daemon explains it */
-                instance->ordered = !first && !watch->new_god && !instance->died;
+        if (!instance->up) /* no event at all: somebody's order only where neither a death nor our blindness explains it */
+                instance->ordered = !first && !watch->blind_gap && !instance->died;
         started(watch, instance, pid, start, since < now ? since : now);
 }
 
@@ -318,7 +319,7 @@ static void take_row(struct pm2_watch *watch, struct pm2_instance *instance, con
                 say_word(watch, instance, app->status, app->pid, app->restarts);
         if (running && (app->pid != instance->pid || start != instance->start))
                 found_running(watch, instance, app->pid, start, first);
-        else if (!running && instance->up && (at_rest || watch->new_god) &&
+        else if (!running && instance->up && (at_rest || watch->blind_gap) &&
                  !pm2_proc_lives(proc, instance->pid, instance->start))
                 missed_end(watch, instance); /* one that PM2 still calls online is told of by an event to come */
         say_word(watch, instance, app->status, app->pid, app->restarts);
@@ -363,7 +364,7 @@ void pm2_apps_list(struct pm2_watch *watch, const struct pm2_app *apps, size_t n
                         pm2_watch_want_list(watch, instance, AFTERWARDS);
         }
         drop_unlisted(watch);
-        watch->new_god = false;
+        watch->blind_gap = false;
 }
 
 /* ---- the daemon is gone ---- */
@@ -401,5 +402,21 @@ void pm2_apps_sweep(struct pm2_watch *watch)
                 if (instance->home == watch->home && instance->up &&
                     !pm2_proc_lives(&directory->proc, instance->pid, instance->start))
                         ended(watch, instance, ENDING_MANAGER, 0, 0);
+        }
+}
+
+void pm2_apps_let_go(struct pm2_watch *watch)
+{
+        const struct pm2_directory *directory = watch->pm2->options.directory;
+
+        pm2_apps_sweep(watch);
+        for (size_t i = 0; i < directory->n_instances; i++) {
+                struct pm2_instance *instance = directory->instances[i];
+
+                if (instance->home != watch->home)
+                        continue;
+                instance->up = false;
+                instance->pid = 0;
+                instance->start = 0;
         }
 }

@@ -54,9 +54,10 @@ struct pm2_watch {
         unsigned sweeps;
         bool killed; /* PM2 announced its own end */
         bool had_god;
-        bool new_god; /* apps of the daemon before are judged by the first list */
-        bool doubt;   /* a list is wanted whatever the apps' state */
-        bool listed;  /* a list of this daemon has been taken in */
+        pid_t last_god; /* the one before, to know it again */
+        uint64_t last_start;
+        bool blind_gap; /* until its first list: what happened before nobody told, nor who ordered it */
+        bool doubt;     /* a list is wanted whatever the apps' state */
 };
 
 usec_t pm2_now(const struct pm2 *pm2);
@@ -74,6 +75,7 @@ void pm2_apps_event(struct pm2_watch *watch, const struct pm2_event *event);
 void pm2_apps_list(struct pm2_watch *watch, const struct pm2_app *apps, size_t n);
 void pm2_apps_daemon_gone(struct pm2_watch *watch); /* says so of each; planned when PM2 announced it */
 void pm2_apps_sweep(struct pm2_watch *watch);       /* ends those that went with their daemon */
+void pm2_apps_let_go(struct pm2_watch *watch);      /* ... and leaves the survivors to the search for strays */
 
 /* pm2_search.c: where there is PM2 */
 int pm2_search(struct pm2 *pm2, int (*found)(void *self, const char *home), void *self);

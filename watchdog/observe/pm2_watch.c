@@ -137,9 +137,10 @@ static void lost(struct pm2_watch *watch, const char *why)
         watch->state = SOURCE_UNKNOWN; /* also a blind one has lost more now */
         say(watch, SOURCE_BLIND, why);
         pm2_apps_daemon_gone(watch);
+        watch->last_god = watch->home->god;
+        watch->last_start = watch->home->god_start;
         watch->home->god = 0;
         watch->home->god_start = 0;
-        watch->new_god = true;
         pm2_apps_sweep(watch);
         watch->sweeps = 0;
         watch->sweep_due = pm2_now(watch->pm2) + sweep_after[0];
@@ -246,10 +247,6 @@ static void on_list(void *self, int result, const struct pm2_reply *reply)
         watch->list_due = least(watch->list_due, watch->heard_at + LIST_EVERY);
         say(watch, SOURCE_SEEING, "");
         pm2_apps_list(watch, reply->apps, reply->n_apps);
-        if (!watch->listed) {
-                watch->listed = true;
-                pm2_strays_scan(watch->pm2);
-        }
         arm(watch);
 }
 
@@ -358,6 +355,10 @@ static void settle(struct pm2_watch *watch, pid_t god)
                 age = usec_since(clock_now(options->clock), clock_of_ticks(options->clock, stat.start));
         home->god_start = stat.start;
         watch->settle_until = pm2_now(watch->pm2) + usec_since(options->settle, age);
+        watch->blind_gap = true;
+        if (god != watch->last_god || stat.start != watch->last_start)
+                pm2_apps_let_go(watch);
+        watch->sweep_due = watch->settle_until;
 }
 
 static void connect_now(struct pm2_watch *watch)
@@ -384,8 +385,6 @@ static void connect_now(struct pm2_watch *watch)
         watch->backoff = BACKOFF_FIRST;
         watch->killed = false;
         watch->had_god = true;
-        watch->listed = false;
-        watch->sweep_due = USEC_INFINITY;
         watch->listed_at = 0;
         watch->list_gap = LIST_GAP;
         settle(watch, god);
@@ -411,13 +410,18 @@ static void list_if_needed(struct pm2_watch *watch)
                 watch->list_due = watch->listed_at + LIST_EVERY;
 }
 
+/* What lives on without its daemon once this is over will go on doing so: whether none came back or a new one settled. */
 static void sweep_now(struct pm2_watch *watch)
 {
-        pm2_apps_sweep(watch);
-        if (++watch->sweeps < SWEEPS)
-                watch->sweep_due = pm2_now(watch->pm2) + sweep_after[watch->sweeps];
-        else
-                pm2_strays_scan(watch->pm2); /* what lives on without its daemon by now will go on doing so */
+        if (watch->fd < 0) {
+                pm2_apps_sweep(watch);
+                if (++watch->sweeps < SWEEPS) {
+                        watch->sweep_due = pm2_now(watch->pm2) + sweep_after[watch->sweeps];
+                        return;
+                }
+                pm2_apps_let_go(watch);
+        }
+        pm2_strays_scan(watch->pm2);
 }
 
 static bool is_due(usec_t *due, usec_t now)
