@@ -40,12 +40,12 @@ a_service_that_exits_is_told_with_its_code() {
 }
 
 a_signal_is_told_within_milliseconds() {
-        local pid killed died i
+        local pid killed died
         bed_service killed 'ExecStart=/bin/sleep inf' 'Restart=always' '[Unit]' 'StartLimitIntervalSec=0'
         begin_facts
         bed_run systemctl start killed
         bed_wait 5 told 'started systemd:killed.service' || shows
-        for i in 1 2 3 4 5; do
+        for _ in 1 2 3 4 5; do
                 pid=$(field 'started systemd:killed.service' pid)
                 mark
                 killed=$(bed_run bash -c 'now=$EPOCHREALTIME; kill -KILL '"$pid"'; echo $now')
@@ -256,6 +256,42 @@ the_hand_restarts_stops_and_starts() {
         end_facts
 }
 
+a_frozen_service_is_told() {
+        bed_service cold 'ExecStart=/bin/sleep inf'
+        bed_run systemctl start cold
+        bed_run systemctl freeze cold
+        begin_facts cold.service
+        bed_wait 5 told "cold.service frozen 'active/running'" || shows
+        mark
+        bed_run systemctl thaw cold
+        bed_run systemctl daemon-reload # the next look
+        bed_wait 5 told "cold.service running 'active/running'" || shows
+        mark
+        bed_run systemctl freeze cold
+        bed_run systemctl daemon-reload
+        bed_wait 5 told "cold.service frozen 'active/running'" || shows
+        bed_run systemctl thaw cold
+        end_facts
+}
+
+a_hung_dbus_is_left_for_systemds_own_socket() {
+        bed_service hung 'ExecStart=/bin/sleep inf' 'Restart=always'
+        bed_run systemctl start hung
+        begin_facts hung.service
+        bed_wait 5 told 'started systemd:hung.service' || shows
+        mark
+        bed_run pkill -STOP -x dbus-daemon
+        bed_run sh -c "kill -KILL $(bed_show hung MainPID)"
+        bed_wait 5 told 'died systemd:hung.service .* signal code=0 signal=9' || shows
+        echo "restart hung.service" >&7
+        bed_wait 25 told 'outcome restart systemd:hung.service timeout' || shows
+        bed_wait 80 told 'source - systemd blind' || shows
+        bed_wait 10 told 'source - systemd seeing' || shows
+        bed_wait 5 told 'started systemd:hung.service .* by-itself' || shows
+        bed_run pkill -CONT -x dbus-daemon
+        end_facts
+}
+
 a_package_run_is_announced() {
         bed_service packaged 'ExecStart=/bin/sleep inf'
         bed_run systemctl start packaged
@@ -277,7 +313,8 @@ for name in a_service_that_exits_is_told_with_its_code a_signal_is_told_within_m
         a_restart_during_the_wait_is_told_as_ordered the_start_limit_is_named dependents_are_told_with_their_ties \
         the_watchdog_and_timeouts_are_causes a_reset_counter_is_a_new_baseline a_storm_of_reloads_changes_nothing \
         reexec_is_survived a_dbus_restart_is_survived_and_told a_new_unit_is_seen_and_a_removed_one_is_gone \
-        the_hand_restarts_stops_and_starts a_package_run_is_announced without_dbus_systemd_is_still_seen; do
+        the_hand_restarts_stops_and_starts a_frozen_service_is_told a_package_run_is_announced a_hung_dbus_is_left_for_systemds_own_socket \
+        without_dbus_systemd_is_still_seen; do
         bed_story $name
 done
 echo "# from kill -9 to the first fact, in microseconds: $(tr '\n' ' ' <"$BED_DIR/latency")"

@@ -123,8 +123,12 @@ static void task_end(struct task *task, enum outcome outcome, const char *text)
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct task *task = userdata;
+        struct systemd_hand *hand = task->hand;
+        bool ordered = task->ordered;
 
-        task_end(task, OUTCOME_TIMEOUT, task->ordered ? "systemd is still at it" : "systemd does not answer");
+        task_end(task, OUTCOME_TIMEOUT, ordered ? "systemd is still at it" : "systemd does not answer");
+        if (!ordered && hand->connection)
+                bus_reset(hand->bus, -ETIMEDOUT); /* a property is answered at once or the bus hangs */
         return 0;
 }
 

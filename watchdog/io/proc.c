@@ -221,6 +221,43 @@ int proc_memory(const struct proc *proc, pid_t pid, uint64_t *ret_bytes)
         return n < 0 ? (int)n : proc_parse_memory(text, (size_t)n, ret_bytes);
 }
 
+int proc_keep(const struct proc *proc, pid_t pid, const char *file)
+{
+        char path[PROC_PATH_MAX];
+        int fd;
+
+        snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
+        fd = openat(proc->fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        return fd < 0 ? vanished(-errno) : fd;
+}
+
+static ssize_t read_again(int fd, char *buffer, size_t size)
+{
+        ssize_t n = pread(fd, buffer, size, 0); /* the kernel fills it at once */
+
+        if (n < 0)
+                return vanished(-errno);
+        if (n == 0)
+                return -ESRCH;
+        return (size_t)n == size ? -EFBIG : n;
+}
+
+int proc_stat_again(int fd, struct proc_stat *ret)
+{
+        char text[PROC_STAT_MAX];
+        ssize_t n = read_again(fd, text, sizeof(text));
+
+        return n < 0 ? (int)n : proc_parse_stat(text, (size_t)n, ret);
+}
+
+int proc_memory_again(int fd, uint64_t *ret_bytes)
+{
+        char text[PROC_STATUS_MAX];
+        ssize_t n = read_again(fd, text, sizeof(text));
+
+        return n < 0 ? (int)n : proc_parse_memory(text, (size_t)n, ret_bytes);
+}
+
 int proc_parse_cgroup(const char *text, size_t size, char ret[PROC_CGROUP_MAX])
 {
         const char *end = text + size;

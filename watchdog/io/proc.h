@@ -33,6 +33,14 @@ int proc_exit_status(const struct proc *proc, pid_t pid, int *ret);
 /* RssAnon + RssShmem + VmSwap: what its end would give back. -ENODATA for a kernel thread or a zombie: they have none. */
 int proc_memory(const struct proc *proc, pid_t pid, uint64_t *ret_bytes);
 
+/*
+ * For what is read again and again: the open file halves the price of a reading and can only be about this one process,
+ * whoever has its pid later. Costs a descriptor and a page of kernel memory. Readings after its end are -ESRCH.
+ */
+int proc_keep(const struct proc *proc, pid_t pid, const char *file);
+int proc_stat_again(int fd, struct proc_stat *ret);
+int proc_memory_again(int fd, uint64_t *ret_bytes);
+
 /* The cgroup v2 path ("/system.slice/x.service"). */
 int proc_cgroup(const struct proc *proc, pid_t pid, char ret[PROC_CGROUP_MAX]);
 

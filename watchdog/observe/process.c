@@ -34,8 +34,9 @@ struct watched {
         pid_t pid;
         uint64_t start;
         sd_event_source
-                *end; /* owns the pidfd; NULL: no pidfd was to be had, or `end` is a deferred word of its death */
-        bool blind;   /* without a pidfd: its end is noticed at the next sample */
+                *end;     /* owns the pidfd; NULL: no pidfd was to be had, or `end` is a deferred word of its death */
+        int stat, status; /* kept open for the samples; negative: opened each time */
+        bool blind;       /* without a pidfd: its end is noticed at the next sample */
 };
 
 struct process {
@@ -89,6 +90,8 @@ static struct watched *watched_free(struct watched *watched)
         if (!watched)
                 return NULL;
         sd_event_source_disable_unref(watched->end);
+        close_fd(watched->stat);
+        close_fd(watched->status);
         free(watched->agent);
         free(watched);
         return NULL;
@@ -193,6 +196,13 @@ static int open_pidfd(struct watched *watched)
         return TAKE_FD(fd);
 }
 
+/* The pidfd is open, so these are about the same process. Without descriptors to spare they are opened at each sample. */
+static void keep_files(struct watched *watched)
+{
+        watched->stat = proc_keep(watched->process->options.proc, watched->pid, "stat");
+        watched->status = proc_keep(watched->process->options.proc, watched->pid, "status");
+}
+
 static int watched_begin(struct watched *watched)
 {
         struct process *process = watched->process;
@@ -210,6 +220,7 @@ static int watched_begin(struct watched *watched)
                 close_fd(fd);
                 return r;
         }
+        keep_files(watched);
         (void)sd_event_source_set_priority(watched->end, SD_EVENT_PRIORITY_IMPORTANT);
         return sd_event_source_set_io_fd_own(watched->end, true);
 }
@@ -243,6 +254,7 @@ int process_watch(struct process *process, const char *agent, uint32_t instance,
         watched = calloc(1, sizeof(*watched));
         if (!watched || !(watched->agent = strdup(agent)))
                 return -ENOMEM;
+        watched->stat = watched->status = -EBADF;
         watched->process = process;
         watched->instance = instance;
         watched->pid = pid;
@@ -267,15 +279,26 @@ void process_forget(struct process *process, pid_t pid, uint64_t start)
 
 /* ---- samples --------------------------------------------------------------------------------------------------------- */
 
+static int read_stat(const struct watched *watched, struct proc_stat *ret)
+{
+        return watched->stat >= 0 ? proc_stat_again(watched->stat, ret)
+                                  : proc_stat(watched->process->options.proc, watched->pid, ret);
+}
+
+static int read_memory(const struct watched *watched, uint64_t *ret)
+{
+        return watched->status >= 0 ? proc_memory_again(watched->status, ret)
+                                    : proc_memory(watched->process->options.proc, watched->pid, ret);
+}
+
 static bool sample_one(const struct watched *watched, usec_t at, struct fact *ret)
 {
-        const struct proc *proc = watched->process->options.proc;
         uint64_t memory = 0, hertz = (uint64_t)sysconf(_SC_CLK_TCK);
         struct proc_stat stat;
 
-        if (proc_stat(proc, watched->pid, &stat) < 0 || stat.start != watched->start || stat.state == 'Z')
+        if (read_stat(watched, &stat) < 0 || stat.start != watched->start || stat.state == 'Z')
                 return false;
-        if (proc_memory(proc, watched->pid, &memory) < 0)
+        if (read_memory(watched, &memory) < 0)
                 return false;
         *ret = (struct fact){
                 .kind = FACT_SAMPLE,

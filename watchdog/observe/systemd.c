@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,7 @@ struct systemd {
         sd_bus *connection; /* a loan, NULL while there is none */
         sd_bus_slot *properties, *signals, *subscribing, *listing;
         sd_event_source *list_timer, *settle_timer, *absent;
+        int cgroups;          /* directory of the cgroup tree */
         struct known **known; /* sorted by path */
         size_t n, space;
         usec_t list_by;  /* a list is due soon, at the latest then; 0 none */
@@ -394,6 +396,40 @@ static void known_ask(struct known *known)
                 (void)sd_bus_call_async(systemd->connection, &known->asking, call, on_properties, known, CALL_MOST);
 }
 
+/* ---- frozen units ----------------------------------------------------------------------------------------------------- */
+
+/* -errno where the cgroup or the file is not there: then nothing is known, and nothing is told. */
+static int read_frozen(const struct systemd *systemd, pid_t pid)
+{
+        char cgroup[PROC_CGROUP_MAX], path[PROC_CGROUP_MAX + 16], text[256];
+        _cleanup_close_ int fd = -EBADF;
+        ssize_t n;
+        int r = proc_cgroup(systemd->options.proc, pid, cgroup);
+
+        if (r < 0)
+                return r;
+        snprintf(path, sizeof(path), ".%s/cgroup.events", cgroup);
+        fd = openat(systemd->cgroups, path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        n = read(fd, text, sizeof(text) - 1);
+        if (n < 0)
+                return -errno;
+        text[n] = '\0';
+        return strstr(text, "frozen 1") != NULL;
+}
+
+static void look_for_frost(struct systemd *systemd)
+{
+        for (size_t i = 0; i < systemd->n; i++) {
+                struct systemd_unit *unit = systemd->known[i]->unit;
+                int frozen = unit && unit->main_pid > 0 ? read_frozen(systemd, unit->main_pid) : -ESRCH;
+
+                if (frozen >= 0 && unit->frozen != (frozen > 0))
+                        systemd_unit_frozen(unit, frozen > 0, now_of(systemd), &systemd->world);
+        }
+}
+
 /* ---- the list -------------------------------------------------------------------------------------------------------- */
 
 struct listed {
@@ -495,10 +531,12 @@ static int on_list(sd_bus_message *message, void *userdata, sd_bus_error *ret_er
         list_arm(systemd, LIST_EVERY, LIST_SLACK);
         r = sd_bus_message_is_method_error(message, NULL) ? -sd_bus_message_get_errno(message)
                                                           : take_list(systemd, message);
-        if (r < 0)
+        if (r < 0) {
                 list_failed(systemd, r);
-        else
-                tell_source(systemd, SOURCE_SEEING, "");
+                return 0;
+        }
+        tell_source(systemd, SOURCE_SEEING, "");
+        look_for_frost(systemd);
         return 0;
 }
 
@@ -712,6 +750,8 @@ int systemd_new(const struct systemd_options *options, struct systemd **ret)
         if (!systemd)
                 return -ENOMEM;
         systemd->options = *options;
+        systemd->cgroups =
+                open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC); /* none: no unit is told as frozen */
         systemd->world = (struct systemd_world){
                 .sink = options->sink,
                 .began = world_began,
@@ -746,6 +786,7 @@ struct systemd *systemd_free(struct systemd *systemd)
         for (size_t i = 0; i < systemd->n; i++)
                 known_free(systemd->known[i]);
         free(systemd->known);
+        close_fd(systemd->cgroups);
         free(systemd);
         return NULL;
 }

@@ -323,6 +323,12 @@ void systemd_unit_job_removed(struct systemd_unit *unit, uint32_t job)
         unit->job_ends = false;
 }
 
+void systemd_unit_frozen(struct systemd_unit *unit, bool frozen, usec_t at, const struct systemd_world *world)
+{
+        unit->frozen = frozen;
+        consider_claim(unit, false, at, world);
+}
+
 void systemd_unit_gone(struct systemd_unit *unit, usec_t at, const struct systemd_world *world)
 {
         if (unit->life.open)

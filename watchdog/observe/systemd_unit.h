@@ -61,5 +61,8 @@ void systemd_unit_job_removed(struct systemd_unit *unit, uint32_t job);
 /* Call at unit->settle or later. */
 void systemd_unit_settle(struct systemd_unit *unit, usec_t at, const struct systemd_world *world);
 
+/* What the cgroup says: systemd before 256 freezes and thaws without a signal. */
+void systemd_unit_frozen(struct systemd_unit *unit, bool frozen, usec_t at, const struct systemd_world *world);
+
 /* The manager no longer has it. */
 void systemd_unit_gone(struct systemd_unit *unit, usec_t at, const struct systemd_world *world);
