@@ -72,11 +72,10 @@ the_log_verifies() { bed_run govctl audit verify; }
 
 # ---- agents --------------------------------------------------------------------------------------------------------------
 
-# app NAME PM2-START-OPTION...: a PM2 app that lives until its fault is set.
+# app NAME [MEMBERS]: a PM2 app that lives until its fault is set; MEMBERS as in an ecosystem file: 'max_restarts: 3'.
 app() {
-        local name=$1
-        shift
-        app_pm2 start /srv/agents/agent.js --name "$name" "$@" >/dev/null
+        bed_write "/srv/agents/$1.config.js" <<<"module.exports = { apps: [ { name: '$1', script: '/srv/agents/agent.js', ${2:-} } ] };"
+        app_pm2 start "/srv/agents/$1.config.js" >/dev/null
 }
 
 # The pm2 command of PM2=VERSION (7.0.4), in a session, with a key in the environment that its apps then have too. The key

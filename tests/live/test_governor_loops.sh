@@ -9,14 +9,11 @@ the_machine_is_seen() {
         house
         idle_services 24
         idle_apps 34
-        for name in late plain most delayed backoff; do
-                case $name in
-                most) app most --max-restarts 3 ;;
-                delayed) app delayed --min-uptime 5000 --max-restarts 3 --restart-delay 4000 ;;
-                backoff) app backoff --exp-backoff-restart-delay 100 ;;
-                *) app $name ;;
-                esac
-        done
+        app late
+        app plain
+        app most 'max_restarts: 3'
+        app delayed 'min_uptime: 5000, max_restarts: 3, restart_delay: 4000'
+        app backoff 'exp_backoff_restart_delay: 100'
         service zoo-plain
         service zoo-base
         service zoo-leans $'[Unit]\nRequires=zoo-base.service\nAfter=zoo-base.service'
@@ -41,7 +38,7 @@ faults_come() {
         service zoo-at-once RestartSec=100ms
         bed_run systemctl start --no-block zoo-at-once
         app at-once
-        app few --min-uptime 5000 --max-restarts 3
+        app few 'min_uptime: 5000, max_restarts: 3'
         bed_wait 5 died zoo-other 1
         mend zoo-other
         # PM2 gives up on what dies in its first 16 seconds

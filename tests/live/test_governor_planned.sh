@@ -13,7 +13,7 @@ the_machine_is_seen() {
         for name in lily rosa; do
                 app $name
         done
-        app_pm2 start /srv/agents/agent.js --name pair -i 2 >/dev/null
+        app pair 'instances: 2'
         govern enforce <<'POLICY'
 agents:
   - { name: apps, pm2: "*", heal: { ladder: [restart, quarantine] } }
@@ -94,7 +94,7 @@ f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, fcntl.LOCK_EX); tim
 }
 
 a_timetable_is_planned() { # 4 by PM2's own cron
-        app_pm2 start /srv/agents/agent.js --name clock --cron-restart '*/4 * * * * *' >/dev/null
+        app clock "cron_restart: '*/4 * * * * *'"
         bed_wait 40 '[ "$(bed_run cat /srv/births/clock | wc -l)" -ge 5 ]'
         app_pm2 delete clock >/dev/null
 }

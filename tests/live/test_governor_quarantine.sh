@@ -37,7 +37,7 @@ POLICY
 }
 
 a_looper_is_stopped_and_stays_so() {
-        break_in 500 lily zoo-x
+        break_in 1200 lily zoo-x
         bed_wait 40 in_quarantine lily
         bed_wait 40 in_quarantine zoo-x
         in_footprint pm2:root/lily
@@ -51,7 +51,7 @@ the_trial_comes_and_is_lost() {
         down=$(record_ms "$subject" agent.stop quarantine ok)
         up=$(record_ms "$subject" agent.start trial pending)
         [ $((up - down)) -ge 7000 ] || bed_fail "the trial came after $((up - down)) ms"
-        bed_is 0 bed_run awk -v down="$down" -v up="$up" '$1 > down + 50 && $1 < up { n++ } END { print n + 0 }' "/srv/deaths/$name"
+        &
         bed_wait 40 has_record "$subject" agent.stop quarantine ok "$up"
         bed_wait 10 in_quarantine "$name"
 }
@@ -65,7 +65,7 @@ a_mended_agent_passes_its_trial() {
 }
 
 release_lets_it_out() {
-        break_in 500 slow-y
+        break_in 1200 slow-y
         bed_wait 40 in_quarantine slow-y
         bed_is inactive bed_run systemctl is-active slow-y
         mend slow-y
@@ -77,7 +77,7 @@ release_lets_it_out() {
 
 a_humans_start_is_respected() {
         local started deaths=0
-        break_in 500 rosa
+        break_in 1200 rosa
         bed_wait 40 in_quarantine rosa
         started=$(bed_run date +%s%3N)
         app_pm2 start rosa >/dev/null
@@ -92,7 +92,7 @@ a_humans_start_is_respected() {
 
 so_is_systemctl_start() {
         local started
-        break_in 500 slow-z
+        break_in 1200 slow-z
         bed_wait 40 in_quarantine slow-z
         mend slow-z
         started=$(bed_run date +%s%3N)
