@@ -39,6 +39,18 @@ uint32_t depend_dragged_by(const struct judge *judge, const struct agent *agent,
         return NOBODY;
 }
 
+bool depend_brought_up(const struct judge *judge, const struct agent *agent, usec_t at)
+{
+        for (uint32_t n = 0; n < agent->bases_n; n++) {
+                const struct agent *base = &judge->agents[agent->bases[n].agent];
+
+                for (const struct instance *i = first_instance(judge, base); i; i = next_instance(judge, i))
+                        if (is_alive(i) && usec_since(at, life_seen(i)->began) <= DRAG_WAIT)
+                                return true;
+        }
+        return depend_dragged_by(judge, agent, at) != NOBODY;
+}
+
 bool depend_is_ill(const struct judge *judge, const struct agent *agent)
 {
         for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))

@@ -11,6 +11,9 @@ void depend_went_down(struct judge *judge, struct agent *agent, usec_t at);
 /* The base whose end dragged this agent along at this moment, NOBODY when none did. */
 uint32_t depend_dragged_by(const struct judge *judge, const struct agent *agent, usec_t at);
 
+/* Whether a start of the agent at this moment goes back to a base that came up, or went down, just before. */
+bool depend_brought_up(const struct judge *judge, const struct agent *agent, usec_t at);
+
 /* A base that this agent needs and that is itself in trouble, NOBODY when there is none. */
 uint32_t depend_ill_base(const struct judge *judge, const struct agent *agent);
 

@@ -1,132 +1,22 @@
 #include "judge/healer.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/text.h"
-#include "judge/brake.h"
 #include "judge/budget.h"
-#include "judge/depend.h"
+#include "judge/course.h"
 #include "judge/diagnose.h"
 #include "judge/due.h"
+#include "judge/guard.h"
 #include "judge/incidents.h"
 #include "judge/life.h"
 #include "judge/note.h"
 #include "judge/source.h"
 #include "judge/table.h"
+#include "judge/trouble.h"
 
-#define REPLY_WAIT \
-        (5 * USEC_PER_MINUTE) /* hands have their own, shorter deadlines; this one only catches a lost outcome */
-#define THIN_AFTER 100        /* deaths of an incident that are all recorded */
+#define THIN_AFTER 100 /* deaths of an incident that are all recorded */
 #define THIN_AGAIN (10 * USEC_PER_SEC)
-#define LOOK_LEAST (100 * USEC_PER_MSEC) /* what is due at once and cannot be done is not asked for in a circle */
-#define LOOK_WAIT (30 * USEC_PER_SEC)
+#define LOOK_LEAST (100 * USEC_PER_MSEC)  /* what is due at once and cannot be done is not asked for in a circle */
 #define UNSEEN_WAIT (2 * USEC_PER_MINUTE) /* managers are listed every minute */
-#define SETTLE_SLACK (5 * USEC_PER_SEC)   /* from the manager's "done" to a process */
-#define TRIAL_WAIT_MOST 4                 /* times trial_after */
-#define QUARANTINED_MOST 30               /* percent of all agents */
-
-static const struct heal *heal_of(const struct judge *judge, const struct instance *instance)
-{
-        return &agent_of(judge, instance)->rule->heal;
-}
-
-/* splitmix64: chance from the seed, the agent and how often it was asked, so that a replay meets the same. */
-static uint64_t chance(const struct judge *judge, const struct instance *instance)
-{
-        uint64_t x = judge->seed ^ agent_of(judge, instance)->name ^ ((uint64_t)instance->number << 32);
-
-        x += 0x9e3779b97f4a7c15 * (instance->ladder.attempts + 1);
-        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-        x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-        return x ^ (x >> 31);
-}
-
-/* Within 20 percent of `wait`, so that what fell together does not rise together. */
-static usec_t jitter(const struct judge *judge, const struct instance *instance, usec_t wait)
-{
-        usec_t width = wait / 5;
-
-        return width == 0 ? wait : wait - width + chance(judge, instance) % (2 * width + 1);
-}
-
-/* ---- what speaks for the longest wait, and against quarantine ---------------------------------------------------- */
-
-static bool too_many_quarantined(const struct judge *judge)
-{
-        uint32_t agents = 0, held = 0;
-
-        for (uint32_t n = 0; n < judge->agents_n; n++) {
-                const struct agent *agent = &judge->agents[n];
-                bool quarantined = false;
-
-                if (!is_governed(agent) || agent->gone)
-                        continue;
-                agents++;
-                for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
-                        quarantined |= ladder_is_quarantine(i->ladder.state);
-                held += quarantined;
-        }
-        return held > 0 && (held + 1) * 100 > agents * QUARANTINED_MOST;
-}
-
-/* Why this agent is not to be quarantined, WITHHELD_NOT when it may be. */
-static enum withheld no_quarantine(const struct judge *judge, const struct instance *instance)
-{
-        const struct agent *agent = agent_of(judge, instance);
-
-        if (agent->rule->critical || agent->carrier)
-                return WITHHELD_CRITICAL;
-        if (brake_on(judge, agent))
-                return WITHHELD_COMMON_CAUSE;
-        return too_many_quarantined(judge) ? WITHHELD_TOO_MANY : WITHHELD_NOT;
-}
-
-static enum rung rung_of(const struct heal *heal, uint32_t rung)
-{
-        return heal->ladder[rung < heal->ladder_n ? rung : heal->ladder_n - 1];
-}
-
-/* The first rung from `rung` on that is acted on; ladder_n when there is none. */
-static uint32_t usable_rung(const struct heal *heal, uint32_t rung)
-{
-        while (rung < heal->ladder_n && heal->ladder[rung] == RUNG_ROLLBACK)
-                rung++;
-        return rung;
-}
-
-static usec_t backoff_wait(const struct judge *judge, struct instance *instance)
-{
-        const struct heal *heal = heal_of(judge, instance);
-        struct ladder *ladder = &instance->ladder;
-        usec_t wait = ladder->backoff > 0 ? ladder->backoff : heal->backoff_first;
-
-        ladder->backoff = 2 * wait < heal->backoff_most ? 2 * wait : heal->backoff_most;
-        if (ladder->rung >= heal->ladder_n || no_quarantine(judge, instance) != WITHHELD_NOT)
-                wait = ladder->rung > 0 ? heal->backoff_most : wait;
-        return jitter(judge, instance, wait);
-}
-
-static usec_t trial_wait(const struct judge *judge, const struct instance *instance)
-{
-        uint32_t times = instance->ladder.trials < 2 ? 1u << instance->ladder.trials : TRIAL_WAIT_MOST;
-
-        if (instance->ladder.trials >= TRIALS_MAX)
-                return 0; /* nothing to wait for: a human's turn */
-        return jitter(judge, instance, heal_of(judge, instance)->trial_after * times);
-}
-
-static usec_t wait_for(const struct judge *judge, struct instance *instance, enum ladder_wait wait)
-{
-        switch (wait) {
-        case WAIT_REPLY: return REPLY_WAIT;
-        case WAIT_LOOK: return LOOK_WAIT;
-        case WAIT_BACKOFF: return backoff_wait(judge, instance);
-        case WAIT_SETTLE: return diagnose_grace(instance) + SETTLE_SLACK;
-        case WAIT_TRIAL: return trial_wait(judge, instance);
-        default: return USEC_INFINITY;
-        }
-}
 
 /* ---- one step on the ladder ----------------------------------------------------------------------------------------- */
 
@@ -149,7 +39,7 @@ static const struct ladder_cell *take(struct judge *judge, struct instance *inst
         ladder->since = judge->now;
         ladder->until = USEC_INFINITY;
         if (cell->wait != WAIT_NONE)
-                ladder->until = usec_add(judge->now, wait_for(judge, instance, cell->wait));
+                ladder->until = usec_add(judge->now, course_wait(judge, instance, cell->wait));
         judge->material = true;
         due_sooner(judge, instance, judge->now);
         return cell;
@@ -171,11 +61,6 @@ void healer_forget(struct judge *judge, struct agent *agent, struct instance *in
 }
 
 /* ---- deciding ------------------------------------------------------------------------------------------------------- */
-
-static bool observes(const struct judge *judge, const struct instance *instance)
-{
-        return judge->observe_only || judge->disarmed || agent_of(judge, instance)->rule->mode != MODE_ENFORCE;
-}
 
 static void act(struct judge *judge, struct instance *instance, const struct ladder_cell *cell, const char *reason)
 {
@@ -214,85 +99,19 @@ static void withhold(struct judge *judge, struct instance *instance, enum withhe
 /* What the present rung asks for, before anything speaks against it. */
 static enum ladder_input wanted(const struct judge *judge, const struct instance *instance)
 {
-        const struct heal *heal = heal_of(judge, instance);
-        uint32_t rung = usable_rung(heal, instance->ladder.rung);
+        const struct heal *heal = course_heal(judge, instance);
+        uint32_t rung = course_usable(heal, instance->ladder.rung);
         /* an agent that is only observed is told a stop even then: without an action nothing would be told */
-        bool nothing_runs = !observes(judge, instance) && !is_alive(instance) &&
+        bool nothing_runs = !guard_observes(judge, instance) && !is_alive(instance) &&
                             (instance->claimed == CLAIMED_FAILED || instance->claimed == CLAIMED_STOPPED);
 
         if (instance->cause == CAUSE_DEPENDENCY_DOWN)
                 return instance->claimed == CLAIMED_STOPPED ? INPUT_REVIVE_DOWN : INPUT_REVIVE;
-        if (rung_of(heal, rung) == RUNG_QUARANTINE && no_quarantine(judge, instance) == WITHHELD_NOT)
+        if (course_rung(heal, rung) == RUNG_QUARANTINE && guard_against_quarantine(judge, instance) == WITHHELD_NOT)
                 return nothing_runs ? INPUT_CONFINE_DOWN : INPUT_CONFINE;
         if (instance->cause == CAUSE_CLAIMED_NOT_RUNNING)
                 return instance->claimed == CLAIMED_STOPPED ? INPUT_REVIVE_DOWN : INPUT_REVIVE;
         return nothing_runs ? INPUT_SLOW_DOWN : INPUT_SLOW;
-}
-
-struct guard {
-        enum withheld withheld;
-        usec_t until; /* when to look again; USEC_INFINITY: when something happens */
-        char reason[REASON_MAX];
-};
-
-static struct guard held_by(enum withheld withheld, usec_t until, const char *reason)
-{
-        struct guard guard = { .withheld = withheld, .until = until };
-
-        text_copy(guard.reason, sizeof(guard.reason), reason);
-        return guard;
-}
-
-static usec_t grace_until(const struct judge *judge, const struct agent *agent)
-{
-        usec_t until = judge->started + START_GRACE;
-
-        if (judge->booted > 0 && judge->booted + BOOT_GRACE > until)
-                until = judge->booted + BOOT_GRACE;
-        if (agent->planned_until > until)
-                until = agent->planned_until;
-        if (judge->planned_until > until)
-                until = judge->planned_until;
-        return until;
-}
-
-/* What speaks against acting now, in the order in which it is told. */
-static struct guard guards(const struct judge *judge, const struct instance *instance, enum ladder_input input)
-{
-        const struct agent *agent = agent_of(judge, instance);
-        usec_t grace = grace_until(judge, agent);
-        char reason[REASON_MAX] = "";
-        uint32_t base;
-
-        if (source_is_blind(judge, agent))
-                return held_by(WITHHELD_BLIND, source_calm_at(judge, agent), "its manager is not seen");
-        if (agent->human_at > 0 && agent->human_at + HUMAN_PAUSE > judge->now)
-                return held_by(WITHHELD_HUMAN, agent->human_at + HUMAN_PAUSE, "a human acted on it in the last 10m");
-        if (grace > judge->now)
-                return held_by(WITHHELD_GRACE, grace, "the machine, Governor or an announced change is still settling");
-        base = depend_ill_base(judge, agent);
-        if (base != NOBODY) {
-                text_append(reason, sizeof(reason), "%s comes first", judge->agents[base].id);
-                return held_by(WITHHELD_BASE_FIRST, usec_add(judge->now, 10 * USEC_PER_SEC), reason);
-        }
-        if (brake_on(judge, agent) && input != INPUT_REVIVE && input != INPUT_REVIVE_DOWN)
-                return held_by(WITHHELD_COMMON_CAUSE, USEC_INFINITY,
-                               "many agents fail together; what they share comes first");
-        if (agent->carrier)
-                return held_by(WITHHELD_CRITICAL, USEC_INFINITY, "every PM2 app of its user lives in it");
-        if (!observes(judge, instance) && budget_is_spent(judge)) {
-                text_append(reason, sizeof(reason), "%u actions are spent", judge->policy->machine.actions_at_most);
-                return held_by(WITHHELD_BUDGET, budget_free_at(judge), reason);
-        }
-        return (struct guard){ .withheld = WITHHELD_NOT };
-}
-
-/* A fast loop is not acted on before it is known whether it is a hot one, unless its manager gave up. */
-static usec_t hold_until(const struct judge *judge, const struct instance *instance)
-{
-        usec_t hot_at = instance->cause == CAUSE_CRASH_LOOP ? tally_hot_at(&instance->tally, judge->now) : 0;
-
-        return instance->claimed == CLAIMED_FAILED ? 0 : hot_at;
 }
 
 static void describe_act(const struct judge *judge, const struct instance *instance, const struct ladder_cell *cell,
@@ -308,9 +127,8 @@ static void describe_act(const struct judge *judge, const struct instance *insta
                         text_append(reason, REASON_MAX, "quarantined for good; %s", evidence);
                 else
                         text_append(reason, REASON_MAX, "quarantined, trial in about %s; %s",
-                                    text_span(span, heal_of(judge, instance)->trial_after *
-                                                            (instance->ladder.trials < 2 ? 1u << instance->ladder.trials
-                                                                                         : TRIAL_WAIT_MOST)),
+                                    text_span(span, course_trial_after(course_heal(judge, instance),
+                                                                       instance->ladder.trials)),
                                     evidence);
                 break;
         case PURPOSE_TRIAL:
@@ -350,14 +168,14 @@ static enum action action_of(enum ladder_input input)
 /* In LADDER_SUSPECT: act, or say why not; returns when to try again. */
 static usec_t try_to_act(struct judge *judge, struct instance *instance)
 {
-        const struct heal *heal = heal_of(judge, instance);
+        const struct heal *heal = course_heal(judge, instance);
         enum ladder_input input;
         struct guard guard;
 
         if (heal->ladder_n == 0 || agent_of(judge, instance)->busy != NOBODY)
                 return USEC_INFINITY;
-        if (hold_until(judge, instance) > judge->now)
-                return hold_until(judge, instance);
+        if (guard_hold_until(judge, instance) > judge->now)
+                return guard_hold_until(judge, instance);
         /* a looping agent that has been up for two of its periods may just have recovered */
         if (is_alive(instance) && instance->cause != CAUSE_DEPENDENCY_DOWN &&
             usec_since(judge->now, life_seen(instance)->began) > 2 * instance->period &&
@@ -366,14 +184,14 @@ static usec_t try_to_act(struct judge *judge, struct instance *instance)
         if (instance->cause == CAUSE_DEPENDENCY_DOWN && is_alive(instance))
                 return USEC_INFINITY; /* nothing is wrong with itself */
         input = wanted(judge, instance);
-        guard = guards(judge, instance, input);
+        guard = guard_now(judge, instance, input);
         if (guard.withheld != WITHHELD_NOT) {
                 withhold(judge, instance, guard.withheld, action_of(input), guard.reason);
                 return guard.until;
         }
-        if (rung_of(heal, usable_rung(heal, instance->ladder.rung)) == RUNG_QUARANTINE && input != INPUT_CONFINE &&
-            input != INPUT_CONFINE_DOWN && instance->cause != CAUSE_DEPENDENCY_DOWN) {
-                enum withheld why = no_quarantine(judge, instance);
+        if (course_rung(heal, course_usable(heal, instance->ladder.rung)) == RUNG_QUARANTINE &&
+            input != INPUT_CONFINE && input != INPUT_CONFINE_DOWN && instance->cause != CAUSE_DEPENDENCY_DOWN) {
+                enum withheld why = guard_against_quarantine(judge, instance);
 
                 withhold(judge, instance, why, ACTION_STOP,
                          why == WITHHELD_CRITICAL ? "a critical agent is slowed down, never quarantined"
@@ -469,7 +287,7 @@ static void wait_over(struct judge *judge, struct instance *instance)
 {
         struct ladder *ladder = &instance->ladder;
         struct agent *agent = agent_of(judge, instance);
-        const struct heal *heal = heal_of(judge, instance);
+        const struct heal *heal = course_heal(judge, instance);
         bool wants_up =
                 ladder->state == LADDER_STARTING || ladder->state == LADDER_REVIVING || ladder->state == LADDER_TRYING;
 
@@ -518,7 +336,7 @@ static void wait_over(struct judge *judge, struct instance *instance)
                 pursue(judge, instance, INPUT_DUE);
                 return;
         case LADDER_TOLD:
-                if (usable_rung(heal, ladder->rung + 1) < heal->ladder_n)
+                if (course_usable(heal, ladder->rung + 1) < heal->ladder_n)
                         take(judge, instance, INPUT_DUE);
                 else
                         take(judge, instance, INPUT_DUE_SPENT);
@@ -543,148 +361,6 @@ static void notice_start(struct judge *judge, struct instance *instance)
                                 "started by somebody else: its trial has begun");
 }
 
-static bool is_shared(const struct judge *judge, const struct instance *instance)
-{
-        const struct agent *agent = agent_of(judge, instance);
-
-        for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
-                if (i != instance && i->incident == instance->incident)
-                        return true;
-        return false;
-}
-
-static void tell_open(struct judge *judge, struct instance *instance, enum cause cause)
-{
-        struct agent *agent = agent_of(judge, instance);
-        const struct brake *brake = brake_on(judge, agent);
-        char reason[REASON_MAX];
-        uint64_t count;
-
-        diagnose_reason(judge, instance, cause, reason);
-        instance->cause = cause;
-        instance->braked = false;
-        if (brake && brake->incident != NOBODY) {
-                instance->incident = brake->incident;
-                instance->braked = true;
-                return;
-        }
-        instance->incident = incident_find(judge, agent, cause);
-        if (instance->incident != NOBODY)
-                return; /* another instance's already */
-        count = cause == CAUSE_CRASH_LOOP || cause == CAUSE_HOT_LOOP
-                        ? tally_shown(&instance->tally, judge->now, usec_since(judge->now, instance->tally.forgiven))
-                        : 1;
-        instance->incident = incident_open(judge, agent, instance, cause, count, reason);
-}
-
-static uint32_t deaths_in_loop(const struct instance *instance)
-{
-        uint32_t n = 0;
-
-        while (n < instance->tally.n && tally_death(&instance->tally, n) > instance->tally.forgiven)
-                n++;
-        return n;
-}
-
-static void found(struct judge *judge, struct instance *instance, enum cause cause)
-{
-        uint32_t old = instance->incident;
-        bool shared = old != NOBODY && is_shared(judge, instance), braked = instance->braked;
-        char reason[REASON_MAX], name[INCIDENT_NAME_MAX];
-
-        if (cause == CAUSE_CRASH_LOOP || cause == CAUSE_HOT_LOOP)
-                instance->period = tally_period(&instance->tally, deaths_in_loop(instance));
-        else
-                instance->period = 0;
-        tell_open(judge, instance, cause);
-        if (instance->incident != NOBODY && !instance->braked) {
-                snprintf(reason, sizeof(reason), "seen happening now, see %s",
-                         incident_name(name, judge->incidents[instance->incident].number));
-                note_explained(judge, agent_of(judge, instance), NOTE_HIGH_RESTARTS, reason);
-        }
-        if (old != NOBODY && !shared && !braked && instance->incident != NOBODY && instance->incident != old) {
-                snprintf(reason, sizeof(reason), "is a %s, see %s", cause_name(cause),
-                         incident_name(name, judge->incidents[instance->incident].number));
-                incident_resolve(judge, old, reason);
-        }
-        take(judge, instance, INPUT_FOUND);
-        depend_wake(judge, agent_of(judge, instance));
-        judge->material = true;
-}
-
-static void over(struct judge *judge, struct instance *instance, enum ladder_input input, const char *reason)
-{
-        if (instance->incident != NOBODY && !instance->braked && !is_shared(judge, instance))
-                incident_resolve(judge, instance->incident, reason);
-        take(judge, instance, input);
-        instance->cause = CAUSE_NONE;
-        instance->incident = NOBODY;
-        instance->braked = false;
-        instance->ladder.unpinned = false;
-        instance->thin = false;
-        tally_forgive(&instance->tally, judge->now);
-        if (agent_of(judge, instance)->rule == &judge->policy->fallback)
-                table_own(judge, agent_of(judge, instance));
-        depend_wake(judge, agent_of(judge, instance));
-        judge->material = true;
-}
-
-static bool is_proven_well(const struct judge *judge, const struct instance *instance)
-{
-        return !ladder_is_down(instance->ladder.state) && instance->ladder.state != LADDER_REVIVING &&
-               diagnose_is_proven(judge, instance);
-}
-
-static bool is_over(const struct judge *judge, const struct instance *instance)
-{
-        return instance->cause != CAUSE_NONE &&
-               ((instance->gone && !is_alive(instance)) || diagnose_is_at_rest(judge, instance) ||
-                is_proven_well(judge, instance));
-}
-
-static void check_over(struct judge *judge, struct instance *instance)
-{
-        char reason[REASON_MAX], span[TEXT_SPAN_MAX];
-
-        if (!is_over(judge, instance))
-                return;
-        if (instance->gone && !is_alive(instance)) {
-                over(judge, instance, INPUT_CLEARED, "its manager no longer lists it");
-        } else if (diagnose_is_at_rest(judge, instance)) {
-                over(judge, instance, INPUT_CLEARED, "stopped by its owner");
-        } else {
-                snprintf(reason, sizeof(reason), "healthy: up for %s",
-                         text_span(span, usec_since(judge->now, life_seen(instance)->began)));
-                over(judge, instance, INPUT_PROVEN, reason);
-        }
-}
-
-/* Tells again at 10, 100, 1000, ... deaths. */
-static bool is_worse(const struct judge *judge, const struct instance *instance)
-{
-        const struct incident *incident;
-        uint64_t next = 10;
-
-        if (instance->incident == NOBODY || instance->braked || hold_until(judge, instance) > judge->now)
-                return false;
-        incident = &judge->incidents[instance->incident];
-        while (next <= incident->told)
-                next *= 10;
-        return incident->count >= next;
-}
-
-static void check_worse(struct judge *judge, struct instance *instance)
-{
-        char reason[REASON_MAX] = "", evidence[REASON_MAX];
-
-        if (!is_worse(judge, instance))
-                return;
-        diagnose_reason(judge, instance, instance->cause, evidence);
-        text_append(reason, sizeof(reason), "%llu deaths since it began; %s",
-                    (unsigned long long)judge->incidents[instance->incident].count, evidence);
-        incident_worsen(judge, agent_of(judge, instance), instance, instance->incident, reason);
-}
-
 static void judge_one(struct judge *judge, struct instance *instance, usec_t *due)
 {
         enum cause cause;
@@ -692,11 +368,11 @@ static void judge_one(struct judge *judge, struct instance *instance, usec_t *du
 
         note_look(judge, agent_of(judge, instance), instance, due);
         notice_start(judge, instance);
-        check_over(judge, instance);
+        trouble_check_over(judge, instance);
         cause = diagnose(judge, instance);
         if (cause != instance->cause || (cause != CAUSE_NONE && instance->incident == NOBODY && !instance->braked))
-                found(judge, instance, cause);
-        check_worse(judge, instance);
+                trouble_found(judge, instance, cause);
+        trouble_check_worse(judge, instance);
         serve_human(judge, instance);
         if (instance->ladder.until <= judge->now)
                 wait_over(judge, instance);
@@ -739,7 +415,8 @@ static bool may_thin(const struct judge *judge, const struct instance *instance)
 static bool stirs(const struct judge *judge, const struct instance *instance)
 {
         return instance->ladder.state != LADDER_TOLD || instance->ladder.asked || instance->incident == NOBODY ||
-               is_over(judge, instance) || is_worse(judge, instance) || diagnose(judge, instance) != instance->cause;
+               trouble_is_over(judge, instance) || trouble_is_worse(judge, instance) ||
+               diagnose(judge, instance) != instance->cause;
 }
 
 /* Nothing is decided before what it rests on is in the chain. */
@@ -785,7 +462,7 @@ bool healer_keeps(struct judge *judge, uint32_t incident)
         for (struct instance *i = agent ? first_instance(judge, agent) : NULL; i; i = next_instance(judge, i))
                 if (i->incident == incident) {
                         i->incident = NOBODY;
-                        over(judge, i, INPUT_CLEARED, "");
+                        trouble_over(judge, i, INPUT_CLEARED, "");
                 }
         return false;
 }

@@ -54,7 +54,7 @@ uint32_t incident_find(const struct judge *judge, const struct agent *agent, enu
 {
         uint32_t index = agent ? table_index(judge, agent) : NOBODY;
 
-        for (uint32_t n = 0; n < judge->limits.incidents_max; n++)
+        for (uint32_t n = 0; n < judge->limits.incidents_max && judge->incidents[n].number > 0; n++)
                 if (judge->incidents[n].open && judge->incidents[n].agent == index &&
                     judge->incidents[n].cause == cause)
                         return n;

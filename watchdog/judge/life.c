@@ -72,7 +72,10 @@ static enum ending attribute(struct judge *judge, struct agent *agent, const str
         if (agent->busy == (uint32_t)(instance - judge->instances) && is_by_order(ending, signal))
                 return ENDING_GOVERNOR;
         if (ending == ENDING_MANUAL || ending == ENDING_DEPENDENCY) {
-                *ret_base = depend_dragged_by(judge, agent, at);
+                /* a slow stop began when its manager said so */
+                bool stopping = instance->claimed == CLAIMED_STOPPING && instance->claimed_at < at;
+
+                *ret_base = depend_dragged_by(judge, agent, stopping ? instance->claimed_at : at);
                 if (*ret_base != NOBODY)
                         return ENDING_DEPENDENCY;
         }
@@ -199,7 +202,7 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
         /* who starts something new does not act on anything yet */
         if (fact->started.ordered && !first && !life_is_ours(agent, fact->at) &&
             planned_now(judge, agent, fact->at) == ENDING_UNKNOWN &&
-            !is_echo_of_unit(judge, agent, instance, fact->at) && depend_dragged_by(judge, agent, fact->at) == NOBODY)
+            !is_echo_of_unit(judge, agent, instance, fact->at) && !depend_brought_up(judge, agent, fact->at))
                 agent->human_at = fact->at;
         depend_tie(judge, agent, instance);
         matters(judge, instance);

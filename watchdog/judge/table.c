@@ -29,7 +29,7 @@ struct agent *table_find(struct judge *judge, const char *id)
 
 static bool has_open_incident(const struct judge *judge, uint32_t agent)
 {
-        for (uint32_t n = 0; n < judge->limits.incidents_max; n++)
+        for (uint32_t n = 0; n < judge->limits.incidents_max && judge->incidents[n].number > 0; n++)
                 if (judge->incidents[n].open && judge->incidents[n].agent == agent)
                         return true;
         return false;
