@@ -247,7 +247,7 @@ static void a_human_stopping_a_looping_agent_ends_the_incident(void **state)
                 "69.0s would stop lily (backoff)\n"
                 "73.2s would stop lily (quarantine)\n"
                 "90.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
-                "125.0s resolve inc-1 lily crash-loop: stopped by its owner\n");
+                "124.5s resolve inc-1 lily crash-loop: stopped by its owner\n");
         assert_int_equal(story_view(&world, "pm2:root/lily").effective, EFFECTIVE_STOPPED);
         world_done(&world);
 }

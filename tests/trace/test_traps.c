@@ -163,9 +163,9 @@ static void claimed_online_without_a_process_is_dead(void **state)
         world_run(&world, 20 * S);
         CHECK_TRACE(
                 &world,
-                "65.0s open inc-1 lily claimed-not-running: pm2 says \"online\", but there is no process, last by signal 9\n"
-                "65.0s would restart lily (heal)\n"
-                "69.1s would stop lily (quarantine)\n");
+                "64.5s open inc-1 lily claimed-not-running: pm2 says \"online\", but there is no process, last by signal 9\n"
+                "64.5s would restart lily (heal)\n"
+                "68.6s would stop lily (quarantine)\n");
         assert_int_equal(story_view(&world, LILY).effective, EFFECTIVE_DEAD);
         world_done(&world);
 }
@@ -253,9 +253,9 @@ static void a_dependent_left_dead_is_started_after_its_base(void **state)
         world_run(&world, 60 * S);
         world_die(&world, base);
         world_run(&world, 1 * MIN);
-        CHECK_TRACE(&world, "65.0s open inc-1 web dependency-down: left down when systemd:base.service went down\n"
-                            "65.0s start web (heal)\n"
-                            "75.0s resolve inc-1 web dependency-down: healthy: up for 10s\n");
+        CHECK_TRACE(&world, "64.5s open inc-1 web dependency-down: left down when systemd:base.service went down\n"
+                            "64.5s start web (heal)\n"
+                            "74.5s resolve inc-1 web dependency-down: healthy: up for 10s\n");
         assert_true(web->up);
         world_done(&world);
 }

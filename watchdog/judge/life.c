@@ -26,8 +26,10 @@ static bool same(const struct life *life, pid_t pid, uint64_t start)
 
 static struct life *find_life(struct instance *instance, pid_t pid, uint64_t start)
 {
-        if (pid <= 0)
-                return is_alive(instance) ? life_of(instance) : NULL;
+        struct life *newest = life_of(instance);
+
+        if (pid <= 0) /* a fast loop's process can be gone before its manager knew its pid */
+                return newest->state == LIFE_ALIVE || (newest->state == LIFE_DYING && !newest->told) ? newest : NULL;
         for (uint32_t n = 0; n < LIVES_MAX; n++) {
                 struct life *life = &instance->lives[(instance->life + LIVES_MAX - n) % LIVES_MAX];
 
@@ -215,7 +217,7 @@ static void ended_unseen(struct judge *judge, struct agent *agent, struct instan
         struct life *newest = life_of(instance), *life;
         bool older = newest->state == LIFE_ALIVE;
 
-        if (fact->ended.pid <= 0)
+        if (fact->ended.pid <= 0 && fact->kind == FACT_DIED)
                 return;
         if (older) {
                 /* keep the living one the newest */

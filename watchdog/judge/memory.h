@@ -25,7 +25,7 @@
 #define MERGE_WAIT \
         (500 * USEC_PER_MSEC) /* kernel says gone; the manager's cause follows within 10 ms, a busy one's later */
 #define COUNTER_WAIT (2 * USEC_PER_SEC) /* systemd counts before it starts, PM2 starts before it is listed */
-#define DEAD_WAIT (5 * USEC_PER_SEC)    /* claimed running without a process */
+#define DEAD_WAIT (4500 * USEC_PER_MSEC) /* claimed running without a process; told within five seconds */
 #define GIVEN_UP_WAIT \
         (2 * USEC_PER_SEC)           /* PM2's "waiting restart" with pid 0; also failed, which systemd passes through */
 #define DRAG_WAIT (2 * USEC_PER_SEC) /* a dependent goes down this soon after its base */

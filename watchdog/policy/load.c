@@ -201,7 +201,7 @@ static int read_all(int fd, char **ret, size_t *ret_size)
 static int load_open_file(struct load *load, struct source *source, int fd)
 {
         struct stat st;
-        char *bytes, text[128];
+        char *bytes = NULL, text[128];
         size_t size;
         int r;
 
