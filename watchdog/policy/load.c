@@ -201,8 +201,8 @@ static int read_all(int fd, char **ret, size_t *ret_size)
 static int load_open_file(struct load *load, struct source *source, int fd)
 {
         struct stat st;
-        char *bytes, text[128];
-        size_t size;
+        char *bytes = NULL, text[128];
+        size_t size = 0;
         int r;
 
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {

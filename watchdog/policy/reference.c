@@ -221,7 +221,7 @@ static void mdoc_key(struct sheet *sheet, const struct key *key)
 {
         sheet_print(sheet, ".It Cm %s : Ar %s\n", key->name, form_words[key->form]);
         mdoc_sentences(sheet, key->doc);
-        if (key->form == FORM_CHOICE || key->form == FORM_CHOICES) {
+        if (key->most && (key->form == FORM_CHOICE || key->form == FORM_CHOICES)) {
                 sheet_print(sheet, "One of\n");
                 EACH_WORD(at, key->most)
                 sheet_print(sheet, ".Cm %.*s%s\n", WORD_OF(at), at[strcspn(at, " ")] ? " ," : " .");
