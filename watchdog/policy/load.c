@@ -202,7 +202,7 @@ static int load_open_file(struct load *load, struct source *source, int fd)
 {
         struct stat st;
         char *bytes = NULL, text[128];
-        size_t size;
+        size_t size = 0;
         int r;
 
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
