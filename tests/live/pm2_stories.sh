@@ -1,7 +1,8 @@
-#!/bin/bash
-# What real PM2 daemons do and what is done to them is told as facts, and the hand works on them: 5, 6 and 7.
+# shellcheck shell=bash
+# What real PM2 daemons do and what is done to them is told as facts, and the hand works on them. The tests
+# test_pm2_VERSION.sh source this file and call `tell VERSION`; with STORY=name only that one is told.
 # shellcheck source=tests/live/bed.sh
-. "$(dirname "$0")/bed.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/bed.sh"
 
 SECRET=sk-FAKE-live-1f0c # in every app's environment; must appear nowhere in what is told
 
@@ -111,7 +112,6 @@ what_the_hand_does_is_ours() {
 since_id() { grep -oE "started $AGENT/$1$SUFFIX #[0-9]+" "$FACTS" | tail -n 1 | grep -oE '[0-9]+$'; }
 
 a_cluster_is_rolled_one_instance_at_a_time() {
-        local ended started
         begin_watch
         app pair "$IDLE" -i 3
         wait_told 'started .*' && bed_wait 10 '[ "$(count "started $AGENT/pair")" = 3 ]'
@@ -280,7 +280,7 @@ PM2s_own_restarts_are_no_deaths() {
 }
 
 watching_costs_next_to_nothing() {
-        local names before after
+        local before after
         begin_watch
         app agent "$IDLE" -i 28
         bed_wait 30 '[ "$(count "started $AGENT/agent")" = 28 ]'
@@ -301,17 +301,25 @@ watching_costs_next_to_nothing() {
         end_watch
 }
 
-bed_boot pm2
-for version in ${VERSIONS:-7 6 5}; do
-        use $version
-        for story in every_request_leaves_the_daemon_alive what_the_hand_does_is_ours \
-                a_cluster_is_rolled_one_instance_at_a_time a_death_is_told_with_its_cause what_people_order_is_manual \
-                a_hot_loop_is_told_blow_by_blow what_waits_in_vain_and_what_gave_up_is_told \
-                a_hung_daemon_is_blind_and_its_late_restart_is_ours a_killed_daemon_takes_its_apps_along_and_comes_back \
-                an_update_is_planned a_survivor_of_its_daemon_is_an_orphan_and_then_a_duplicate \
-                PM2s_own_restarts_are_no_deaths; do
-                [ -n "${STORY:-}" ] && [ "$STORY" != $story ] || bed_story $story $version
+tell() {
+        local story stories=(
+                every_request_leaves_the_daemon_alive
+                what_the_hand_does_is_ours
+                a_cluster_is_rolled_one_instance_at_a_time
+                a_death_is_told_with_its_cause
+                what_people_order_is_manual
+                a_hot_loop_is_told_blow_by_blow
+                what_waits_in_vain_and_what_gave_up_is_told
+                a_hung_daemon_is_blind_and_its_late_restart_is_ours
+                a_killed_daemon_takes_its_apps_along_and_comes_back
+                an_update_is_planned
+                a_survivor_of_its_daemon_is_an_orphan_and_then_a_duplicate
+                PM2s_own_restarts_are_no_deaths
+        )
+        [ "$1" != 7 ] || stories+=(watching_costs_next_to_nothing)
+        bed_boot "pm2-$1"
+        use "$1"
+        for story in "${stories[@]}"; do
+                [ "${STORY:-$story}" != "$story" ] || bed_story "$story"
         done
-done
-use 7
-[ -n "${STORY:-}" ] && [ "$STORY" != watching_costs_next_to_nothing ] || bed_story watching_costs_next_to_nothing
+}

@@ -1,0 +1,5 @@
+#!/bin/bash
+# PM2 6: what it does and what is done to it.
+# shellcheck source=tests/live/pm2_stories.sh
+. "$(dirname "$0")/pm2_stories.sh"
+tell 6
