@@ -292,6 +292,21 @@ a_hung_dbus_is_left_for_systemds_own_socket() {
         end_facts
 }
 
+many_services_are_all_seen() {
+        local i
+        for i in {1..200}; do
+                bed_write "/etc/systemd/system/many-$i.service" <<<$'[Service]\nExecStart=/bin/sleep inf'
+        done
+        bed_run systemctl daemon-reload
+        bed_run systemctl start many-{1..200}
+        begin_facts 'many-*.service' # dbus-daemon lets no more than 128 calls wait
+        bed_wait 10 '[ "$(count "agent systemd:many-[0-9]*.service running .* first")" = 200 ]' || shows
+        bed_run systemctl stop many-{1..200}
+        bed_wait 20 '[ "$(count "ended systemd:many-[0-9]*.service .* manual")" = 200 ]' || shows
+        never 'ended .* (exit|signal|unknown) code'
+        end_facts
+}
+
 a_package_run_is_announced() {
         bed_service packaged 'ExecStart=/bin/sleep inf'
         bed_run systemctl start packaged
@@ -313,7 +328,7 @@ for name in a_service_that_exits_is_told_with_its_code a_signal_is_told_within_m
         a_restart_during_the_wait_is_told_as_ordered the_start_limit_is_named dependents_are_told_with_their_ties \
         the_watchdog_and_timeouts_are_causes a_reset_counter_is_a_new_baseline a_storm_of_reloads_changes_nothing \
         reexec_is_survived a_dbus_restart_is_survived_and_told a_new_unit_is_seen_and_a_removed_one_is_gone \
-        the_hand_restarts_stops_and_starts a_frozen_service_is_told a_package_run_is_announced a_hung_dbus_is_left_for_systemds_own_socket \
+        the_hand_restarts_stops_and_starts a_frozen_service_is_told many_services_are_all_seen a_package_run_is_announced a_hung_dbus_is_left_for_systemds_own_socket \
         without_dbus_systemd_is_still_seen; do
         bed_story $name
 done

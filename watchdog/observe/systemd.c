@@ -20,6 +20,7 @@
 #define LIST_AT_LEAST (2 * USEC_PER_SEC) /* however long the storm lasts */
 #define CALL_MOST (10 * USEC_PER_SEC)
 #define SOURCE "systemd"
+#define ASK_AT_ONCE 32 /* dbus-daemon refuses the 129th call of a connection that waits for its answer */
 
 /* Services with random names (systemd-run) come and go for ever; beyond this many those that went are forgotten. */
 #define STRANGERS_MOST 1024
@@ -34,7 +35,9 @@ struct known {
         } looks;
         char **bases[DEPENDENCY_N];
         struct systemd_unit *unit; /* NULL: not wanted, or not yet known whether */
-        sd_bus_slot *asking;       /* its properties are on their way */
+        bool judged;               /* its properties came, so that no unit means not wanted */
+        bool to_ask;               /* its properties are to be asked for */
+        sd_bus_slot *asking;       /* they are on their way */
         bool loaded;               /* in the newest list */
 };
 
@@ -48,6 +51,7 @@ struct systemd {
         int cgroups;          /* directory of the cgroup tree */
         struct known **known; /* sorted by path */
         size_t n, space;
+        size_t to_ask_n, asking_n;
         usec_t list_by;  /* a list is due soon, at the latest then; 0 none */
         bool reloading;  /* between Reloading(true) and (false): every unit is "removed" and "new" */
         bool look_again; /* the next list reads every wanted unit anew: something may have been missed */
@@ -151,6 +155,8 @@ static int known_add(struct systemd *systemd, const char *name, const char *path
 
 static void known_drop(struct systemd *systemd, size_t at)
 {
+        systemd->to_ask_n -= systemd->known[at]->to_ask;
+        systemd->asking_n -= systemd->known[at]->asking != NULL;
         known_free(systemd->known[at]);
         systemd->n--;
         memmove(systemd->known + at, systemd->known + at + 1, (systemd->n - at) * sizeof(*systemd->known));
@@ -369,31 +375,59 @@ static int known_take(struct known *known, struct systemd_change *change)
         return 0;
 }
 
+static void ask_more(struct systemd *systemd);
+
 static int on_properties(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
         _cleanup_(systemd_change_done) struct systemd_change change = { .has = 0 };
         struct known *known = userdata;
+        struct systemd *systemd = known->systemd;
 
         known->asking = sd_bus_slot_unref(known->asking);
-        if (sd_bus_message_is_method_error(message, NULL))
-                return 0; /* unloaded meanwhile, or no answer in time: the next list decides */
-        if (systemd_change_read(message, &change) >= 0)
-                (void)known_take(known, &change); /* out of memory: asked again at the next list */
+        systemd->asking_n--;
+        /* unloaded meanwhile, no answer in time, out of memory: not judged, so the next list asks again */
+        known->judged = !sd_bus_message_is_method_error(message, NULL) && systemd_change_read(message, &change) >= 0 &&
+                        known_take(known, &change) >= 0;
+        ask_more(systemd);
         return 0;
 }
 
 /* GetAll with an empty interface is one message that holds the unit's and the service's properties of one moment. */
-static void known_ask(struct known *known)
+static int known_ask(struct known *known)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
-        struct systemd *systemd = known->systemd;
+        sd_bus *connection = known->systemd->connection;
+        int r;
 
-        if (known->asking || !systemd->connection)
+        if ((r = sd_bus_message_new_method_call(connection, &call, BUS_SYSTEMD, known->path,
+                                                "org.freedesktop.DBus.Properties", "GetAll")) < 0 ||
+            (r = sd_bus_message_append(call, "s", "")) < 0)
+                return r;
+        return sd_bus_call_async(connection, &known->asking, call, on_properties, known, CALL_MOST);
+}
+
+static void ask_more(struct systemd *systemd)
+{
+        for (size_t i = 0; i < systemd->n && systemd->to_ask_n > 0 && systemd->asking_n < ASK_AT_ONCE; i++) {
+                struct known *known = systemd->known[i];
+
+                if (!known->to_ask || !systemd->connection)
+                        continue;
+                known->to_ask = false;
+                systemd->to_ask_n--;
+                if (known_ask(known) >= 0)
+                        systemd->asking_n++;
+                else
+                        known->judged = false;
+        }
+}
+
+static void known_to_ask(struct known *known)
+{
+        if (known->to_ask || known->asking)
                 return;
-        if (sd_bus_message_new_method_call(systemd->connection, &call, BUS_SYSTEMD, known->path,
-                                           "org.freedesktop.DBus.Properties", "GetAll") >= 0 &&
-            sd_bus_message_append(call, "s", "") >= 0)
-                (void)sd_bus_call_async(systemd->connection, &known->asking, call, on_properties, known, CALL_MOST);
+        known->to_ask = true;
+        known->systemd->to_ask_n++;
 }
 
 /* ---- frozen units ----------------------------------------------------------------------------------------------------- */
@@ -447,10 +481,10 @@ static void take_listed(struct systemd *systemd, const struct listed *listed)
         if (is_new && known_add(systemd, listed->name, listed->path, &known) < 0)
                 return; /* out of memory: once more at the next list */
         known->loaded = true;
-        if (is_new || (systemd->look_again && known->unit) ||
+        if (is_new || !known->judged || (systemd->look_again && known->unit) ||
             (known->unit &&
              (strcmp(known->unit->active, listed->active) != 0 || strcmp(known->unit->sub, listed->sub) != 0)))
-                known_ask(known);
+                known_to_ask(known);
 }
 
 /* Not loaded any more: gone when its file is, else stopped, which is what systemd says by forgetting it. */
@@ -506,6 +540,7 @@ static int take_list(struct systemd *systemd, sd_bus_message *message)
                 return r;
         forget_unloaded(systemd);
         systemd->look_again = false;
+        ask_more(systemd);
         return 0;
 }
 
@@ -701,8 +736,11 @@ static void drop_slots(struct systemd *systemd)
         systemd->signals = sd_bus_slot_unref(systemd->signals);
         systemd->subscribing = sd_bus_slot_unref(systemd->subscribing);
         systemd->listing = sd_bus_slot_unref(systemd->listing);
-        for (size_t i = 0; i < systemd->n; i++)
+        for (size_t i = 0; i < systemd->n; i++) {
                 systemd->known[i]->asking = sd_bus_slot_unref(systemd->known[i]->asking);
+                systemd->known[i]->to_ask = false;
+        }
+        systemd->asking_n = systemd->to_ask_n = 0;
 }
 
 static void on_down(void *self, int reason)
