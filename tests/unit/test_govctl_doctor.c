@@ -572,14 +572,15 @@ static void what_the_daemon_says_of_itself_is_passed_on(void **state)
         struct ground ground;
 
         ground_open(&ground);
-        ground_look(&ground,
-                    "{\"machine\":{\"safe_mode\":true,\"policy\":{\"bad\":true}},\"agents\":[],\"sources\":["
-                    "{\"name\":\"systemd\",\"state\":\"seeing\",\"why\":\"\"},"
-                    "{\"name\":\"pm2:bob@/home/bob/.pm2\",\"state\":\"blind\",\"why\":\"no answer to a ping in 5s\"}]}",
-                    NULL);
+        ground_look(
+                &ground,
+                "{\"machine\":{\"safe_mode\":true,\"disarmed\":true,\"policy\":{\"bad\":true}},\"agents\":[],\"sources\":["
+                "{\"name\":\"systemd\",\"state\":\"seeing\",\"why\":\"\"},"
+                "{\"name\":\"pm2:bob@/home/bob/.pm2\",\"state\":\"blind\",\"why\":\"no answer to a ping in 5s\"}]}",
+                NULL);
         assert_non_null(found(&ground, "blind", "pm2:bob@/home/bob/.pm2"));
         assert_null(found(&ground, "blind", "systemd"));
-        assert_int_equal(ground.findings.n, 3);
+        assert_int_equal(ground.findings.n, 4);
         ground_close(&ground);
 
         ground_open(&ground);

@@ -435,6 +435,47 @@ static void times_are_read_as_people_type_them(void **state)
         stage_close(&stage);
 }
 
+static void policy_files_are_checked_without_a_daemon(void **state)
+{
+        char right[] = "/tmp/govctl-policy-XXXXXX", wrong[] = "/tmp/govctl-policy-XXXXXX";
+        int good = mkstemp(right), bad = mkstemp(wrong);
+        struct stage stage;
+
+        assert_true(good >= 0 && bad >= 0);
+        dprintf(good, "mode: observe\nagents:\n  - name: lily\n    pm2: lily\n");
+        dprintf(bad, "mode: observe\nagents:\n  - name: lily\n    pm: lily\n");
+        stage_open(&stage, NULL);
+        assert_int_equal(stage_run(&stage, "policy", "check", right, NULL), CODE_OK);
+        says(stage.data, "right: 1 rule");
+        assert_int_equal(stage_run(&stage, "policy", "check", right, wrong, NULL), CODE_FINDING);
+        says(stage.data, "error:");
+        assert_int_equal(stage_run(&stage, "policy", "check", "/nonexistent/policy.yaml", NULL), CODE_NOT_FOUND);
+        assert_string_equal(stage.data, "");
+        assert_int_equal(stage_run(&stage, "--json", "policy", "check", wrong, NULL), CODE_FINDING);
+        json_t *json = json_loads(stage.data, 0, NULL);
+
+        assert_true(json_is_false(field(json, "ok")));
+        assert_true(json_array_size(field(json, "messages")) > 0);
+        json_decref(json);
+        stage_close(&stage);
+        close(good);
+        close(bad);
+        unlink(right);
+        unlink(wrong);
+}
+
+static void an_ambiguous_name_is_a_usage_error(void **state)
+{
+        struct stage stage;
+
+        stage_open(&stage, "");
+        assert_int_equal(stage_run(&stage, "agents", "twin", NULL),
+                         CODE_USAGE); /* the canned daemon answers with all of them */
+        says(stage.talk, "pm2:root/lily, ");
+        assert_string_equal(stage.data, "");
+        stage_close(&stage);
+}
+
 static void only_near_words_are_suggested(void **state)
 {
         static const char *const words[] = { "status", "agents", "log" };
@@ -469,6 +510,8 @@ int main(void)
                 cmocka_unit_test(the_man_page_has_every_option_and_exit_status),
                 cmocka_unit_test(completion_offers_every_verb_and_is_right_shell),
                 cmocka_unit_test(times_are_read_as_people_type_them),
+                cmocka_unit_test(policy_files_are_checked_without_a_daemon),
+                cmocka_unit_test(an_ambiguous_name_is_a_usage_error),
                 cmocka_unit_test(only_near_words_are_suggested),
         };
 

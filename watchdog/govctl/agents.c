@@ -183,6 +183,19 @@ static void show_one(struct page *page, const json_t *agent)
         show_times(page, agent);
 }
 
+/* The same name under several managers or users. */
+static enum code complain_ambiguous(const struct call *call, const json_t *agents)
+{
+        char what[256], candidates[512] = "";
+        size_t i;
+        const json_t *agent;
+
+        json_array_foreach ((json_t *)agents, i, agent)
+                text_append(candidates, sizeof candidates, "%s%s", i > 0 ? ", " : "", field_text(agent, "id"));
+        snprintf(what, sizeof what, "'%.128s' is ambiguous", call_argument(call));
+        return call_complain(call, CODE_USAGE, what, candidates, "govctl agents with one of these");
+}
+
 enum code run_agents(struct call *call)
 {
         json_auto_t *answer = NULL;
@@ -197,6 +210,8 @@ enum code run_agents(struct call *call)
         size_t i;
         const json_t *agent;
 
+        if (name[0] && json_array_size(agents) > 1)
+                return complain_ambiguous(call, agents);
         if (call->options.json)
                 return call_print_json(call, answer, code_of(agents));
         if (name[0])

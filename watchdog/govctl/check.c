@@ -10,7 +10,7 @@
 /* clang-format off */
 const struct check checks[] = {
         { "daemon",            "the daemon is not running",                                     look_daemon },
-        { "mode",              "safe mode, a policy with errors",                               look_mode },
+        { "mode",              "safe mode, disarmed, a policy with errors",                              look_mode },
         { "blind",             "what the daemon should see and does not",                       look_blind },
         { "systemd",           "systemd is not here",                                           look_systemd },
         { "pidfd",             "deaths cannot be seen at once",                                 look_pidfd },

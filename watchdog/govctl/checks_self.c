@@ -156,6 +156,13 @@ void look_mode(struct machine *machine, struct findings *findings)
                 finding_why(finding, "It observes and does nothing, after crashes or because somebody asked for it.");
                 finding_fix(finding, "journalctl -u governor.service -p warning -n 50\ngovctl safe-mode off");
         }
+        if (field_true(machine->status, "machine.disarmed")) {
+                finding = finding_new(findings, "governor", "it is disarmed");
+                finding_why(
+                        finding,
+                        "Somebody ran govctl disarm: it observes and does nothing until the policy is loaded again.");
+                finding_fix(finding, "govctl reload");
+        }
         if (field_true(machine->status, "machine.policy.bad")) {
                 finding = finding_new(findings, "governor", "its policy has errors and is not in force");
                 finding_why(finding, "Until it is right Governor observes what it discovers and acts on nothing.");

@@ -260,7 +260,7 @@ static void put_words(struct call *call, const char *method, const char *key)
         size_t i;
         const json_t *item;
 
-        daemon_ask_quietly(call, method, NULL, &answer);
+        (void)daemon_ask_quietly(call, method, NULL, &answer);
         json_array_foreach ((json_t *)field(answer, method), i, item) {
                 page_put(&call->page, TINT_PLAIN, field_text(item, key));
                 page_end(&call->page);

@@ -279,15 +279,15 @@ enum code daemon_ask_once(struct call *call, const char *method, json_t *paramet
         return daemon_ask(call, daemon, method, parameters, patience, ret);
 }
 
-void daemon_ask_quietly(struct call *call, const char *method, json_t *parameters, json_t **ret)
+enum code daemon_ask_quietly(struct call *call, const char *method, json_t *parameters, json_t **ret)
 {
         struct call quiet = *call;
         _cleanup_fclose_ FILE *nowhere = fopen("/dev/null", "we");
 
         if (!nowhere) {
                 json_decref(parameters);
-                return;
+                return CODE_FAILURE;
         }
         quiet.talk = nowhere;
-        (void)daemon_ask_once(&quiet, method, parameters, 3 * USEC_PER_SEC, ret);
+        return daemon_ask_once(&quiet, method, parameters, 3 * USEC_PER_SEC, ret);
 }

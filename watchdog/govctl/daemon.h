@@ -22,7 +22,7 @@ enum code daemon_ask(struct call *call, struct daemon *daemon, const char *metho
 enum code daemon_ask_once(struct call *call, const char *method, json_t *parameters, usec_t patience, json_t **ret);
 
 /* As daemon_ask_once() for verbs that can do without: no daemon, no answer, no complaint; *ret stays NULL. */
-void daemon_ask_quietly(struct call *call, const char *method, json_t *parameters, json_t **ret);
+enum code daemon_ask_quietly(struct call *call, const char *method, json_t *parameters, json_t **ret);
 
 /* The next line that the daemon pushes, or the timeout: 1, 0 or a negative errno. Lines that are no JSON are skipped. */
 int daemon_next(struct daemon *daemon, usec_t patience, json_t **ret);

@@ -94,24 +94,6 @@ static json_t *findings_json(const struct machine *machine, const struct finding
                          looked);
 }
 
-/* The daemon knows who is in quarantine and what it cannot see; a copy of files has no daemon. */
-static enum code ask_daemon(struct call *call, json_t **ret_status)
-{
-        struct call quiet = *call;
-        struct daemon *daemon = NULL;
-        _cleanup_fclose_ FILE *nowhere = fopen("/dev/null", "we");
-        enum code code = CODE_UNREACHABLE;
-
-        if (!nowhere)
-                return code;
-        quiet.talk = nowhere;
-        code = daemon_open(&quiet, &daemon);
-        if (code == CODE_OK)
-                code = daemon_ask(&quiet, daemon, "status", NULL, 3 * USEC_PER_SEC, ret_status);
-        daemon_close(daemon);
-        return code;
-}
-
 enum code run_doctor(struct call *call)
 {
         const char *root = call->options.root ? call->options.root : "/";
@@ -121,8 +103,9 @@ enum code run_doctor(struct call *call)
         enum code code = CODE_OK, asked = CODE_UNREACHABLE;
         int r;
 
+        /* it knows who is in quarantine and what it cannot see; a copy of files has no daemon unless one is named */
         if (!call->options.root || call->options.socket)
-                asked = ask_daemon(call, &status);
+                asked = daemon_ask_quietly(call, "status", NULL, &status);
 
         _cleanup_(policy_freep) struct policy *policy = local_policy(call, root);
 

@@ -118,19 +118,28 @@ void page_renew(struct page *page)
         page->height = size.ws_row;
 }
 
+static void tint_on(struct page *page, enum tint tint)
+{
+        if (page->colour && tint != TINT_PLAIN)
+                fputs(escapes[tint], page->out);
+}
+
+static void tint_off(struct page *page, enum tint tint)
+{
+        if (page->colour && tint != TINT_PLAIN)
+                fputs("\x1b[0m", page->out);
+}
+
 void page_put(struct page *page, enum tint tint, const char *text)
 {
         char safe[LINE_MAX_BYTES];
-        bool tinted = page->colour && tint != TINT_PLAIN;
 
         text_copy_safe(safe, sizeof safe, text);
         if (!page->utf8)
                 make_plain(safe);
-        if (tinted)
-                fputs(escapes[tint], page->out);
+        tint_on(page, tint);
         fputs(safe, page->out);
-        if (tinted)
-                fputs("\x1b[0m", page->out);
+        tint_off(page, tint);
         page->at += text_width(safe);
 }
 
@@ -165,6 +174,15 @@ void page_go(struct page *page, unsigned column)
         page->at += spaces;
 }
 
+/* The end of one line of a text and the beginning of the next: colour never reaches over the margin. */
+static void wrap_line(struct page *page, enum tint tint, unsigned indent)
+{
+        tint_off(page, tint);
+        page_end(page);
+        page_go(page, indent);
+        tint_on(page, tint);
+}
+
 /* Writes the next word of `*text` and moves behind it. A line is `empty` before its first word; a word that is wider than a
  * line is broken. */
 static void wrap_word(struct page *page, enum tint tint, unsigned indent, bool *empty, const char **text)
@@ -177,18 +195,18 @@ static void wrap_word(struct page *page, enum tint tint, unsigned indent, bool *
         memcpy(word, *text, length);
         word[length] = '\0';
         if (page->at + !*empty + text_width(word) > page->width && (!*empty || page->at > indent)) {
-                page_end(page);
-                page_go(page, indent);
+                wrap_line(page, tint, indent);
                 *empty = true;
         }
         if (!*empty)
-                page_put(page, tint, " ");
+                page_put(page, TINT_PLAIN, " ");
         if (*empty && page->width > page->at && text_width(word) > page->width - page->at) {
                 length = bytes_that_fit(word, page->width - page->at);
+                length = length ? length : 1; /* not even one character fits: go on all the same */
                 word[length] = '\0';
         }
-        page_put(page, tint, word);
-        *empty = length == 0;
+        page_put(page, TINT_PLAIN, word);
+        *empty = false;
         *text += length;
 }
 
@@ -196,10 +214,10 @@ void page_wrap(struct page *page, enum tint tint, unsigned indent, const char *t
 {
         bool empty = true;
 
+        tint_on(page, tint);
         while (*text) {
                 if (*text == '\n') {
-                        page_end(page);
-                        page_go(page, indent);
+                        wrap_line(page, tint, indent);
                         empty = true;
                         text++;
                 } else if (*text == ' ')
@@ -207,6 +225,7 @@ void page_wrap(struct page *page, enum tint tint, unsigned indent, const char *t
                 else
                         wrap_word(page, tint, indent, &empty, &text);
         }
+        tint_off(page, tint);
         page_end(page);
 }
 

@@ -41,6 +41,8 @@ static void show_verdict(struct page *page, const struct policy *policy, const s
 
         if (messages->errors > 0)
                 snprintf(text, sizeof text, "%zu error%s", messages->errors, messages->errors == 1 ? "" : "s");
+        else if (policy && policy->discovered)
+                snprintf(text, sizeof text, "no policy files: what is discovered would be observed");
         else
                 snprintf(text, sizeof text, "right: %u rule%s", policy ? policy->rules_n : 0,
                          policy && policy->rules_n == 1 ? "" : "s");
@@ -50,13 +52,33 @@ static void show_verdict(struct page *page, const struct policy *policy, const s
         page_end(page);
 }
 
+/* A file that was named and cannot be read is no error of the policy. */
+static enum code check_readable(const struct call *call)
+{
+        for (unsigned i = 0; i < call->arguments_n; i++) {
+                char what[512];
+
+                if (access(call->arguments[i], R_OK) == 0)
+                        continue;
+                snprintf(what, sizeof what, "cannot read %.400s", call->arguments[i]);
+                return call_complain(call,
+                                     errno == ENOENT   ? CODE_NOT_FOUND
+                                     : errno == EACCES ? CODE_DENIED
+                                                       : CODE_FAILURE,
+                                     what, strerror(errno), "govctl policy check FILE...");
+        }
+        return CODE_OK;
+}
+
 enum code run_policy_check(struct call *call)
 {
         struct policy_messages messages = { 0 };
         _cleanup_(policy_freep) struct policy *policy = NULL;
-        enum code code;
+        enum code code = check_readable(call);
         int r;
 
+        if (code != CODE_OK)
+                return code;
         if (call->arguments_n > 0)
                 r = policy_load_files(call->arguments, call->arguments_n, &policy, &messages);
         else
@@ -131,7 +153,7 @@ enum code run_policy_show(struct call *call)
         json_auto_t *answer = NULL;
 
         if (!call->options.config && !call->options.policies)
-                daemon_ask_quietly(call, "policy", NULL, &answer);
+                (void)daemon_ask_quietly(call, "policy", NULL, &answer);
         if (!answer)
                 return show_local(call);
         if (call->options.json)

@@ -164,20 +164,23 @@ static int parse_line(struct parse *parse, char *raw)
         return r;
 }
 
-static int parse_file(struct machine *machine, struct unit *unit, const char *path)
+int unit_parse(struct unit *unit, const char *file, char *text)
 {
-        struct parse parse = { .unit = unit, .file = path };
-        _cleanup_free_ char *text = NULL;
-        char *rest;
-        int r = machine_read(machine, path, &text, NULL);
+        struct parse parse = { .unit = unit, .file = file };
+        int r = 0;
 
-        if (r < 0)
-                return r;
-        rest = text;
-        for (char *line; r >= 0 && (line = strsep(&rest, "\n"));)
+        for (char *line; r >= 0 && (line = strsep(&text, "\n"));)
                 r = parse_line(&parse, line);
         free(parse.joined);
         return r;
+}
+
+static int parse_file(struct machine *machine, struct unit *unit, const char *path)
+{
+        _cleanup_free_ char *text = NULL;
+        int r = machine_read(machine, path, &text, NULL);
+
+        return r < 0 ? r : unit_parse(unit, path, text);
 }
 
 /* ---- drop-ins ---- */
@@ -328,11 +331,9 @@ int unit_read(struct machine *machine, const char *name, struct unit **ret)
 
 const struct setting *unit_next(const struct unit *unit, enum unit_key key, const struct setting *after)
 {
-        const struct setting *end = unit->settings + unit->settings_n;
-
-        for (const struct setting *s = after ? after + 1 : unit->settings; s && s < end; s++)
-                if (s->key == key)
-                        return s;
+        for (size_t i = after ? (size_t)(after - unit->settings) + 1 : 0; i < unit->settings_n; i++)
+                if (unit->settings[i].key == key)
+                        return &unit->settings[i];
         return NULL;
 }
 

@@ -46,6 +46,9 @@ struct unit {
 int unit_read(struct machine *machine, const char *name, struct unit **ret);
 struct unit *unit_free(struct unit *unit);
 
+/* Takes the settings of one file, whose text is taken apart in place, over those of earlier ones. */
+int unit_parse(struct unit *unit, const char *file, char *text);
+
 /* The value in force, or NULL. Of a list: its last item; unit_next() walks them all, from NULL on. */
 const struct setting *unit_get(const struct unit *unit, enum unit_key key);
 const struct setting *unit_next(const struct unit *unit, enum unit_key key, const struct setting *after);

@@ -7,7 +7,7 @@ enum code run_version(struct call *call)
 {
         json_auto_t *answer = NULL;
 
-        daemon_ask_quietly(call, "version", NULL, &answer);
+        (void)daemon_ask_quietly(call, "version", NULL, &answer);
 
         const char *daemon = field_text(answer, "version");
 

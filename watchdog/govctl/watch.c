@@ -55,72 +55,115 @@ static void draw(struct call *call, const json_t *status)
         fputs("\x1b[J", out);
 }
 
-/* Throws away what the daemon pushed until it pauses; false when it has gone. */
-static bool drain(struct daemon *daemon)
+struct watch {
+        struct call *call;
+        struct daemon *daemon, *pushes; /* one to ask, one that is told */
+        int interrupt;
+        usec_t every;
+        bool screen; /* a person looks at a screen of its own */
+};
+
+static void watch_disconnect(struct watch *watch)
 {
-        int r;
-
-        do {
-                json_auto_t *push = NULL;
-
-                r = daemon_next(daemon, SETTLE, &push);
-        } while (r > 0);
-        return r == 0;
+        watch->daemon = daemon_close(watch->daemon);
+        watch->pushes = daemon_close(watch->pushes);
 }
 
-static enum code watch_loop(struct call *call, struct daemon *daemon, struct daemon *pushes, int interrupt,
-                            usec_t every)
+static enum code watch_connect(struct watch *watch, struct call *call)
+{
+        json_auto_t *subscribed = NULL;
+        enum code code = daemon_open(call, &watch->daemon);
+
+        if (code == CODE_OK)
+                code = daemon_open(call, &watch->pushes);
+        if (code == CODE_OK)
+                code = daemon_ask(call, watch->pushes, "subscribe", NULL, DAEMON_ANSWER, &subscribed);
+        return code;
+}
+
+/* Throws away what the daemon pushed until it pauses, a second at most; false when it has gone. */
+static bool drain(struct daemon *daemon)
+{
+        for (usec_t spent = 0; spent < USEC_PER_SEC; spent += SETTLE) {
+                json_auto_t *push = NULL;
+                int r = daemon_next(daemon, SETTLE, &push);
+
+                if (r <= 0)
+                        return r == 0;
+        }
+        return true;
+}
+
+/* Shows the status at every change until the daemon goes, which `call` is told, or somebody interrupts. */
+static enum code watch_session(struct watch *watch, struct call *call)
 {
         for (;;) {
                 json_auto_t *status = NULL;
-                enum code code = status_ask(call, daemon, &status);
+                enum code code = status_ask(call, watch->daemon, &status);
 
                 if (code != CODE_OK)
                         return code;
-                page_renew(&call->page);
-                if (call->options.json)
-                        json_dumpf(status, call->page.out, JSON_COMPACT), fputc('\n', call->page.out);
-                else
-                        draw(call, status);
+                page_renew(&watch->call->page);
+                if (call->options.json) {
+                        json_dumpf(status, call->page.out, JSON_COMPACT);
+                        fputc('\n', call->page.out);
+                } else
+                        draw(watch->call, status);
                 if (fflush(call->page.out) != 0)
                         return CODE_FAILURE;
 
-                int woken = interrupt_wait(interrupt, daemon_fd(pushes), every);
+                int woken = interrupt_wait(watch->interrupt, daemon_fd(watch->pushes), watch->every);
 
                 if (woken == 2)
                         return CODE_INTERRUPTED;
-                if (woken == 1 && !drain(pushes))
+                if (woken == 1 && !drain(watch->pushes))
                         return call_complain(call, CODE_UNREACHABLE, "governord hung up", "it was stopped or restarted",
                                              "systemctl status governor.service");
         }
 }
 
+/* A person who watches wants to see the daemon come back: the last picture stays, with a word on it. */
+static enum code watch_screen(struct watch *watch)
+{
+        _cleanup_fclose_ FILE *nowhere = fopen("/dev/null", "we");
+        struct call quiet = *watch->call;
+        enum code code = CODE_OK;
+
+        if (!nowhere)
+                return CODE_FAILURE;
+        quiet.talk = nowhere;
+        for (;;) {
+                if (code == CODE_OK)
+                        code = watch_session(watch, &quiet);
+                if (code == CODE_INTERRUPTED || code == CODE_FAILURE)
+                        return code;
+                watch_disconnect(watch);
+                fputs("\x1b[H\x1b[7m governord does not answer; trying again \x1b[0m", watch->call->page.out);
+                fflush(watch->call->page.out);
+                if (interrupt_wait(watch->interrupt, -EBADF, USEC_PER_SEC) == 2)
+                        return CODE_INTERRUPTED;
+                code = watch_connect(watch, &quiet);
+        }
+}
+
 enum code watch_status(struct call *call)
 {
-        _cleanup_(daemon_closep) struct daemon *daemon = NULL, *pushes = NULL;
-        json_auto_t *subscribed = NULL;
+        struct watch watch = { .call = call, .screen = call->page.terminal && !call->options.json };
         _cleanup_close_ int interrupt = -EBADF;
-        usec_t every = 0;
-        enum code code = parse_every(call, &every);
+        enum code code = parse_every(call, &watch.every);
 
         if (code == CODE_OK)
-                code = daemon_open(call, &daemon);
-        if (code == CODE_OK)
-                code = daemon_open(call, &pushes);
-        if (code == CODE_OK)
-                code = daemon_ask(call, pushes, "subscribe", NULL, DAEMON_ANSWER, &subscribed);
-        if (code != CODE_OK)
-                return code;
-        interrupt = interrupt_open();
-
-        /* the other screen, so that what stood here before comes back; the cursor would only blink about */
-        bool screen = call->page.terminal && !call->options.json;
-
-        if (screen)
-                fputs("\x1b[?1049h\x1b[?25l", call->page.out);
-        code = watch_loop(call, daemon, pushes, interrupt, every);
-        if (screen)
-                fputs("\x1b[?25h\x1b[?1049l", call->page.out);
-        fflush(call->page.out);
+                code = watch_connect(&watch, call);
+        if (code == CODE_OK) {
+                watch.interrupt = interrupt = interrupt_open();
+                /* the other screen, so that what stood here before comes back; the cursor would only blink about */
+                if (watch.screen)
+                        fputs("\x1b[?1049h\x1b[?25l", call->page.out);
+                code = watch.screen ? watch_screen(&watch) : watch_session(&watch, call);
+                if (watch.screen)
+                        fputs("\x1b[?25h\x1b[?1049l", call->page.out);
+                fflush(call->page.out);
+        }
+        watch_disconnect(&watch);
         return code;
 }

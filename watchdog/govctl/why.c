@@ -315,7 +315,7 @@ static void add_agent(struct call *call, json_t *answer)
 
         if (field_given(answer, "agent") || id[0] == '\0')
                 return;
-        daemon_ask_quietly(call, "agents", json_pack("{s:s}", "name", id), &agents);
+        (void)daemon_ask_quietly(call, "agents", json_pack("{s:s}", "name", id), &agents);
         json_array_foreach ((json_t *)field(agents, "agents"), i, agent)
                 if (strcmp(field_text(agent, "id"), id) == 0)
                         json_object_set(answer, "agent", agent);
