@@ -148,6 +148,38 @@ static void an_instance_that_stays_down_ends_the_rolling(void **state)
         end(&world);
 }
 
+/* PM2 says yes to a stop that meets a death, and then begins the app again as always. */
+static void a_stop_that_did_not_hold_is_sent_again(void **state)
+{
+        struct world world;
+
+        begin(&world);
+        world.daemon.obeys = false;
+        assert_int_equal(order(&world, ACTION_STOP, "lily", 0), 0);
+        while (world.daemon.orders < 2)
+                assert_true(sd_event_run(world.event, 1000 * 1000) >= 0);
+        world.daemon.obeys = true;
+        until_done(&world);
+        assert_int_equal(world.outcome, OUTCOME_OK);
+        assert_int_equal(world.daemon.apps[0].pid, 0);
+        assert_int_equal(world.daemon.orders, 3);
+        end(&world);
+}
+
+static void a_stop_that_never_holds_is_not_claimed(void **state)
+{
+        struct world world;
+
+        begin(&world);
+        world.daemon.obeys = false;
+        assert_int_equal(order(&world, ACTION_STOP, "lily", 0), 0);
+        until_done(&world);
+        assert_int_equal(world.outcome, OUTCOME_FAILED);
+        assert_string_equal(world.text, "PM2 begins it again after each stop");
+        assert_int_equal(world.daemon.orders, 5);
+        end(&world);
+}
+
 static void one_instance_alone_may_be_meant(void **state)
 {
         struct world world;
@@ -316,6 +348,8 @@ int main(void)
                 cmocka_unit_test(an_app_is_restarted_stopped_and_started),
                 cmocka_unit_test(instances_are_rolled_one_after_the_other),
                 cmocka_unit_test(an_instance_that_stays_down_ends_the_rolling),
+                cmocka_unit_test(a_stop_that_did_not_hold_is_sent_again),
+                cmocka_unit_test(a_stop_that_never_holds_is_not_claimed),
                 cmocka_unit_test(one_instance_alone_may_be_meant),
                 cmocka_unit_test(an_agent_that_is_not_there_is_not_begun),
                 cmocka_unit_test(an_incarnation_that_is_gone_is_left_alone),

@@ -14,6 +14,7 @@
         (5 * USEC_PER_SEC) /* for a list; on top of twice the kill timeout for an order: the app has to begin again */
 #define LOOK_AGAIN (250 * USEC_PER_MSEC)
 #define ONLINE_WITHIN (15 * USEC_PER_SEC) /* before the next instance is rolled */
+#define STOPS_MAX 5 /* of one instance: PM2 says yes to a stop that meets a death, and then begins the app again */
 
 /* One errand under way: its instances one after the other. */
 struct job {
@@ -26,6 +27,8 @@ struct job {
         pid_t pid_before; /* of the instance at hand, to tell whether a call that got no answer was carried out */
         int64_t restarts_before;
         usec_t online_by;
+        unsigned stops;                /* sent to the instance at hand */
+        void (*look)(struct job *job); /* what the wait is for */
         size_t at, n;
         uint32_t ids[];
 };
@@ -38,6 +41,7 @@ struct pm2_hand {
 };
 
 static void next_instance(struct job *job);
+static void order(struct job *job);
 
 static struct pm2_instance *instance_at(const struct job *job, size_t i)
 {
@@ -153,26 +157,58 @@ static void look_for_proof(struct job *job)
                 finish(job, OUTCOME_TIMEOUT, "no answer in time, and the PM2 daemon cannot be reached any more");
 }
 
-/* ---- an instance that was ordered to begin: the next one is left in peace until it is online ---- */
-
-static void look_online(struct job *job);
+/* ---- a look at the list a moment later ---- */
 
 static int on_wait(sd_event_source *source, uint64_t usec, void *self)
 {
-        look_online(self);
+        struct job *job = self;
+
+        job->look(job);
         return 0;
 }
 
-static void wait_online(struct job *job)
+static void look_later(struct job *job, void (*look)(struct job *job))
 {
         int r;
 
+        job->look = look;
         job->wait = sd_event_source_disable_unref(job->wait);
         r = sd_event_add_time_relative(job->hand->event, &job->wait, CLOCK_MONOTONIC, LOOK_AGAIN, 50 * USEC_PER_MSEC,
                                        on_wait, job);
         if (r < 0)
-                finish(job, OUTCOME_FAILED, "out of memory while an instance came up; the rest was left alone");
+                finish(job, OUTCOME_FAILED, "out of memory; what came of it was not looked at");
 }
+
+/* ---- an instance that was stopped: believed when the list shows it down ---- */
+
+static void on_stopped_list(void *self, int result, const struct pm2_reply *reply)
+{
+        struct job *job = self;
+        const struct pm2_app *row = result < 0 || reply->failed ? NULL : row_of(job, reply);
+
+        if (result == -ETIMEDOUT) {
+                finish(job, OUTCOME_TIMEOUT, "PM2 stopped it, and no longer answers what became of that");
+        } else if (!row || row->pid == 0) {
+                job->at++;
+                next_instance(job);
+        } else if (job->stops < STOPS_MAX) {
+                order(job);
+        } else {
+                finish(job, OUTCOME_FAILED, "PM2 begins it again after each stop");
+        }
+}
+
+static void look_stopped(struct job *job)
+{
+        int r = ask(job, PM2_LIST, job->hand->patience, on_stopped_list);
+
+        if (r < 0)
+                not_reached(job, r);
+}
+
+/* ---- an instance that was ordered to begin: the next one is left in peace until it is online ---- */
+
+static void look_online(struct job *job);
 
 static void on_online_list(void *self, int result, const struct pm2_reply *reply)
 {
@@ -185,7 +221,7 @@ static void on_online_list(void *self, int result, const struct pm2_reply *reply
                 job->at++;
                 next_instance(job);
         } else if (claimed != CLAIMED_GONE && claimed != CLAIMED_FAILED && now(job) < job->online_by) {
-                wait_online(job);
+                look_later(job, look_online);
         } else {
                 (void)snprintf(text, sizeof(text), "instance %u did not come online; the rest was left alone",
                                job->ids[job->at]);
@@ -221,7 +257,9 @@ static void on_order(void *self, int result, const struct pm2_reply *reply)
                 not_reached(job, result);
         } else if (is_refusal(job, reply)) {
                 finish(job, OUTCOME_FAILED, reply->text);
-        } else if (job->errand->action != ACTION_STOP && job->at + 1 < job->n) {
+        } else if (job->errand->action == ACTION_STOP) {
+                look_later(job, look_stopped);
+        } else if (job->at + 1 < job->n) {
                 job->online_by = now(job) + ONLINE_WITHIN;
                 look_online(job);
         } else {
@@ -237,6 +275,17 @@ static enum pm2_request request_of(enum action action)
         case ACTION_START: return PM2_START;
         default: return PM2_RESTART;
         }
+}
+
+static void order(struct job *job)
+{
+        const struct pm2_instance *instance = instance_at(job, job->at);
+        usec_t kill_timeout = instance ? instance->kill_timeout : 0;
+        int r = ask(job, request_of(job->errand->action), 2 * kill_timeout + job->hand->patience, on_order);
+
+        job->stops++;
+        if (r < 0)
+                not_reached(job, r);
 }
 
 /* The incarnation that the decision is about must still be the one that is there. */
@@ -260,7 +309,6 @@ static bool is_stale(const struct job *job)
 static void next_instance(struct job *job)
 {
         const struct pm2_instance *instance;
-        int r;
 
         if (job->at == job->n) {
                 finish(job, OUTCOME_OK, "");
@@ -275,9 +323,8 @@ static void next_instance(struct job *job)
 
         job->pid_before = instance->claimed_pid > 0 ? instance->claimed_pid : instance->pid;
         job->restarts_before = instance->restarts;
-        r = ask(job, request_of(job->errand->action), 2 * instance->kill_timeout + job->hand->patience, on_order);
-        if (r < 0)
-                not_reached(job, r);
+        job->stops = 0;
+        order(job);
 }
 
 static int on_begin(sd_event_source *source, void *self)
