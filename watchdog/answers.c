@@ -168,7 +168,7 @@ static json_t *answer_disarm(void *self, const struct control_request *request, 
         order_from(request, who);
         governor_disarm(governor, who);
         return json_pack("{s:i, s:b, s:s}", "schema_version", SCHEMA_VERSION, "disarmed", true, "footprint",
-                         governor->footprint);
+                         governor->footprint_path);
 }
 
 static json_t *answer_policy(void *self, const struct control_request *request, struct control_error *error)

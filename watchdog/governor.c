@@ -115,6 +115,8 @@ void governor_take(void *self, const struct fact *fact)
         keep(governor, fact);
         if (governor->observers)
                 observers_follow(governor->observers, fact);
+        if (governor->perform)
+                perform_follow(governor->perform, fact);
         judge_step(governor->judge, fact, &decisions);
         if (decisions.material && fact->kind != FACT_TICK && fact->kind != FACT_OUTCOME)
                 chronicle_fact(governor->chronicle, fact);
@@ -295,7 +297,7 @@ static int open_stores(struct governor *governor)
         int r;
 
         if (asprintf(&governor->database, "%s/audit.db", governor->options.state) < 0 ||
-            asprintf(&governor->footprint, "%s/footprint", governor->options.state) < 0 ||
+            asprintf(&governor->footprint_path, "%s/footprint", governor->options.state) < 0 ||
             asprintf(&governor->socket, "%s/governor.sock", governor->options.runtime) < 0)
                 return -ENOMEM;
         r = file_make_directory(governor->options.state, 0700);
@@ -330,9 +332,11 @@ static int open_door(struct governor *governor)
                 .chronicle = governor->chronicle,
                 .clock = &governor->clock,
                 .sink = { governor_take, governor },
-                .footprint = governor->footprint,
         };
 
+        if (footprint_new(governor->footprint_path, &governor->footprint) < 0)
+                log_warning("The footprint '%s' cannot be read: it is not kept", governor->footprint_path);
+        options.footprint = governor->footprint;
         observers_hands(governor->observers, options.hands);
         return perform_new(governor->event, &options, &governor->perform);
 }
@@ -473,7 +477,8 @@ struct governor *governor_free(struct governor *governor)
         sd_event_unref(governor->event);
         free(governor->database);
         free(governor->socket);
-        free(governor->footprint);
+        footprint_free(governor->footprint);
+        free(governor->footprint_path);
         free(governor);
         return NULL;
 }

@@ -53,13 +53,14 @@ struct governor {
         struct waiter waiters[WAITERS_MAX];
         sd_event_source *tick;     /* the judge's deadline */
         sd_event_source *remember; /* once a day: the judge's memory into the chain */
-        sd_event_source *told;       /* soon: the status line for systemctl */
-        sd_event_source *troubled;  /* the audit log has a trouble to tell, or none any more */
+        sd_event_source *told;     /* soon: the status line for systemctl */
+        sd_event_source *troubled; /* the audit log has a trouble to tell, or none any more */
         char trouble[192];
-        uint64_t published;        /* records up to this seq were told to subscribers */
+        uint64_t published; /* records up to this seq were told to subscribers */
         char *database;
         char *socket;
-        char *footprint;
+        struct footprint *footprint;
+        char *footprint_path;
 };
 
 /* Takes one fact, wherever it comes from. */

@@ -25,6 +25,7 @@ struct bench {
         sd_event *event;
         struct clock clock;
         struct chronicle *chronicle;
+        struct footprint *kept;
         struct perform *perform;
         struct errand *errand; /* newest, not yet done */
         unsigned acts;
@@ -83,7 +84,8 @@ static int setup(void **state)
         chronicle.state_dir = bench->directory;
         assert_int_equal(chronicle_new(bench->event, &chronicle, NULL, &bench->chronicle), 0);
         perform.chronicle = bench->chronicle;
-        perform.footprint = bench->footprint;
+        assert_int_equal(footprint_new(bench->footprint, &bench->kept), 0);
+        perform.footprint = bench->kept;
         perform.hands[MANAGER_PM2] = (struct hands){ hand, bench };
         perform.hands[MANAGER_SYSTEMD] = (struct hands){ hand, bench };
         assert_int_equal(perform_new(bench->event, &perform, &bench->perform), 0);
@@ -97,6 +99,7 @@ static int teardown(void **state)
         char command[128];
 
         perform_free(bench->perform);
+        footprint_free(bench->kept);
         chronicle_free(bench->chronicle);
         sd_event_unref(bench->event);
         snprintf(command, sizeof(command), "rm -rf '%s'", bench->directory);
@@ -246,15 +249,37 @@ static void a_stopped_agent_stands_in_the_footprint_until_it_is_started(void **s
         free(text);
 }
 
+static void what_somebody_else_started_leaves_the_footprint(void **state)
+{
+        struct bench *bench = *state;
+        struct fact started = { .kind = FACT_STARTED, .agent = "pm2:root/lily", .started = { .pid = 7 } };
+
+        assert_int_equal(footprint_set(bench->kept, "stopped", "pm2:root/lily", true), 0);
+        perform_follow(bench->perform, &started);
+        assert_false(footprint_has(bench->kept, "stopped", "pm2:root/lily"));
+}
+
+static void the_footprint_is_read_again_at_start(void **state)
+{
+        struct bench *bench = *state;
+        struct footprint *again;
+
+        assert_int_equal(footprint_set(bench->kept, "stopped", "pm2:root/two words", true), 0);
+        assert_int_equal(footprint_new(bench->footprint, &again), 0);
+        assert_true(footprint_has(again, "stopped", "pm2:root/two words"));
+        assert_false(footprint_has(again, "stopped", "pm2:root/two"));
+        footprint_free(again);
+}
+
 static void the_footprint_keeps_its_other_lines(void **state)
 {
         struct bench *bench = *state;
         char *text;
 
-        assert_int_equal(footprint_set(bench->footprint, "stopped", "systemd:a.service", true), 0);
-        assert_int_equal(footprint_set(bench->footprint, "stopped", "systemd:b.service", true), 0);
-        assert_int_equal(footprint_set(bench->footprint, "stopped", "systemd:a.service", true), 0);
-        assert_int_equal(footprint_set(bench->footprint, "stopped", "systemd:a.service", false), 0);
+        assert_int_equal(footprint_set(bench->kept, "stopped", "systemd:a.service", true), 0);
+        assert_int_equal(footprint_set(bench->kept, "stopped", "systemd:b.service", true), 0);
+        assert_int_equal(footprint_set(bench->kept, "stopped", "systemd:a.service", true), 0);
+        assert_int_equal(footprint_set(bench->kept, "stopped", "systemd:a.service", false), 0);
         assert_int_equal(file_read(bench->footprint, 4096, &text, NULL), 0);
         assert_non_null(strstr(text, "\nstopped systemd:b.service\n"));
         assert_null(strstr(text, "a.service"));
@@ -273,6 +298,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(what_is_withheld_is_recorded_as_denied, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_stopped_agent_stands_in_the_footprint_until_it_is_started, setup,
                                                 teardown),
+                cmocka_unit_test_setup_teardown(what_somebody_else_started_leaves_the_footprint, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_footprint_is_read_again_at_start, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_footprint_keeps_its_other_lines, setup, teardown),
         };
 

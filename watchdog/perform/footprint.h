@@ -3,5 +3,13 @@
  * a daemon and without a database. One line each: `stopped AGENT`. */
 #include <stdbool.h>
 
+struct footprint;
+
+/* Reads the file, which need not exist. */
+int footprint_new(const char *path, struct footprint **ret);
+struct footprint *footprint_free(struct footprint *footprint); /* the file stays */
+
+bool footprint_has(const struct footprint *footprint, const char *what, const char *agent);
+
 /* Adds or removes the line "WHAT AGENT"; the file is replaced in one step. Already so: nothing is written. */
-int footprint_set(const char *path, const char *what, const char *agent, bool present);
+int footprint_set(struct footprint *footprint, const char *what, const char *agent, bool present);

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "perform/footprint.h"
 #include "perform/never.h"
 #include "perform/perform.h"
 
@@ -178,6 +177,13 @@ void perform_decision(struct perform *perform, const struct decision *decision)
                 perform_act(perform, decision);
         else
                 chronicle_decision(perform->options.chronicle, decision, outcome, NULL, &seq);
+}
+
+void perform_follow(struct perform *perform, const struct fact *fact)
+{
+        if (fact->kind == FACT_STARTED && perform->options.footprint &&
+            footprint_has(perform->options.footprint, "stopped", fact->agent))
+                footprint_set(perform->options.footprint, "stopped", fact->agent, false);
 }
 
 unsigned perform_under_way(const struct perform *perform)

@@ -7,6 +7,7 @@
 #include "heal/heal.h"
 #include "io/clock.h"
 #include "perform/chronicle.h"
+#include "perform/footprint.h"
 
 struct perform;
 
@@ -15,7 +16,7 @@ struct perform_options {
         const struct clock *clock;
         struct hands hands[MANAGER_N]; /* by the agent's manager; act == NULL: no hand, refused */
         struct fact_sink sink;         /* outcomes go here, as facts, from the loop */
-        const char *footprint;         /* path of the footprint; NULL: none is kept */
+        struct footprint *footprint;   /* NULL: none is kept */
 };
 
 int perform_new(sd_event *event, const struct perform_options *options, struct perform **ret);
@@ -23,6 +24,9 @@ struct perform *perform_free(struct perform *perform);
 
 /* Records the decision and, when it is an action, carries it out. Never fails: what goes wrong becomes an outcome. */
 void perform_decision(struct perform *perform, const struct decision *decision);
+
+/* A fact went by: what we took down and somebody brought up again no longer outlives us. */
+void perform_follow(struct perform *perform, const struct fact *fact);
 
 /* How many actions are under way. */
 unsigned perform_under_way(const struct perform *perform);
