@@ -6,10 +6,6 @@
 #include "policy/keys.h"
 #include "policy/sheet.h"
 
-#define WORD_OF(at) (int)strcspn(at, " "), at
-#define EACH_WORD(at, words) \
-        for (const char *at = (words) ? (words) : ""; *at; at += strcspn(at, " "), at += *at == ' ')
-
 static void json_text(struct sheet *sheet, const char *text)
 {
         sheet_print(sheet, "\"");
@@ -20,10 +16,10 @@ static void json_text(struct sheet *sheet, const char *text)
 
 static void json_words(struct sheet *sheet, const char *words)
 {
-        sheet_print(sheet, "\"enum\": [");
-        EACH_WORD(at, words)
-        sheet_print(sheet, "%s\"%.*s\"", at == words ? "" : ", ", WORD_OF(at));
-        sheet_print(sheet, "]");
+        sheet_print(sheet, "\"enum\": [\"");
+        for (; *words; words++)
+                sheet_print(sheet, *words == ' ' ? "\", \"" : "%c", *words);
+        sheet_print(sheet, "\"]");
 }
 
 /* Names of sections as definitions: "agents[].heal" becomes "agents.heal". */
@@ -217,15 +213,21 @@ static void mdoc_sentences(struct sheet *sheet, const char *text)
         }
 }
 
+static void mdoc_words(struct sheet *sheet, const char *words)
+{
+        sheet_print(sheet, "One of\n.Cm ");
+        for (; *words; words++)
+                sheet_print(sheet, *words == ' ' ? " ,\n.Cm " : "%c", *words);
+        sheet_print(sheet, " .\n");
+}
+
 static void mdoc_key(struct sheet *sheet, const struct key *key)
 {
         sheet_print(sheet, ".It Cm %s : Ar %s\n", key->name, form_words[key->form]);
         mdoc_sentences(sheet, key->doc);
-        if (key->most && (key->form == FORM_CHOICE || key->form == FORM_CHOICES)) {
-                sheet_print(sheet, "One of\n");
-                EACH_WORD(at, key->most)
-                sheet_print(sheet, ".Cm %.*s%s\n", WORD_OF(at), at[strcspn(at, " ")] ? " ," : " .");
-        } else if (key->least)
+        if (key->form == FORM_CHOICE || key->form == FORM_CHOICES)
+                mdoc_words(sheet, key->most);
+        else if (key->least)
                 sheet_print(sheet, "From %s to %s.\n", key->least, key->most);
         if (key->flags & KEY_REQUIRED)
                 sheet_print(sheet, "Has to be given.\n");
