@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "policy/keys.h"
 #include "policy/sheet.h"
 
@@ -200,17 +201,30 @@ static const char *const form_words[FORM_N] = {
         [FORM_QUIET] = "hours",
 };
 
-/* A sentence a line, as mdoc wants it; a line must not begin with a dot or a quote. */
-static void mdoc_sentences(struct sheet *sheet, const char *text)
-{
-        while (*text) {
-                const char *end = strstr(text, ". ");
-                size_t length = end ? (size_t)(end - text) + 1 : strlen(text);
+#define LINE_MAX_BYTES 78
 
-                sheet_print(sheet, "%s%.*s\n", *text == '.' || *text == '\'' ? "\\&" : "", (int)length, text);
+/* Sentences begin on lines of their own, as mdoc wants it, and no line is long or begins with a control character. */
+static void mdoc_text(struct sheet *sheet, const char *text)
+{
+        size_t column = 0;
+
+        while (*text) {
+                size_t length = strcspn(text, " ");
+                bool ends = text[length] == ' ' && text[length - 1] == '.';
+
+                if (column > 0)
+                        sheet_print(sheet, column + 1 + length > LINE_MAX_BYTES ? "\n" : " ");
+                column = column > 0 && column + 1 + length <= LINE_MAX_BYTES ? column + 1 + length : length;
+                sheet_print(sheet, "%s%.*s", column == length && (*text == '.' || *text == '\'') ? "\\&" : "",
+                            (int)length, text);
+                if (ends) {
+                        sheet_print(sheet, "\n");
+                        column = 0;
+                }
                 text += length;
-                text += *text == ' ';
+                text += strspn(text, " ");
         }
+        sheet_print(sheet, "\n");
 }
 
 static void mdoc_words(struct sheet *sheet, const char *words)
@@ -224,7 +238,7 @@ static void mdoc_words(struct sheet *sheet, const char *words)
 static void mdoc_key(struct sheet *sheet, const struct key *key)
 {
         sheet_print(sheet, ".It Cm %s : Ar %s\n", key->name, form_words[key->form]);
-        mdoc_sentences(sheet, key->doc);
+        mdoc_text(sheet, key->doc);
         if (key->form == FORM_CHOICE || key->form == FORM_CHOICES)
                 mdoc_words(sheet, key->most);
         else if (key->least)
@@ -242,9 +256,10 @@ int policy_manual(char **ret)
         struct sheet sheet = { 0 };
 
         for (enum section section = 0; section < SECTION_N; section++) {
-                sheet_print(&sheet, ".Ss %s\n", section == SECTION_TOP ? "At the top" : policy_sections[section].path);
+                sheet_print(&sheet, ".Ss %s%s\n", section == SECTION_TOP ? "Top level" : policy_sections[section].path,
+                            text_ends(policy_sections[section].path, "]") ? " entry" : "");
                 if (policy_sections[section].example)
-                        sheet_print(&sheet, "For example:\n.Dl %s\n.Pp\n", policy_sections[section].example);
+                        sheet_print(&sheet, "For example:\n.Dl %s\n", policy_sections[section].example);
                 sheet_print(&sheet, ".Bl -tag -width Ds\n");
                 for (unsigned i = 0; i < policy_keys_n; i++)
                         if (policy_keys[i].section == section)

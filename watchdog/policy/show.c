@@ -164,18 +164,17 @@ static void show_mode(struct show *show, const struct rule *rule, const struct n
 
 static void show_rule(struct show *show, const struct rule *rule, const struct node *node)
 {
-        sheet_print(&show->sheet, "  - name: ");
-        quote_print(&show->sheet, rule->name);
-        show_origin(show, node, NULL);
+        bool dash = true;
+
         for (unsigned i = 0; i < policy_keys_n; i++) {
                 const struct key *key = &policy_keys[i];
 
-                if (key->section != SECTION_AGENT || strcmp(key->name, "name") == 0)
+                if (key->section != SECTION_AGENT)
                         continue;
                 if (strcmp(key->name, "mode") == 0)
                         show_mode(show, rule, node);
-                else
-                        show_key(show, key, key_in(node, key->name), 2, false);
+                else if (show_key(show, key, key_in(node, key->name), 2, dash))
+                        dash = false;
         }
 }
 
