@@ -3,12 +3,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "policy/keys.h"
 #include "policy/sheet.h"
-
-#define WORD_OF(at) (int)strcspn(at, " "), at
-#define EACH_WORD(at, words) \
-        for (const char *at = (words) ? (words) : ""; *at; at += strcspn(at, " "), at += *at == ' ')
 
 static void json_text(struct sheet *sheet, const char *text)
 {
@@ -20,10 +17,10 @@ static void json_text(struct sheet *sheet, const char *text)
 
 static void json_words(struct sheet *sheet, const char *words)
 {
-        sheet_print(sheet, "\"enum\": [");
-        EACH_WORD(at, words)
-        sheet_print(sheet, "%s\"%.*s\"", at == words ? "" : ", ", WORD_OF(at));
-        sheet_print(sheet, "]");
+        sheet_print(sheet, "\"enum\": [\"");
+        for (; *words; words++)
+                sheet_print(sheet, *words == ' ' ? "\", \"" : "%c", *words);
+        sheet_print(sheet, "\"]");
 }
 
 /* Names of sections as definitions: "agents[].heal" becomes "agents.heal". */
@@ -204,28 +201,47 @@ static const char *const form_words[FORM_N] = {
         [FORM_QUIET] = "hours",
 };
 
-/* A sentence a line, as mdoc wants it; a line must not begin with a dot or a quote. */
-static void mdoc_sentences(struct sheet *sheet, const char *text)
-{
-        while (*text) {
-                const char *end = strstr(text, ". ");
-                size_t length = end ? (size_t)(end - text) + 1 : strlen(text);
+#define LINE_MAX_BYTES 78
 
-                sheet_print(sheet, "%s%.*s\n", *text == '.' || *text == '\'' ? "\\&" : "", (int)length, text);
+/* Sentences begin on lines of their own, as mdoc wants it, and no line is long or begins with a control character. */
+static void mdoc_text(struct sheet *sheet, const char *text)
+{
+        size_t column = 0;
+
+        while (*text) {
+                size_t length = strcspn(text, " ");
+                bool ends = text[length] == ' ' && text[length - 1] == '.';
+
+                if (column > 0)
+                        sheet_print(sheet, column + 1 + length > LINE_MAX_BYTES ? "\n" : " ");
+                column = column > 0 && column + 1 + length <= LINE_MAX_BYTES ? column + 1 + length : length;
+                sheet_print(sheet, "%s%.*s", column == length && (*text == '.' || *text == '\'') ? "\\&" : "",
+                            (int)length, text);
+                if (ends) {
+                        sheet_print(sheet, "\n");
+                        column = 0;
+                }
                 text += length;
-                text += *text == ' ';
+                text += strspn(text, " ");
         }
+        sheet_print(sheet, "\n");
+}
+
+static void mdoc_words(struct sheet *sheet, const char *words)
+{
+        sheet_print(sheet, "One of\n.Cm ");
+        for (; *words; words++)
+                sheet_print(sheet, *words == ' ' ? " ,\n.Cm " : "%c", *words);
+        sheet_print(sheet, " .\n");
 }
 
 static void mdoc_key(struct sheet *sheet, const struct key *key)
 {
         sheet_print(sheet, ".It Cm %s : Ar %s\n", key->name, form_words[key->form]);
-        mdoc_sentences(sheet, key->doc);
-        if (key->most && (key->form == FORM_CHOICE || key->form == FORM_CHOICES)) {
-                sheet_print(sheet, "One of\n");
-                EACH_WORD(at, key->most)
-                sheet_print(sheet, ".Cm %.*s%s\n", WORD_OF(at), at[strcspn(at, " ")] ? " ," : " .");
-        } else if (key->least)
+        mdoc_text(sheet, key->doc);
+        if (key->form == FORM_CHOICE || key->form == FORM_CHOICES)
+                mdoc_words(sheet, key->most);
+        else if (key->least)
                 sheet_print(sheet, "From %s to %s.\n", key->least, key->most);
         if (key->flags & KEY_REQUIRED)
                 sheet_print(sheet, "Has to be given.\n");
@@ -240,9 +256,10 @@ int policy_manual(char **ret)
         struct sheet sheet = { 0 };
 
         for (enum section section = 0; section < SECTION_N; section++) {
-                sheet_print(&sheet, ".Ss %s\n", section == SECTION_TOP ? "At the top" : policy_sections[section].path);
+                sheet_print(&sheet, ".Ss %s%s\n", section == SECTION_TOP ? "Top level" : policy_sections[section].path,
+                            text_ends(policy_sections[section].path, "]") ? " entry" : "");
                 if (policy_sections[section].example)
-                        sheet_print(&sheet, "For example:\n.Dl %s\n.Pp\n", policy_sections[section].example);
+                        sheet_print(&sheet, "For example:\n.Dl %s\n", policy_sections[section].example);
                 sheet_print(&sheet, ".Bl -tag -width Ds\n");
                 for (unsigned i = 0; i < policy_keys_n; i++)
                         if (policy_keys[i].section == section)

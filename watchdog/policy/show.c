@@ -81,14 +81,23 @@ static void show_entries(struct show *show, const struct key *key, const struct 
         }
 }
 
+/* Names of files are other people's: a comment ends where a line does. */
+static void show_place(struct show *show, const char *before, const struct node *key)
+{
+        char file[512];
+
+        text_copy_safe(file, sizeof(file), key->place.source->name);
+        sheet_print(&show->sheet, "%s%s:%u", before, file, key->place.line);
+}
+
 static void show_origin(struct show *show, const struct node *key, const struct node *replaced)
 {
         if (show->origins && !key)
                 sheet_print(&show->sheet, " # default");
         else if (show->origins)
-                sheet_print(&show->sheet, " # %s:%u", key->place.source->name, key->place.line);
+                show_place(show, " # ", key);
         if (show->origins && replaced)
-                sheet_print(&show->sheet, ", replaces %s:%u", replaced->place.source->name, replaced->place.line);
+                show_place(show, ", replaces ", replaced);
         sheet_print(&show->sheet, "\n");
 }
 
@@ -164,18 +173,17 @@ static void show_mode(struct show *show, const struct rule *rule, const struct n
 
 static void show_rule(struct show *show, const struct rule *rule, const struct node *node)
 {
-        sheet_print(&show->sheet, "  - name: ");
-        quote_print(&show->sheet, rule->name);
-        show_origin(show, node, NULL);
+        bool dash = true;
+
         for (unsigned i = 0; i < policy_keys_n; i++) {
                 const struct key *key = &policy_keys[i];
 
-                if (key->section != SECTION_AGENT || strcmp(key->name, "name") == 0)
+                if (key->section != SECTION_AGENT)
                         continue;
                 if (strcmp(key->name, "mode") == 0)
                         show_mode(show, rule, node);
-                else
-                        show_key(show, key, key_in(node, key->name), 2, false);
+                else if (show_key(show, key, key_in(node, key->name), 2, dash))
+                        dash = false;
         }
 }
 

@@ -99,11 +99,11 @@ static void check_switch(struct check *check, const struct key *key, const struc
                 return;
         }
         snprintf(word, sizeof(word), " %.10s ", node->text);
-        if (node->quoted || strstr(yes, word) || strstr(no, word))
+        if (node->quoted)
+                complain(&check->complaints, &node->place, "%s is true or false, without quotes", key->name);
+        else if (strstr(yes, word) || strstr(no, word))
                 complain(&check->complaints, &node->place, "%s is '%s'; write %s", key->name, SHOWN(node),
-                         strstr(yes, word) || strcmp(node->text, "true") == 0   ? "true"
-                         : strstr(no, word) || strcmp(node->text, "false") == 0 ? "false"
-                                                                                : "true or false, without quotes");
+                         strstr(yes, word) ? "true" : "false");
         else
                 complain(&check->complaints, &node->place, "%s is '%s'; must be true or false", key->name, SHOWN(node));
 }
