@@ -20,12 +20,13 @@ pm2() { bed_pm2 "$V" "$@" >/dev/null; }
 god() { bed_run cat "$PM2_HOME/pm2.pid"; }
 has_god() { bed_run kill -0 "$(god)"; }
 
-# begin_watch: the observer and the hand; what they tell goes to $FACTS, orders to descriptor 7.
+# begin_watch [HOME...]: the observer of these homes, else of all that it finds, and the hand; what they tell goes to
+# $FACTS, orders to descriptor 7.
 begin_watch() {
         FACTS=$BED_DIR/facts.$BASHPID MARK=0
         rm -f "$FACTS" "$FACTS.orders"
         mkfifo "$FACTS.orders"
-        bed_run /opt/gov/tests/live/pm2_watch "$PM2_HOME" <"$FACTS.orders" >"$FACTS" 2>&1 &
+        bed_run /opt/gov/tests/live/pm2_watch "$@" <"$FACTS.orders" >"$FACTS" 2>&1 &
         WATCH=$!
         exec 7>"$FACTS.orders"
         bed_wait 5 told 'source'
@@ -63,7 +64,7 @@ IDLE='setInterval(() => {}, 1000)'
 
 every_request_leaves_the_daemon_alive() {
         local before
-        begin_watch
+        begin_watch "$PM2_HOME"
         app lily "$IDLE"
         app pair "$IDLE" -i 2
         before=$(god)
@@ -93,7 +94,7 @@ every_request_leaves_the_daemon_alive() {
 }
 
 what_the_hand_does_is_ours() {
-        begin_watch
+        begin_watch "$PM2_HOME"
         app lily "$IDLE"
         mark
         order restart "$AGENT/lily$SUFFIX"
@@ -112,7 +113,7 @@ what_the_hand_does_is_ours() {
 since_id() { grep -oE "started $AGENT/$1$SUFFIX #[0-9]+" "$FACTS" | tail -n 1 | grep -oE '[0-9]+$'; }
 
 a_cluster_is_rolled_one_instance_at_a_time() {
-        begin_watch
+        begin_watch "$PM2_HOME"
         app pair "$IDLE" -i 3
         wait_told 'started .*' && bed_wait 10 '[ "$(count "started $AGENT/pair")" = 3 ]'
         mark
@@ -128,7 +129,7 @@ a_cluster_is_rolled_one_instance_at_a_time() {
 }
 
 a_death_is_told_with_its_cause() {
-        begin_watch
+        begin_watch "$PM2_HOME"
         app lily "$IDLE"
         for signal in KILL TERM SEGV; do
                 pid=$(started lily)
@@ -146,7 +147,7 @@ a_death_is_told_with_its_cause() {
 }
 
 what_people_order_is_manual() {
-        begin_watch
+        begin_watch "$PM2_HOME"
         app lily "$IDLE"
         app pair "$IDLE" -i 2
         mark
@@ -174,7 +175,7 @@ what_people_order_is_manual() {
 
 a_hot_loop_is_told_blow_by_blow() {
         local restarts
-        begin_watch
+        begin_watch "$PM2_HOME"
         app hot 'setTimeout(() => process.exit(1), 20)' --max-restarts 1000000
         bed_wait 20 '[ "$(count "ended $AGENT/hot.*ending=exit code=1")" -ge 25 ]'
         pm2 stop hot
@@ -186,7 +187,7 @@ a_hot_loop_is_told_blow_by_blow() {
 }
 
 what_waits_in_vain_and_what_gave_up_is_told() {
-        begin_watch
+        begin_watch "$PM2_HOME"
         mark
         bed_write /srv/gives-up.js <<<'process.exit(2)'
         pm2 start /srv/gives-up.js --name gives-up --max-restarts 3
@@ -200,7 +201,7 @@ what_waits_in_vain_and_what_gave_up_is_told() {
 
 a_hung_daemon_is_blind_and_its_late_restart_is_ours() {
         local pid
-        begin_watch
+        begin_watch "$PM2_HOME"
         app lily "$IDLE"
         pid=$(started lily)
         mark
@@ -217,7 +218,7 @@ a_hung_daemon_is_blind_and_its_late_restart_is_ours() {
 }
 
 a_killed_daemon_takes_its_apps_along_and_comes_back() {
-        begin_watch
+        begin_watch "$PM2_HOME"
         app lily "$IDLE"
         app pair "$IDLE" -i 2
         pm2 save
@@ -237,7 +238,7 @@ a_killed_daemon_takes_its_apps_along_and_comes_back() {
 }
 
 an_update_is_planned() {
-        begin_watch
+        begin_watch "$PM2_HOME"
         app lily "$IDLE"
         mark
         pm2 update
@@ -251,7 +252,7 @@ an_update_is_planned() {
 
 a_survivor_of_its_daemon_is_an_orphan_and_then_a_duplicate() {
         local pid
-        begin_watch
+        begin_watch "$PM2_HOME"
         mark
         bed_run env PM2_HOME="$PM2_HOME" timeout 60 node "$(cli)" start /bin/sleep --name quiet --interpreter none -- 1000 >/dev/null
         wait_told "started $AGENT/quiet"
@@ -269,7 +270,7 @@ a_survivor_of_its_daemon_is_an_orphan_and_then_a_duplicate() {
 }
 
 PM2s_own_restarts_are_no_deaths() {
-        begin_watch
+        begin_watch "$PM2_HOME"
         app eats 'const a = []; setInterval(() => a.push(Buffer.alloc(4 << 20, 1)), 100)' --max-memory-restart 100M
         app timed "$IDLE" --cron-restart '*/3 * * * * *'
         wait_told "ended $AGENT/timed$SUFFIX .*ending=cron" 10
@@ -279,9 +280,28 @@ PM2s_own_restarts_are_no_deaths() {
         end_watch
 }
 
+homes_are_found_by_themselves_and_told_apart() {
+        bed_run useradd --create-home bob
+        begin_watch "$PM2_HOME"
+        app lily "$IDLE"
+        end_watch
+        begin_watch
+        wait_told "started $AGENT/lily$SUFFIX #"
+        PM2_HOME='' PM2_USER=bob pm2 start /srv/lily.js --name lily
+        wait_told 'source pm2:bob@/home/bob/.pm2 state=seeing' 5
+        wait_told 'started pm2:bob/lily #0' 5
+        order restart pm2:bob/lily
+        wait_told 'outcome pm2:bob/lily restart=ok' 10
+        PM2_HOME='' PM2_USER=bob pm2 kill
+        wait_told 'planned pm2:bob/lily'
+        never "ended $AGENT/lily"
+        remove lily
+        end_watch
+}
+
 watching_costs_next_to_nothing() {
         local before after
-        begin_watch
+        begin_watch "$PM2_HOME"
         app agent "$IDLE" -i 28
         bed_wait 30 '[ "$(count "started $AGENT/agent")" = 28 ]'
         order relist
@@ -316,7 +336,7 @@ tell() {
                 a_survivor_of_its_daemon_is_an_orphan_and_then_a_duplicate
                 PM2s_own_restarts_are_no_deaths
         )
-        [ "$1" != 7 ] || stories+=(watching_costs_next_to_nothing)
+        [ "$1" != 7 ] || stories+=(homes_are_found_by_themselves_and_told_apart watching_costs_next_to_nothing)
         bed_boot "pm2-$1"
         use "$1"
         for story in "${stories[@]}"; do

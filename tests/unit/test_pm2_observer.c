@@ -497,6 +497,22 @@ static void a_name_is_made_safe_and_an_id_never_too_long(void **state)
         assert_string_not_equal(id, other);
 }
 
+static void a_daemon_that_tells_of_too_many_apps_fills_no_memory(void **state)
+{
+        struct pm2_home home = { .path = "/home/lily/.pm2", .user = "lily" };
+        struct pm2_directory directory;
+        struct pm2_instance *instance;
+        struct pm2_app app = { .has_id = true, .name = "many" };
+
+        assert_int_equal(pm2_directory_init(&directory, "/proc"), 0);
+        for (app.pm_id = 0; app.pm_id < PM2_APPS_MAX; app.pm_id++)
+                assert_int_equal(pm2_directory_add(&directory, &home, &app, &instance), 0);
+        assert_int_equal(pm2_directory_add(&directory, &home, &app, &instance), -ENOSPC);
+        pm2_directory_remove(&directory, instance);
+        assert_int_equal(pm2_directory_add(&directory, &home, &app, &instance), 0);
+        pm2_directory_done(&directory);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -521,6 +537,7 @@ int main(void)
                 cmocka_unit_test(the_empty_list_of_a_young_daemon_is_not_believed),
                 cmocka_unit_test(what_is_not_pm2_is_said_to_be_none),
                 cmocka_unit_test(other_topics_are_passed_over),
+                cmocka_unit_test(a_daemon_that_tells_of_too_many_apps_fills_no_memory),
                 cmocka_unit_test(a_name_is_made_safe_and_an_id_never_too_long),
         };
 

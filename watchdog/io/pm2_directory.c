@@ -78,6 +78,8 @@ int pm2_directory_add_home(struct pm2_directory *directory, const char *path, st
                         return 0;
                 }
 
+        if (directory->n_homes >= PM2_HOMES_MAX)
+                return -ENOSPC;
         home = calloc(1, sizeof(*home));
         homes = reallocarray(directory->homes, directory->n_homes + 1, sizeof(*homes));
         if (homes)
@@ -111,6 +113,8 @@ int pm2_directory_add(struct pm2_directory *directory, struct pm2_home *home, co
 {
         _cleanup_free_ struct pm2_instance *instance = NULL;
 
+        if (home->n_instances >= PM2_APPS_MAX)
+                return -ENOSPC;
         if (directory->n_instances == directory->room) {
                 size_t room = directory->room ? 2 * directory->room : 32;
                 struct pm2_instance **instances = reallocarray(directory->instances, room, sizeof(*instances));
@@ -125,6 +129,7 @@ int pm2_directory_add(struct pm2_directory *directory, struct pm2_home *home, co
                 return -ENOMEM;
 
         instance->home = home;
+        home->n_instances++;
         instance->pm_id = app->pm_id;
         (void)text_copy(instance->name, sizeof(instance->name), app->name);
         pm2_agent_id(home, app->name, instance->agent);
@@ -140,6 +145,7 @@ void pm2_directory_remove(struct pm2_directory *directory, struct pm2_instance *
                 memmove(&directory->instances[i], &directory->instances[i + 1],
                         (directory->n_instances - i - 1) * sizeof(*directory->instances));
                 directory->n_instances--;
+                instance->home->n_instances--;
                 free(instance);
                 return;
         }

@@ -12,6 +12,7 @@
 #include "io/proc.h"
 
 #define PM2_USER_MAX 33
+#define PM2_HOMES_MAX 256 /* anybody may make sockets of these names, and tell of any number of apps: */
 
 struct pm2_home {
         char *path;
@@ -20,6 +21,7 @@ struct pm2_home {
         bool suffixed; /* its agents' ids end with @PATH: not the only home of its user */
         pid_t god;     /* the daemon, 0 while there is none */
         uint64_t god_start;
+        size_t n_instances; /* PM2_APPS_MAX at most */
 };
 
 /* One instance of an app; `agent` is its id, shared by all instances of the app. */
@@ -71,7 +73,7 @@ int pm2_directory_init(struct pm2_directory *directory, const char *proc_root);
 /* Frees all that is in it. */
 void pm2_directory_done(struct pm2_directory *directory);
 
-/* Adds the home at this path, or returns the one that is known. Its owner and ids are settled here for good. */
+/* Adds the home at this path, or returns the one that is known. Its owner and ids are settled here for good. -ENOSPC: too many. */
 int pm2_directory_add_home(struct pm2_directory *directory, const char *path, struct pm2_home **ret);
 
 /* The instance, or NULL. */

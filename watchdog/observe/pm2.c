@@ -56,19 +56,24 @@ static int found(void *self, const char *path)
         return 0;
 }
 
-/* Without any home there is nothing to see, and that is said once. */
+/* Without any home there is nothing to see: that is said once, and taken back when there is one. */
 static void tell_absent(struct pm2 *pm2)
 {
+        bool absent = pm2->n_watches == 0;
         struct fact fact = {
                 .kind = FACT_SOURCE,
                 .agent = "",
                 .instance = INSTANCE_ALL,
-                .source = { .name = "pm2", .state = SOURCE_ABSENT, .why = "no PM2 daemon was found on this machine" },
+                .source = {
+                        .name = "pm2",
+                        .state = absent ? SOURCE_ABSENT : SOURCE_SEEING,
+                        .why = absent ? "no PM2 daemon was found on this machine" : "",
+                },
         };
 
-        if (pm2->absent || pm2->n_watches > 0)
+        if (pm2->absent == absent)
                 return;
-        pm2->absent = true;
+        pm2->absent = absent;
         pm2_tell(pm2, &fact);
 }
 
