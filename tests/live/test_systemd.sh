@@ -227,6 +227,28 @@ a_new_unit_is_seen_and_a_removed_one_is_gone() {
         end_facts
 }
 
+a_transient_agent_is_seen_each_time() {
+        begin_facts
+        bed_run systemd-run --quiet --unit=agent-passing sleep 1
+        bed_wait 5 told 'agent systemd:agent-passing.service running .* first' || shows
+        bed_wait 5 told 'agent-passing.service gone' || shows
+        mark
+        bed_run systemd-run --quiet --unit=agent-passing sleep 1
+        bed_wait 5 told 'agent systemd:agent-passing.service running .* first' || shows
+        bed_wait 5 told 'ended systemd:agent-passing.service .* exit code=0' || shows
+        end_facts
+}
+
+a_package_service_taken_over_by_its_administrator_is_seen() {
+        bed_write /lib/systemd/system/packed.service <<<$'[Service]\nExecStart=/bin/sleep inf'
+        bed_run systemctl daemon-reload
+        bed_run systemctl start packed
+        begin_facts
+        bed_service packed 'ExecStart=/bin/sleep inf'
+        bed_wait 5 told 'agent systemd:packed.service running .* first' || shows
+        end_facts
+}
+
 the_hand_restarts_stops_and_starts() {
         local pid start
         bed_service handled 'ExecStart=/bin/sleep inf'
@@ -328,6 +350,7 @@ for name in a_service_that_exits_is_told_with_its_code a_signal_is_told_within_m
         a_restart_during_the_wait_is_told_as_ordered the_start_limit_is_named dependents_are_told_with_their_ties \
         the_watchdog_and_timeouts_are_causes a_reset_counter_is_a_new_baseline a_storm_of_reloads_changes_nothing \
         reexec_is_survived a_dbus_restart_is_survived_and_told a_new_unit_is_seen_and_a_removed_one_is_gone \
+        a_transient_agent_is_seen_each_time a_package_service_taken_over_by_its_administrator_is_seen \
         the_hand_restarts_stops_and_starts a_frozen_service_is_told many_services_are_all_seen a_package_run_is_announced a_hung_dbus_is_left_for_systemds_own_socket \
         without_dbus_systemd_is_still_seen; do
         bed_story $name

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -147,6 +148,8 @@ int bus_new(sd_event *event, struct bus **ret)
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(bus->timer, "bus-retry");
+        if (sd_booted() <= 0 && !secure_getenv("DBUS_SYSTEM_BUS_ADDRESS")) /* nobody will ever answer: do not knock */
+                (void)sd_event_source_set_enabled(bus->timer, SD_EVENT_OFF);
         *ret = TAKE_PTR(bus);
         return 0;
 }

@@ -471,19 +471,40 @@ struct listed {
         uint32_t job;
 };
 
+/* Whether an administrator has put a file for it by now; it had none when it was found not to be wanted. */
+static bool has_own_file(const char *name)
+{
+        static const char *const folders[] = { "/etc/systemd/system", "/run/systemd/system" };
+        char path[PROC_UNIT_MAX + 32];
+
+        for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+                snprintf(path, sizeof(path), "%s/%.255s", folders[i], name);
+                if (access(path, F_OK) >= 0)
+                        return true;
+        }
+        return false;
+}
+
+static bool needs_asking(const struct known *known, const struct listed *listed)
+{
+        if (!known->judged)
+                return true;
+        if (!known->unit)
+                return known->systemd->look_again && has_own_file(known->name);
+        return known->systemd->look_again || strcmp(known->unit->active, listed->active) != 0 ||
+               strcmp(known->unit->sub, listed->sub) != 0;
+}
+
 static void take_listed(struct systemd *systemd, const struct listed *listed)
 {
         struct known *known = known_find(systemd, listed->path);
-        bool is_new = !known;
 
         if (unit_is_untouchable(listed->name) || strcmp(listed->load, "not-found") == 0)
                 return;
-        if (is_new && known_add(systemd, listed->name, listed->path, &known) < 0)
+        if (!known && known_add(systemd, listed->name, listed->path, &known) < 0)
                 return; /* out of memory: once more at the next list */
         known->loaded = true;
-        if (is_new || !known->judged || (systemd->look_again && known->unit) ||
-            (known->unit &&
-             (strcmp(known->unit->active, listed->active) != 0 || strcmp(known->unit->sub, listed->sub) != 0)))
+        if (needs_asking(known, listed))
                 known_to_ask(known);
 }
 
@@ -511,11 +532,12 @@ static void forget_unloaded(struct systemd *systemd)
 {
         for (size_t i = systemd->n; i-- > 0;) {
                 struct known *known = systemd->known[i];
+                bool was_wanted = known->unit;
 
                 if (known->loaded)
                         continue;
                 known_unloaded(known);
-                if (!known->unit && (systemd->look_again || systemd->n > STRANGERS_MOST))
+                if (!known->unit && (was_wanted || systemd->look_again || systemd->n > STRANGERS_MOST))
                         known_drop(systemd, i); /* what was not wanted is judged anew when it comes back */
         }
 }
