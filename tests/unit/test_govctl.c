@@ -73,6 +73,11 @@ static void why_tells_a_story(void **state)
         golden("", 100, CODE_OK, "why-lily.txt", "why", "lily");
 }
 
+static void a_long_story_is_told_by_its_first_and_last(void **state)
+{
+        golden("", 100, CODE_OK, "why-tamara.txt", "why", "tamara");
+}
+
 static void why_says_that_observing_did_nothing(void **state)
 {
         golden("", 100, CODE_OK, "why-agent-mona.txt", "why", "agent-mona");
@@ -95,6 +100,7 @@ int main(void)
                 cmocka_unit_test(one_agent_is_shown_whole),
                 cmocka_unit_test(open_incidents_are_listed),
                 cmocka_unit_test(why_tells_a_story),
+                cmocka_unit_test(a_long_story_is_told_by_its_first_and_last),
                 cmocka_unit_test(why_says_that_observing_did_nothing),
                 cmocka_unit_test(discovery_prints_a_policy_to_keep),
         };

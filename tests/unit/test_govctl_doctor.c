@@ -444,11 +444,11 @@ static void a_list_saved_in_quarantine_is_found(void **state)
                  "fine", ",\"status\":\"online\"", "trial", ",\"status\":\"online\"", NULL);
         put_god(&ground, 500, 1000, "/a.service", "/home/bob/.pm2");
         ground_look(&ground,
-                    "{\"agents\":[{\"id\":\"pm2:bob/held\",\"quarantined\":true,\"claimed\":\"stopped\"},"
-                    "{\"id\":\"pm2:bob/meant\",\"quarantined\":false,\"claimed\":\"stopped\"},"
-                    "{\"id\":\"pm2:bob/fine\",\"quarantined\":false,\"claimed\":\"running\"},"
-                    "{\"id\":\"pm2:bob/trial\",\"quarantined\":true,\"claimed\":\"stopped\"},"
-                    "{\"id\":\"pm2:bob/fresh\",\"quarantined\":false,\"claimed\":\"running\"}]}",
+                    "{\"agents\":[{\"id\":\"pm2:bob/held\",\"quarantined\":true,\"claimed_state\":\"stopped\"},"
+                    "{\"id\":\"pm2:bob/meant\",\"quarantined\":false,\"claimed_state\":\"stopped\"},"
+                    "{\"id\":\"pm2:bob/fine\",\"quarantined\":false,\"claimed_state\":\"running\"},"
+                    "{\"id\":\"pm2:bob/trial\",\"quarantined\":true,\"claimed_state\":\"stopped\"},"
+                    "{\"id\":\"pm2:bob/fresh\",\"quarantined\":false,\"claimed_state\":\"running\"}]}",
                     NULL);
         assert_non_null(found(&ground, "pm2-saved", "pm2:bob/held"));
         assert_null(found(&ground, "pm2-saved", "pm2:bob/meant"));

@@ -84,7 +84,7 @@ static void judge_saved(struct machine *machine, const struct home *home, const 
         bool quarantined = field_true(agent, "quarantined");
         struct finding *finding;
 
-        if (!agent || !down || (!quarantined && strcmp(field_text(agent, "claimed"), "running") != 0))
+        if (!agent || !down || (!quarantined && strcmp(field_text(agent, "claimed_state"), "running") != 0))
                 return;
         finding = finding_new(findings, id, "the saved list has it as stopped");
         where_saved(finding, home);
@@ -125,7 +125,7 @@ static void look_unsaved(struct machine *machine, const struct home *home, struc
 
                 if (!text_starts(id, prefix) || strstr(id, "@/"))
                         continue;
-                if (field_given(agent, "incident") && strcmp(field_text(agent, "claimed"), "stopped") == 0)
+                if (field_given(agent, "incident") && strcmp(field_text(agent, "claimed_state"), "stopped") == 0)
                         text_append(held, sizeof held, "%s%s", held[0] ? ", " : "", id + strlen(prefix));
                 if (home_has(home, id))
                         continue;

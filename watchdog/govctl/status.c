@@ -193,16 +193,36 @@ static void show_machine_incidents(struct page *page, const json_t *incidents)
         }
 }
 
+/* What rules say of their agents counts, not the default that none of them may use. */
+static void show_mode(struct page *page, const json_t *status)
+{
+        const json_t *agents = field(status, "agents"), *machine = field(status, "machine");
+        size_t i, n = json_array_size(agents), enforced = 0;
+        const json_t *agent;
+        char text[64];
+
+        json_array_foreach ((json_t *)agents, i, agent)
+                enforced += strcmp(field_text(agent, "mode"), "enforce") == 0;
+        if (field_true(machine, "safe_mode"))
+                put_piece(page, TINT_BAD, "safe mode");
+        else if (field_true(machine, "disarmed"))
+                put_piece(page, TINT_BAD, "disarmed");
+        else if (n == 0)
+                put_piece(page, TINT_PLAIN, field_text(machine, "mode"));
+        else if (enforced == 0 || enforced == n)
+                put_piece(page, TINT_PLAIN, enforced ? "enforce" : "observe");
+        else {
+                snprintf(text, sizeof text, "enforce for %zu of %zu", enforced, n);
+                put_piece(page, TINT_PLAIN, text);
+        }
+}
+
 void status_show_machine(struct page *page, const json_t *status)
 {
         const json_t *machine = field(status, "machine");
-        bool safe = field_true(machine, "safe_mode");
 
         put_piece(page, TINT_STRONG, field_text(machine, "host"));
-        put_piece(page, safe ? TINT_BAD : TINT_PLAIN,
-                  safe                              ? "safe mode"
-                  : field_true(machine, "disarmed") ? "disarmed"
-                                                    : field_text(machine, "mode"));
+        show_mode(page, status);
         show_health(page, status);
         page_end(page);
         show_resources(page, machine);

@@ -185,29 +185,71 @@ static void show_step(struct page *page, const json_t *story, const json_t *step
                   outcome ? record_words(outcome, after) : "no outcome yet");
 }
 
+/* An action like one before it and like one after it: of twenty slowed restarts people read the first and the last. */
+static bool in_a_row(const json_t *story, size_t index)
+{
+        const json_t *step = json_array_get(story, index);
+        bool before = false, after = false;
+
+        if (!text_starts(field_text(step, "action"), "agent."))
+                return false;
+        for (size_t i = 0; i < json_array_size(story) && !after; i++) {
+                const json_t *other = json_array_get(story, i);
+
+                if (i == index || strcmp(field_text(other, "action"), field_text(step, "action")) != 0 ||
+                    strcmp(field_text(other, "details.purpose"), field_text(step, "details.purpose")) != 0 ||
+                    strcmp(field_text(other, "outcome"), field_text(step, "outcome")) != 0)
+                        continue;
+                before = before || i < index;
+                after = i > index;
+        }
+        return before && after;
+}
+
+/* What is told elsewhere, or not at all. */
+static bool left_out(const json_t *step)
+{
+        return strcmp(field_text(step, "action"), "fact.remembered") == 0 || field_given(step, "details.intent") ||
+               record_withheld(step)[0];
+}
+
+static void show_folded(struct page *page, unsigned *folded)
+{
+        if (*folded == 0)
+                return;
+        page_go(page, WORDS_COLUMN);
+        page_text(page, TINT_FAINT, "%s %u more like these %s", page_mark(page, "…", "..."), *folded,
+                  page_mark(page, "…", "..."));
+        page_end(page);
+        *folded = 0;
+}
+
 static void show_story(struct page *page, const json_t *story)
 {
         struct run run = { 0 };
-        size_t i;
-        const json_t *step;
+        unsigned folded = 0;
 
         show_title(page, "What happened");
         if (json_array_size(story) == 0) {
                 page_go(page, TIME_COLUMN);
                 page_wrap(page, TINT_PLAIN, TIME_COLUMN, "Nothing that Governor had to judge or do.");
         }
-        json_array_foreach ((json_t *)story, i, step) {
-                if (strcmp(field_text(step, "action"), "fact.remembered") == 0 || field_given(step, "details.intent"))
+        for (size_t i = 0; i < json_array_size(story); i++) {
+                const json_t *step = json_array_get(story, i);
+
+                if (left_out(step))
                         continue;
-                if (record_withheld(step)[0])
-                        continue; /* told under what else was considered */
-                if (record_is_fact(step) && record_is_noise(step)) {
+                if (record_is_fact(step) && record_is_noise(step))
                         run_add(&run, step);
-                        continue;
+                else if (in_a_row(story, i))
+                        folded++;
+                else {
+                        show_folded(page, &folded);
+                        run_show(page, &run);
+                        show_step(page, story, step);
                 }
-                run_show(page, &run);
-                show_step(page, story, step);
         }
+        show_folded(page, &folded);
         run_show(page, &run);
 }
 
