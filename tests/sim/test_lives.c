@@ -80,6 +80,7 @@ struct life {
         usec_t dns_due, dns_until;
         usec_t brake_at;
         bool braked;
+        const struct actor *critical;
         bool god_down;
         usec_t acted[64];
         unsigned acted_n;
@@ -199,7 +200,24 @@ static void make(struct life *life)
                 snprintf(id, sizeof(id), n % 3 ? "pm2:root/agent-%d" : "systemd:agent-%d.service", n);
                 world_add(world, id)->scatter = 10;
         }
+        for (int n = 3; n < 7 && n < agents && one_in(world, 2); n += 3) { /* units; the first unit is their base */
+                world->actors[n].base = 0;
+                world->actors[n].dependency = n == 3 ? DEPENDENCY_BINDS : DEPENDENCY_REQUIRES;
+        }
+        if (one_in(world, 2)) {
+                struct rule *rule = world_rule(world, "critical", MANAGER_PM2, "root/agent-1");
+
+                rule->critical = true;
+                rule->mode = life->enforce ? MODE_ENFORCE : MODE_OBSERVE;
+                world_rule(world, "pm2", MANAGER_PM2, "*")->mode = rule->mode;
+                world_rule(world, "systemd", MANAGER_SYSTEMD, "*")->mode = rule->mode;
+                life->critical = &world->actors[1];
+        }
         for (int n = 0; n < agents; n++) {
+                if (world->actors[n].manager == MANAGER_PM2 && one_in(world, 30)) {
+                        world->actors[n].restarts = between(world, 50, 1000);
+                        life->truths[n].due[CAUSE_HIGH_RESTARTS] = world->now + MIN;
+                }
                 if (one_in(world, 5))
                         add_illness(life, n);
                 if (one_in(world, 5))
@@ -291,6 +309,10 @@ static void on_death(struct world *world, struct actor *actor)
                 truth->clear_since = world->now + 1;
                 return;
         }
+        for (int n = 0; n < world->actors_n; n++)
+                if (world->actors[n].base == (int)(actor - world->actors) && world->actors[n].up &&
+                    world->actors[n].dependency == DEPENDENCY_BINDS && !is_known(life, &life->truths[n]))
+                        expect(&life->truths[n], CAUSE_DEPENDENCY_DOWN, world->now + 8 * S);
         if (!is_known(life, truth) && is_loop_since(truth, world->now, truth->clear_since, 0))
                 expect(truth, CAUSE_CRASH_LOOP, world->now + 3 * S);
         if (truth->known[CAUSE_CRASH_LOOP] > 0 && world->now - truth->hot_since > 11 * S && !life->braked)
@@ -415,6 +437,8 @@ static void check_act(struct life *life, const struct decision *decision)
                 broken(life, "a healthy agent was stopped");
         if (!(decision->action == ACTION_START && decision->purpose != PURPOSE_HEAL))
                 check_budget(life, decision);
+        if (decision->purpose == PURPOSE_QUARANTINE && actor == life->critical)
+                broken(life, "a critical agent was quarantined");
         if (decision->action == ACTION_STOP && decision->purpose == PURPOSE_QUARANTINE) {
                 truth->quarantined_until = life->world.now + 90 * MIN;
                 truth->stopped_until = 0;
@@ -436,6 +460,9 @@ static bool is_true(struct life *life, const struct decision *decision)
         case CAUSE_HOT_LOOP: return deaths_since(truth, life->world.now - 12 * S) > 10;
         case CAUSE_CLAIMED_NOT_RUNNING: return !actor->up;
         case CAUSE_COMMON_CAUSE: return life->dns_until > life->world.now;
+        case CAUSE_HIGH_RESTARTS: return actor->restarts >= 50;
+        case CAUSE_DEPENDENCY_DOWN:
+                return actor->base == 0 && (!actor->up || is_loop_since(&life->truths[0], life->world.now, 0, 2 * S));
         default: return true;
         }
 }

@@ -114,6 +114,8 @@ uint32_t depend_left_down(const struct judge *judge, const struct instance *inst
                 return NOBODY;
         if (usec_since(judge->now, instance->dragged_at) < DEAD_WAIT)
                 return NOBODY;
+        if (instance->listed_pid > 0 && instance->listed_pid != life_seen(instance)->pid)
+                return NOBODY; /* its manager has a process of which nobody told us yet */
         /* dragged down by what somebody did to the base is nobody's fault, unless it was us */
         if (!was_a_death(judge, base, instance->dragged_at) && instance->cause != CAUSE_DEPENDENCY_DOWN)
                 return NOBODY;

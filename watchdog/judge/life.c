@@ -12,6 +12,7 @@
 
 #define STALE_SLACK (100 * USEC_PER_MSEC) /* start times are in ticks of 10 ms and may be rounded */
 #define ECHO_WAIT (15 * USEC_PER_SEC)     /* a unit notices that its PM2 app died and starts it again */
+#define LISTED_EVERY USEC_PER_MINUTE      /* managers are listed so often */
 #define CATCH_UP_MAX 63                   /* deaths that only a counter saw, at most counted at once */
 
 bool life_is_ours(const struct agent *agent, usec_t at)
@@ -313,24 +314,35 @@ void life_ended(struct judge *judge, struct agent *agent, struct instance *insta
 /* The counter tells of restarts that nobody saw: either told late, or lost. */
 static void check_counter(struct judge *judge, struct instance *instance, uint64_t restarts)
 {
+        uint64_t was = instance->restarts, seen = instance->restarts_seen;
+        usec_t missing_at = instance->missing_at;
+        bool again = instance->restarts_before > was && restarts >= instance->restarts_before;
+
+        if (again) /* an old list came late: the counter was never reset */
+                instance->restarts = instance->restarts_before;
         if (!instance->counted || restarts < instance->restarts) {
-                due_sooner(judge, instance, judge->now);
-                matters(judge, instance);
+                instance->restarts_before = instance->counted ? instance->restarts : 0;
                 instance->restarts_seen = 0;
                 instance->missing_at = 0;
+                due_sooner(judge, instance, judge->now);
         } else if (restarts - instance->restarts > instance->restarts_seen) {
                 if (instance->missing_at == 0)
                         instance->missing_at = judge->now;
                 instance->restarts_listed = restarts;
+                matters(judge, instance);
                 return; /* the counter moves on when it is settled */
         } else {
+                if (again || restarts > instance->restarts)
+                        instance->restarts_before = 0;
                 instance->restarts_seen -= restarts - instance->restarts;
                 if (is_alive(instance) && usec_since(judge->now, life_of(instance)->began) > OWN_WAIT)
                         instance->restarts_seen = 0; /* ends that no counter counts: somebody stopped and started it */
                 instance->missing_at = 0;
         }
         instance->restarts = restarts;
-        instance->restarts_at = judge->now;
+        if (!instance->counted || restarts != was || seen != instance->restarts_seen ||
+            missing_at != instance->missing_at)
+                matters(judge, instance);
         instance->counted = true;
 }
 
@@ -362,22 +374,34 @@ void life_listed(struct judge *judge, struct agent *agent, struct instance *inst
         }
 }
 
+/* What only the counter saw happened since the last list, or since we or its manager were away. */
+static usec_t unseen_from(const struct judge *judge, const struct agent *agent)
+{
+        usec_t from = usec_since(judge->now, LISTED_EVERY), blind = source_last_blind(judge, agent, from);
+
+        if (blind > 0 && blind < from)
+                from = blind;
+        if (judge->left > 0 && judge->started >= usec_since(judge->now, LISTED_EVERY) && judge->left < from)
+                from = judge->left;
+        return from;
+}
+
 /* Deaths that only the counter saw are spread over the time since it was last looked at. */
 static void settle_counter(struct judge *judge, struct agent *agent, struct instance *instance)
 {
-        usec_t from = tally_death(&instance->tally, 0), step;
+        usec_t from = unseen_from(judge, agent), step;
         uint64_t grown, missing;
 
         if (instance->missing_at == 0 || usec_since(judge->now, instance->missing_at) < COUNTER_WAIT)
                 return;
         grown = instance->restarts_listed - instance->restarts;
         missing = grown > instance->restarts_seen ? grown - instance->restarts_seen : 0;
-        if (from < instance->restarts_at)
-                from = instance->restarts_at;
+        if (from < tally_death(&instance->tally, 0))
+                from = tally_death(&instance->tally, 0);
         instance->missing_at = 0;
         instance->restarts_seen = 0;
         instance->restarts = instance->restarts_listed;
-        instance->restarts_at = judge->now;
+        instance->restarts_before = 0;
         if (missing == 0 || planned_now(judge, agent, judge->now) != ENDING_UNKNOWN || life_is_ours(agent, judge->now))
                 return;
         if (missing > CATCH_UP_MAX)

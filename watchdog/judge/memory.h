@@ -72,7 +72,8 @@ struct instance {
         pid_t listed_pid;
         uint64_t restarts, restarts_seen; /* its counter, and how much of its growth since then was seen happening */
         uint64_t restarts_listed;         /* the counter while it is ahead of what was seen */
-        usec_t restarts_at, missing_at;   /* when listed; since when it is ahead of what was seen, 0 not */
+        uint64_t restarts_before;         /* before it fell; 0 when it did not, or grew since */
+        usec_t missing_at;                /* since when it is ahead of what was seen, 0 not */
         bool counted;                     /* the counter is known */
         char word[AGENT_WORD_MAX];
         char result[RESULT_MAX];
@@ -175,6 +176,7 @@ struct judge {
         uint64_t seed;
         usec_t now;            /* the moment being judged */
         usec_t started;        /* first fact that was no memory */
+        usec_t left;           /* last moment of the run before, 0 none */
         usec_t booted;         /* when the machine booted, 0 unknown */
         bool observe_only;     /* safe mode */
         bool disarmed;         /* until the policy is reloaded */

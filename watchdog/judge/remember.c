@@ -92,7 +92,7 @@ static void pack_claims(struct pack *p, struct instance *instance)
         PACK(instance->counted);
         PACK(instance->restarts_seen);
         PACK(instance->restarts_listed);
-        PACK(instance->restarts_at);
+        PACK(instance->restarts_before);
         PACK(instance->missing_at);
         PACK(instance->life);
         instance->life %= LIVES_MAX;
@@ -207,6 +207,7 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
 static void pack_machine(struct pack *p, struct judge *judge)
 {
         PACK(judge->started);
+        PACK(judge->left);
         PACK(judge->booted);
         PACK(judge->observe_only);
         PACK(judge->disarmed);
@@ -494,6 +495,7 @@ void remember_take(struct judge *judge, const struct fact *fact)
 
 void judge_resume(struct judge *judge, usec_t now)
 {
+        judge->left = judge->now;
         if (now > judge->now)
                 judge->now = now;
         judge->started = judge->now;

@@ -160,3 +160,10 @@ void source_forget(struct judge *judge, uint32_t incident)
                 if (judge->sources[n].incident == incident)
                         judge->sources[n].incident = NOBODY;
 }
+
+usec_t source_last_blind(const struct judge *judge, const struct agent *agent, usec_t since)
+{
+        const struct source *source = source_of(judge, agent);
+
+        return source && source->state == SOURCE_SEEING && source->since >= since ? source->blind_at : 0;
+}

@@ -19,3 +19,6 @@ bool source_was_blind(const struct judge *judge, const struct agent *agent, usec
 
 /* A human closed this incident: it is not told again until the source was seen in between. */
 void source_forget(struct judge *judge, uint32_t incident);
+
+/* When the agent's manager went out of sight the last time, if it came back after `since`; 0 otherwise. */
+usec_t source_last_blind(const struct judge *judge, const struct agent *agent, usec_t since);
