@@ -13,7 +13,7 @@ the_machine_is_seen() {
         local name
         house
         idle_apps 14
-        idle_services 14
+        idle_services 24
         for name in app-a app-still; do
                 app $name
         done
@@ -31,9 +31,9 @@ agents:
   - { name: busy, systemd: "busy-*.service", heal: { ladder: [restart, quarantine], backoff: { first: 1s, most: 2s }, trial_after: 2s } }
   - { name: neighbours, systemd: "idle-*.service" }
 POLICY
-        bed_wait 30 'status_says "[.agents[] | select(.effective == \"running\")] | length == 34"'
+        bed_wait 30 'status_says "[.agents[] | select(.effective == \"running\")] | length == 44"'
         # shellcheck disable=SC2086 # names
-        break_in 300 $busy $patient
+        break_in 1100 $busy $patient
         for name in $patient; do
                 bed_wait 60 agent_says "$name" .quarantined
         done
