@@ -19,11 +19,9 @@ static json_t *call(void *self, const struct control_request *request, struct co
         const char *key;
         json_t *value;
 
-        json_object_foreach((json_t *)(uintptr_t)request->params, key,
-                            value) if (json_is_string(value) &&
-                                       strlen(json_string_value(value)) >
-                                               8) return control_refuse(error, 5, "", "there is no '%s'",
-                                                                        json_string_value(value));
+        json_object_foreach ((json_t *)(uintptr_t)request->params, key, value)
+                if (json_is_string(value) && strlen(json_string_value(value)) > 8)
+                        return control_refuse(error, 5, "", "there is no '%s'", json_string_value(value));
         return json_pack("{s:s}", "method", method_row(request->method)->name);
 }
 

@@ -1,4 +1,6 @@
 /* Each life is counted once, however its manager tells of it. */
+#include <stdlib.h>
+
 #include "story.h"
 
 /* As PM2 really tells it: the counter first, then a beginning that lies a moment back. */

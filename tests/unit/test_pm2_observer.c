@@ -499,7 +499,8 @@ static void a_name_is_made_safe_and_an_id_never_too_long(void **state)
 
 static void a_daemon_that_tells_of_too_many_apps_fills_no_memory(void **state)
 {
-        struct pm2_home home = { .path = "/home/lily/.pm2", .user = "lily" };
+        char path[] = "/home/lily/.pm2";
+        struct pm2_home home = { .path = path, .user = "lily" };
         struct pm2_directory directory;
         struct pm2_instance *instance;
         struct pm2_app app = { .has_id = true, .name = "many" };

@@ -58,8 +58,7 @@ static int check_known(const struct method_row *row, const json_t *params, char 
         const char *key;
         json_t *value;
 
-        json_object_foreach((json_t *)(uintptr_t)params, key, value)
-        {
+        json_object_foreach ((json_t *)(uintptr_t)params, key, value) {
                 bool known = false;
 
                 for (unsigned i = 0; i < METHOD_PARAMS_MAX && row->params[i].name; i++)
