@@ -187,6 +187,15 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
                 due_sooner(judge, instance, life->ended + MERGE_WAIT);
                 return;
         }
+        if (life && life->guessed && life == life_of(instance)) { /* lists came in another order than they were made */
+                if (life->state == LIFE_COUNTED)
+                        tally_retract(&instance->tally);
+                life->state = LIFE_ALIVE;
+                life->guessed = false;
+                matters(judge, instance);
+                due_sooner(judge, instance, judge->now);
+                return;
+        }
         if (life && life->unseen) { /* it outlived our absence */
                 life->unseen = false;
                 matters(judge, instance);
@@ -429,6 +438,7 @@ void life_settle(struct judge *judge, struct agent *agent, struct instance *inst
                 bool ordered = instance->claimed == CLAIMED_STOPPED || instance->gone;
 
                 life_of(instance)->ended = instance->claimed_at;
+                life_of(instance)->guessed = true;
                 conclude(judge, agent, instance, life_of(instance), ordered ? ENDING_MANUAL : ENDING_UNKNOWN, 0, 0);
         }
         for (uint32_t n = LIVES_MAX; n-- > 0;) { /* oldest first */

@@ -56,8 +56,9 @@ struct life {
         usec_t began, ended;
         enum ending ending;
         int code, signal;
-        bool told;   /* the manager itself reported the end */
-        bool unseen; /* the daemon was away: whether it still lives is not known */
+        bool told;    /* the manager itself reported the end */
+        bool unseen;  /* the daemon was away: whether it still lives is not known */
+        bool guessed; /* that it ended was concluded from what its manager lists, and told by nobody */
 };
 
 struct instance {

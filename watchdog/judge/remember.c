@@ -47,6 +47,7 @@ static void pack_life(struct pack *p, struct life *life)
         PACK(life->signal);
         PACK(life->told);
         PACK(life->unseen);
+        PACK(life->guessed);
 }
 
 /* The day's buckets that hold something, as pairs. */
