@@ -179,7 +179,7 @@ static bool answer(struct pm2_daemon *daemon, int fd, const char *request, const
                 size = frame_of(frame, sizeof(frame), "j:{\"error\":\"for somebody else\"}", "s:1:2");
                 send_all(fd, frame, size);
                 size = frame_of(frame, sizeof(frame), text, id);
-                /* fall through */
+                __attribute__((fallthrough));
         default: send_all(fd, frame, size);
         }
         return true;

@@ -179,7 +179,7 @@ static struct pm2_instance *instance_of(struct pm2_watch *watch, const struct pm
 static void on_begin(struct pm2_watch *watch, struct pm2_instance *instance, const struct pm2_event *event)
 {
         const struct pm2_app *app = &event->app;
-        bool automatic = instance->died && app->restarts > instance->restarts;
+        bool automatic = instance->died && app->restarts != instance->restarts; /* a start by hand is not counted */
         uint64_t start;
         pid_t pid;
 
