@@ -464,6 +464,20 @@ static void policy_files_are_checked_without_a_daemon(void **state)
         unlink(wrong);
 }
 
+static void origins_are_shown_when_asked_for(void **state)
+{
+        struct stage stage;
+
+        stage_open(&stage, "");
+        assert_int_equal(stage_run(&stage, "policy", "show", "--origin", NULL), CODE_OK);
+        says(stage.data, "mode: enforce # /etc/governor/policies.d/20-family.yaml:1\n");
+        assert_int_equal(stage_run(&stage, "policy", "show", NULL), CODE_OK);
+        assert_string_equal(
+                stage.data,
+                "mode: observe\nagents:\n  - name: \"odd # name:7\"\n    mode: enforce\n    pm2: \"a # b\"\n");
+        stage_close(&stage);
+}
+
 static void an_ambiguous_name_is_a_usage_error(void **state)
 {
         struct stage stage;
@@ -511,6 +525,7 @@ int main(void)
                 cmocka_unit_test(completion_offers_every_verb_and_is_right_shell),
                 cmocka_unit_test(times_are_read_as_people_type_them),
                 cmocka_unit_test(policy_files_are_checked_without_a_daemon),
+                cmocka_unit_test(origins_are_shown_when_asked_for),
                 cmocka_unit_test(an_ambiguous_name_is_a_usage_error),
                 cmocka_unit_test(only_near_words_are_suggested),
         };

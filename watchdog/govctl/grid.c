@@ -24,6 +24,7 @@ struct grid {
 /* How the columns stand on a page: widths, 0 for one that has left, and whether they show their short forms. */
 struct layout {
         unsigned width[GRID_COLUMNS_MAX];
+        unsigned narrow[GRID_COLUMNS_MAX]; /* with short forms */
         bool less[GRID_COLUMNS_MAX];
 };
 
@@ -145,7 +146,7 @@ static unsigned highest_rank(const struct grid *grid, const struct layout *layou
 
 static bool may_say_less(const struct grid *grid, const struct layout *layout, unsigned column)
 {
-        return !layout->less[column] && column_width(grid, column, true) < layout->width[column];
+        return !layout->less[column] && layout->narrow[column] < layout->width[column];
 }
 
 static bool may_be_cut(const struct grid *grid, const struct layout *layout, unsigned column)
@@ -166,7 +167,7 @@ static void layout_squeeze(const struct grid *grid, unsigned width, struct layou
 
                 if (c < grid->columns_n) {
                         layout->less[c] = true;
-                        layout->width[c] = column_width(grid, c, true);
+                        layout->width[c] = layout->narrow[c];
                         continue;
                 }
                 c = highest_rank(grid, layout, may_be_cut);
@@ -181,8 +182,10 @@ static void layout_make(const struct grid *grid, unsigned width, struct layout *
 {
         struct layout natural = { 0 };
 
-        for (unsigned c = 0; c < grid->columns_n; c++)
+        for (unsigned c = 0; c < grid->columns_n; c++) {
                 natural.width[c] = column_width(grid, c, false);
+                natural.narrow[c] = column_width(grid, c, true);
+        }
         for (;;) {
                 *layout = natural;
                 layout_squeeze(grid, width, layout);

@@ -103,20 +103,28 @@ enum code run_policy_check(struct call *call)
         return code;
 }
 
-/* The origins that the daemon writes behind each value, "  # file:line", taken off again. */
+/* Where the origin that the daemon writes behind a value begins, " # FILE:LINE" or " # default"; NULL for none. */
+static const char *origin_in(const char *line, size_t length)
+{
+        const char *mark = memrchr(line, '#', length), *end = line + length;
+        const char *colon = mark ? memrchr(mark, ':', (size_t)(end - mark)) : NULL;
+
+        if (!mark || mark == line || mark[-1] != ' ')
+                return NULL;
+        if ((size_t)(end - mark) == strlen("# default") && strncmp(mark, "# default", strlen("# default")) == 0)
+                return mark - 1;
+        if (colon && colon + 1 < end && strspn(colon + 1, "0123456789") == (size_t)(end - colon - 1))
+                return mark - 1;
+        return NULL;
+}
+
 static void show_without_origin(FILE *out, const char *text)
 {
         while (*text) {
-                size_t length = strcspn(text, "\n"), kept = length;
-                const char *mark = memrchr(text, '#', length);
-                const char *colon = mark ? memrchr(mark, ':', length - (size_t)(mark - text)) : NULL;
+                size_t length = strcspn(text, "\n");
+                const char *origin = origin_in(text, length);
 
-                if (colon && colon + 1 < text + length &&
-                    strspn(colon + 1, "0123456789") == (size_t)(text + length - colon - 1) && mark > text &&
-                    mark[-1] == ' ')
-                        for (kept = (size_t)(mark - text); kept > 0 && text[kept - 1] == ' ';)
-                                kept--;
-                fprintf(out, "%.*s\n", (int)kept, text);
+                fprintf(out, "%.*s\n", origin ? (int)(origin - text) : (int)length, text);
                 text += length + (text[length] == '\n');
         }
 }
@@ -143,7 +151,8 @@ static enum code show_local(struct call *call)
 
                 return json ? call_print_json(call, json, CODE_OK) : call_out_of_memory(call);
         }
-        fprintf(call->talk, "governord does not answer: this is what it would read\n");
+        if (!call->options.config && !call->options.policies)
+                fprintf(call->talk, "governord does not answer: this is what it would read\n");
         fputs(text, call->page.out);
         return CODE_OK;
 }
