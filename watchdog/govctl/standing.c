@@ -143,3 +143,16 @@ const char *waiting_words(const char *waiting_for)
                 return "counted as recovered when it stays up";
         return "looked at again";
 }
+
+struct tally count_agents(const json_t *agents)
+{
+        struct tally tally = { .all = (unsigned)json_array_size(agents) };
+        size_t i;
+        const json_t *agent;
+
+        json_array_foreach ((json_t *)agents, i, agent) {
+                tally.by[agent_standing(agent)]++;
+                tally.wrong += agent_standing(agent) >= STANDING_FINDING;
+        }
+        return tally;
+}

@@ -22,7 +22,7 @@ enum tint standing_tint(enum standing standing);
 /* The agents of a status in the order for people: worst first, then by name. A new array that borrows nothing. */
 json_t *agents_sorted(const json_t *agents);
 
-/* "exit code 1", "signal 9 (KILL)", "out of memory", "ordered by somebody": `last` is {ending, code, signal}; "" if never. */
+/* "exit 1", "signal KILL", "out of memory", "by hand": `last` is {ending, code, signal}; "" if never. */
 #define ENDING_WORDS_MAX 64
 char *ending_words(const json_t *last, char buffer[ENDING_WORDS_MAX]);
 
@@ -36,3 +36,11 @@ char *rule_words(const json_t *rule, bool whole, char buffer[RULE_WORDS_MAX]);
 
 /* What happens by itself when a wait is over: "a trial", "started again after its backoff". */
 const char *waiting_words(const char *waiting_for);
+
+/* How many agents stand how, and how many of them somebody should look at. */
+struct tally {
+        unsigned by[STANDING_N];
+        unsigned all, wrong;
+};
+
+struct tally count_agents(const json_t *agents);
