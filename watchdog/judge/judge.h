@@ -2,6 +2,21 @@
 /*
  * The judge: facts and policy in, decisions out. A pure function with a memory: no clock, no I/O, no allocation, integers
  * only. Time comes in as fact->at, chance as a seed, rules as a const policy. The same facts give the same decisions.
+ *
+ * What it judges. A death is an ending that nobody planned, counted once per incarnation whoever tells of it.
+ *   crash-loop           more deaths in a window than the rule allows, named with the death that exceeds it
+ *   hot-loop             over one death a second for ten seconds; a crash-loop that turns out so is superseded
+ *   dependency-down      dragged along by a base that loops, or left down five seconds after its base died
+ *   claimed-not-running  no process behind "online" or "active" for five seconds, or behind PM2's "waiting restart" with
+ *                        pid 0 for two; also what its manager gave up without a loop (failed, errored, start-limit-hit).
+ *                        systemd's auto-restart is waiting, not dead; stopped by its owner, or ended with success and not
+ *                        to be restarted, is stopped
+ *   high-restarts        a counter of 20 or more (and more than any window allows) at first sight
+ *   common-cause         many agents of one manager, or on one base, begin to fail within two minutes; found meanwhile,
+ *                        their loops are part of it
+ *   orphan duplicate blind   as their facts say
+ * An incident is over when a life outlives its grace (twice the loop's period, at least 10 s, at most 5 min), or when the
+ * agent's owner stops it. Its deaths are forgiven then; the ladder remembers until a life of ten periods and ten minutes.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -210,6 +210,8 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
         *life = (struct life){
                 .state = LIFE_ALIVE, .pid = fact->started.pid, .start = fact->started.start, .began = began
         };
+        if (agent->gone)
+                judge->shown_stale = true;
         instance->gone = agent->gone = false;
         /* who starts something new does not act on anything yet */
         if (fact->started.ordered && !first && !life_is_ours(agent, fact->at) &&
