@@ -24,7 +24,7 @@
 /* How long we wait before we believe something. Each is longer than the trap it avoids, see facts/. */
 #define MERGE_WAIT \
         (500 * USEC_PER_MSEC) /* kernel says gone; the manager's cause follows within 10 ms, a busy one's later */
-#define COUNTER_WAIT (2 * USEC_PER_SEC) /* systemd counts before it starts, PM2 starts before it is listed */
+#define COUNTER_WAIT (2 * USEC_PER_SEC)  /* systemd counts before it starts, PM2 starts before it is listed */
 #define DEAD_WAIT (4500 * USEC_PER_MSEC) /* claimed running without a process; told within five seconds */
 #define GIVEN_UP_WAIT \
         (2 * USEC_PER_SEC)           /* PM2's "waiting restart" with pid 0; also failed, which systemd passes through */
