@@ -7,7 +7,7 @@ the_machine_is_seen() {
         local name
         house
         for name in x y z; do
-                service zoo-$name StartLimitIntervalSec=0
+                service zoo-$name $'[Unit]\nStartLimitIntervalSec=0'
                 bed_run systemctl start zoo-$name
         done
         for name in lily rosa; do
@@ -53,7 +53,7 @@ restarts_by_pm2_are_planned() { # 8
         again lily app_pm2 reload lily
         again lily app_pm2 restart lily --update-env
         again rosa sh_stop_start rosa
-        again rosa app_pm2 gracefulReload rosa
+        again rosa app_pm2 reload rosa
 }
 sh_stop_start() { app_pm2 stop "$1" && app_pm2 start "$1"; }
 
