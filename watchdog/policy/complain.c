@@ -49,8 +49,8 @@ static void add(struct complaints *complaints, const struct place *place, bool w
         complaints->errors += !warning;
 }
 
-static void complain_v(struct complaints *complaints, const struct place *place, bool warning, const char *format,
-                       va_list arguments)
+__attribute__((format(printf, 4, 0))) static void complain_v(struct complaints *complaints, const struct place *place,
+                                                             bool warning, const char *format, va_list arguments)
 {
         char text[TEXT_MAX];
 
