@@ -585,9 +585,15 @@ void world_start(struct world *world)
 
 /* ---- the daemon comes and goes -------------------------------------------------------------------------------------- */
 
+/* An order under way is carried out or not; nobody is there to hear which. */
 void world_leave(struct world *world)
 {
         world->away = true;
+        world->cut_off_n = world->orders_n;
+        memcpy(world->cut_off, world->orders, world->orders_n * sizeof(*world->orders));
+        for (size_t n = 0; n < world->cut_off_n; n++)
+                if (world_chance(world) % 2)
+                        carry_out(world, &world->cut_off[n]);
         world->orders_n = 0;
 }
 
@@ -642,6 +648,16 @@ void world_return(struct world *world)
         world->queue_n = 0;
         judge_resume(world->judge, world->now);
         world_remember(world);
+        for (size_t n = 0; n < world->cut_off_n; n++) {
+                struct fact fact = about(&world->actors[world->cut_off[n].actor], FACT_OUTCOME);
+
+                fact.outcome.action = world->cut_off[n].action;
+                fact.outcome.purpose = world->cut_off[n].purpose;
+                fact.outcome.outcome = OUTCOME_UNKNOWN;
+                fact.outcome.text = "";
+                world_send(world, &fact);
+        }
+        world->cut_off_n = 0;
         world_source(world, "systemd", MANAGER_SYSTEMD, SOURCE_SEEING, "");
         world_source(world, "pm2:root@/root/.pm2", MANAGER_PM2, SOURCE_SEEING, "");
         tell_all(world, MANAGER_NONE, true);

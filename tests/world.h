@@ -83,6 +83,8 @@ struct world {
         size_t queue_n;
         struct order orders[WORLD_ACTORS_MAX * 4];
         size_t orders_n;
+        struct order cut_off[WORLD_ACTORS_MAX * 4]; /* by the end of the daemon */
+        size_t cut_off_n;
         bool away; /* no daemon */
         bool deaf; /* the hands do not work: every order fails */
 

@@ -158,6 +158,15 @@ static void add_illness(struct life *life, int actor)
         }
 }
 
+/* The daemon is killed while it is about to act. */
+static void add_kill(struct life *life, usec_t around)
+{
+        usec_t at = around + between(&life->world, 2 * S, 2 * MIN);
+
+        add(life, HAPPEN_LEAVE, at);
+        add(life, HAPPEN_RETURN, at + between(&life->world, 100 * USEC_PER_MSEC, 30 * S));
+}
+
 static void add_human(struct life *life, int actor)
 {
         struct happening *human = add(life, HAPPEN_HUMAN, some_time(life));
@@ -218,8 +227,11 @@ static void make(struct life *life)
                         world->actors[n].restarts = between(world, 50, 1000);
                         life->truths[n].due[CAUSE_HIGH_RESTARTS] = world->now + MIN;
                 }
-                if (one_in(world, 5))
+                if (one_in(world, 5)) {
                         add_illness(life, n);
+                        if (one_in(world, 6))
+                                add_kill(life, life->happenings[life->happenings_n - 1].at);
+                }
                 if (one_in(world, 5))
                         add_human(life, n);
                 if (one_in(world, 10))
@@ -696,7 +708,6 @@ static void live_through(struct life *life, uint64_t seed, struct score *scores,
                 if (swap && (swaps = swaps * 6364136223846793005 + 1442695040888963407) >> 62 == 0 && !life->world.away)
                         world_remember(&life->world);
                 happen(life, &life->happenings[n]);
-                world_run(&life->world, 20 * S);
                 check_due(life);
         }
         world_run_until(&life->world, LIFE_DAYS * DAY);

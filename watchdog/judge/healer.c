@@ -15,6 +15,7 @@
 
 #define THIN_AFTER 100 /* deaths of an incident that are all recorded */
 #define THIN_AGAIN (10 * USEC_PER_SEC)
+#define UNTOLD_WAIT (5 * USEC_PER_SEC)
 #define LOOK_LEAST (100 * USEC_PER_MSEC)  /* what is due at once and cannot be done is not asked for in a circle */
 #define UNSEEN_WAIT (2 * USEC_PER_MINUTE) /* managers are listed every minute */
 
@@ -183,6 +184,9 @@ static usec_t try_to_act(struct judge *judge, struct instance *instance)
                 return USEC_INFINITY;
         if (instance->cause == CAUSE_DEPENDENCY_DOWN && is_alive(instance))
                 return USEC_INFINITY; /* nothing is wrong with itself */
+        if ((instance->cause == CAUSE_DEPENDENCY_DOWN || instance->cause == CAUSE_CLAIMED_NOT_RUNNING) &&
+            instance->listed_pid > 0 && instance->listed_pid != life_seen(instance)->pid)
+                return judge->now + UNTOLD_WAIT; /* its manager has a process of which nobody told us yet */
         input = wanted(judge, instance);
         guard = guard_now(judge, instance, input);
         if (guard.withheld != WITHHELD_NOT) {
