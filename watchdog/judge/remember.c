@@ -207,6 +207,7 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
 
 static void pack_machine(struct pack *p, struct judge *judge)
 {
+        PACK(judge->now);
         PACK(judge->started);
         PACK(judge->left);
         PACK(judge->booted);
