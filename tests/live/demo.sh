@@ -17,20 +17,35 @@ if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
 else
         colour=never strong='' faint='' good='' bad='' plain=''
 fi
-act=0
+act=0 said=''
 
 act() {
         act=$((act + 1))
-        printf '\n%s%d. %s%s\n\n' "$strong" $act "$*" "$plain"
+        printf '\n%s%d. %s%s\n' "$strong" $act "$*" "$plain"
+        said=''
 }
 
-say() { printf '%s\n' "$@" | fold -s -w 78 | sed 's/ *$//'; }
-seen() { printf '%s✓ %s%s\n' "$good" "$*" "$plain"; }
-prompt() { printf '\n%s$ %s%s\n' "$faint" "$*" "$plain"; }
+# A paragraph; one block of lines is parted from what is of another kind by an empty line.
+part() {
+        [ "$said" = "$1" ] || echo
+        said=$1
+}
+say() {
+        part words
+        printf '%s\n' "$@" | fold -s -w 78 | sed 's/ *$//'
+}
+seen() {
+        part seen
+        printf '%s✓ %s%s\n' "$good" "$*" "$plain"
+}
+prompt() {
+        part "prompt $*"
+        printf '%s$ %s%s\n' "$faint" "$*" "$plain"
+}
 
 fail() {
         printf '\n%s✗ The demo failed in act %d: %s%s\n' "$bad" $act "$*" "$plain" >&2
-        [ -z "${BED_LEADER[one]:-}" ] || bed_run journalctl -q --no-pager -n 30 -u governor >&2
+        [ -z "${BED_LEADER[household]:-}" ] || bed_run journalctl -q --no-pager -n 30 -u governor >&2
         exit 1
 }
 
@@ -89,7 +104,7 @@ a_household_of_28_agents() {
         until_seen 20 "pm2 says that 20 of 20 apps are online" pm2_says 'map(select(.pm2_env.status == "online")) | length == 20'
         until_seen 10 "systemd says that 8 of 8 services are active" \
                 '[ "$(bed_run systemctl is-active "agent-*" | grep -c ^active)" = 8 ]'
-        say "" "They run for a while, as agents do. (PM2 gives up on an app that dies in its first 16 seconds; after that it restarts for ever.)"
+        say "They run for a while, as agents do. (PM2 gives up on an app that dies in its first 16 seconds; after that it restarts for ever.)"
         until_seen 30 "all of them have been up for 17 seconds" \
                 pm2_says '(now * 1000) as $now | all(.[]; $now - .pm2_env.pm_uptime > 17000)'
         healthy_ones >"$BED_DIR/before"
@@ -107,7 +122,7 @@ three_begin_to_crash() {
         until_seen 30 "lily died 4 times" died lily 4
         until_seen 30 "agent-ferry died 3 times" died agent-ferry 3
         until_seen 30 "otto died 50 times" died otto 50
-        say "" "This is what the owner of this server sees in the morning:"
+        say "This is what the owner of this server sees in the morning:"
         prompt pm2 ls
         pm2_ls
         prompt systemctl is-active agent-ferry
@@ -116,7 +131,7 @@ three_begin_to_crash() {
         bed_run systemctl is-active agent-ferry
         pm2_says 'map(select(.pm2_env.status == "online" or .pm2_env.status == "launching")) | length == 20' ||
                 pm2_says 'map(select(.pm2_env.status == "online")) | length >= 18' || fail "pm2 noticed, which it never does"
-        say "" "Everything is \"online\". Restarts have been mistaken for health."
+        say "Everything is \"online\". Restarts have been mistaken for health."
 }
 
 governor_comes() {
@@ -132,7 +147,7 @@ governor_comes() {
         [ $? = 3 ] || fail "govctl status did not exit with 3, its word for a finding"
         governor_says '[.agents[] | select((.claimed | test("^(online|active)")) and .effective == "running")] | length == 25' ||
                 fail "govctl does not call the 25 others running"
-        say "" "CLAIMED is what the manager says, EFFECTIVE is what is true."
+        say "CLAIMED is what the manager says, EFFECTIVE is what is true."
 }
 
 it_may_act() {
@@ -142,16 +157,16 @@ mode: enforce
 agents:
   - name: apps
     pm2: "*"
-    heal: { ladder: [restart, quarantine], backoff: { first: 2s, most: 1m }, trial_after: 15m }
+    heal: { ladder: [restart, quarantine], backoff: { first: 2s, most: 1m } }
   - name: services
     systemd: "agent-*.service"
-    heal: { ladder: [restart, quarantine], backoff: { first: 2s, most: 1m }, trial_after: 15m }
+    heal: { ladder: [restart, quarantine], backoff: { first: 2s, most: 1m } }
 POLICY
         prompt cat /etc/governor/policies.d/10-household.yaml
         bed_run cat /etc/governor/policies.d/10-household.yaml
         prompt govctl reload
         ctl reload || fail "the policy was refused"
-        say "" "One slowed restart for each, in case that heals it. It does not:"
+        say "One slowed restart for each, in case that heals it. It does not:"
         for name in lily otto agent-ferry; do
                 until_seen 60 "$name is in quarantine" is_now $name quarantined
         done
@@ -160,7 +175,7 @@ POLICY
         until_seen 5 "systemd agrees: agent-ferry is inactive" '[ "$(bed_run systemctl is-active agent-ferry)" = inactive ]'
         prompt "govctl status"
         ctl status | sed -n 1,12p
-        say "  ..."
+        echo "  ..."
         healthy_ones >"$BED_DIR/after"
         cmp -s "$BED_DIR/before" "$BED_DIR/after" || fail "a healthy agent was touched: $(diff "$BED_DIR/before" "$BED_DIR/after")"
         seen "the 25 healthy agents are the same processes as before: same pid, same start"
@@ -179,8 +194,8 @@ it_can_prove_it() {
         act "Every step is in a sealed log. Is it whole?"
         prompt govctl audit verify
         ctl audit verify || fail "the audit log does not verify"
-        say "" "Now somebody who would rather have had a quiet night edits a copy of it, past the triggers that forbid this:"
-        prompt "cp audit.db night.db; sqlite3 night.db \"UPDATE record SET body = replace(body, 'otto', 'anna')\""
+        say "Now somebody who would rather have had a quiet night edits a copy of it, past the triggers that forbid this:"
+        prompt "sqlite3 night.db \"UPDATE record SET body = replace(body, 'otto', 'anna')\""
         bed_run /opt/src/tests/live/demo/tamper.sh /var/lib/governor /srv/night.db || fail "the copy could not be edited"
         prompt "govctl audit verify --db night.db"
         ctl audit verify --db /srv/night.db | head -n 8
@@ -214,7 +229,7 @@ fi
 
 began=$SECONDS
 say "A container with Debian 12, systemd and PM2 7 is booted; nothing of your machine takes part."
-bed_boot one
+bed_boot household
 a_household_of_28_agents
 three_begin_to_crash
 governor_comes
