@@ -48,11 +48,9 @@ static json_t *answer_incidents(void *self, const struct control_request *reques
         struct incident_view view;
 
         (void)error;
-        for (uint32_t i = 0; i < judge_incidents(governor->judge); i++) {
-                judge_incident(governor->judge, i, &view);
+        for (uint64_t below = UINT64_MAX; judge_incident_below(governor->judge, below, &view); below = view.incident)
                 if (all || view.open)
                         json_array_append_new(list, view_incident(&view));
-        }
         return json_pack("{s:i, s:o}", "schema_version", SCHEMA_VERSION, "incidents", list);
 }
 

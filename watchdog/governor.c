@@ -242,7 +242,6 @@ static void ask(struct governor *governor, enum ask what, const char *who, const
                 .asked = { .ask = what, .who = who, .reason = reason },
         };
 
-        chronicle_fact(governor->chronicle, &fact); /* always recorded, whatever the judge makes of it */
         judge_set_observe_only(governor->judge, governor_only_observes(governor));
         governor_take(governor, &fact);
 }

@@ -141,12 +141,9 @@ json_t *view_incident(const struct incident_view *view)
 
 int view_find_incident(const struct governor *governor, uint64_t number, struct incident_view *ret)
 {
-        for (uint32_t i = 0; number && i < judge_incidents(governor->judge); i++) {
-                judge_incident(governor->judge, i, ret);
-                if (ret->incident == number)
-                        return 0;
-        }
-        return -ENOENT;
+        bool found = number > 0 && judge_incident_below(governor->judge, number + 1, ret);
+
+        return found && ret->incident == number ? 0 : -ENOENT;
 }
 
 /* The one agent that answers to this word; otherwise an error that names the candidates. */

@@ -39,7 +39,7 @@ static void without_dns_28_agents_are_one_incident_and_none_is_stopped(void **st
                 &world,
                 "66.0s open inc-1 agent-00 crash-loop: 3 deaths in 1m (more than 2), each lived about 1.9s, last exit code 1\n"
                 "66.0s stop agent-00 (backoff)\n"
-                "69.0s open inc-2 machine common-cause: 6 of 28 pm2 agents failed within 2m, 5 of them with exit code 1; the first was pm2:root/agent-00\n"
+                "69.0s open inc-2 machine common-cause: 6 of 28 pm2 agents failed within 2m, 6 of them with exit code 1; the first was pm2:root/agent-00\n"
                 "70.0s withhold stop agent-01 (common-cause): many agents fail together; what they share comes first\n"
                 "70.9s start agent-00 (backoff)\n"
                 "72.9s withhold stop agent-00 (common-cause): many agents fail together; what they share comes first\n"
@@ -349,15 +349,43 @@ static void in_safe_mode_everything_is_only_told(void **state)
         world_run(&world, 5 * MIN);
         CHECK_TRACE(
                 &world,
-                "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "30.0s open inc-1 machine safe-mode: safe mode: only observing\n"
+                "69.0s open inc-2 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
                 "69.0s would stop lily (backoff)\n"
                 "74.4s would stop lily (quarantine)\n"
-                "90.0s worsen inc-1 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n");
+                "90.0s worsen inc-2 lily crash-loop: 10 deaths since it began; 10 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n");
         world_ask(&world, "", ASK_SAFE_MODE_OFF, 0);
         world_run(&world, 1 * MIN);
-        CHECK_TRACE(&world, "330.0s stop lily (backoff)\n"
+        CHECK_TRACE(&world, "330.0s resolve inc-1 machine safe-mode: switched off\n"
+                            "330.0s stop lily (backoff)\n"
                             "335.6s start lily (backoff)\n"
                             "338.6s stop lily (quarantine)\n");
+        world_done(&world);
+}
+
+static void a_broken_chain_is_told_until_a_human_has_looked(void **state)
+{
+        struct world world;
+        struct fact fact = { .kind = FACT_SOURCE, .agent = "" };
+
+        (void)state;
+        world_init(&world, 13);
+        world_add(&world, "pm2:root/lily");
+        world_judge(&world);
+        world_start(&world);
+        world_run(&world, 30 * S);
+        fact.source = (typeof(fact.source)){ .name = "audit", .state = SOURCE_BLIND, .why = "the log was set aside" };
+        fact.at = world.now;
+        world_send(&world, &fact);
+        world_run(&world, 1 * MIN);
+        fact.source = (typeof(fact.source)){ .name = "audit", .state = SOURCE_SEEING, .why = "" };
+        fact.at = world.now;
+        world_send(&world, &fact);
+        world_run(&world, 1 * HOUR);
+        CHECK_TRACE(&world, "30.0s open inc-1 machine audit-broken: the log was set aside\n");
+        world_ask(&world, "", ASK_ACKNOWLEDGE, 1);
+        world_run(&world, 1 * MIN);
+        CHECK_TRACE(&world, "3690.0s resolve inc-1 machine audit-broken: acknowledged by a human\n");
         world_done(&world);
 }
 
@@ -381,11 +409,13 @@ static void a_backoff_that_safe_mode_interrupts_is_ended_after_it(void **state)
                 &world,
                 "69.0s open inc-1 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
                 "69.0s stop lily (backoff)\n"
+                "70.0s open inc-2 machine safe-mode: safe mode: only observing\n"
                 "74.0s withhold start lily (safe-mode): safe mode: stays down until it is over\n");
         assert_false(lily->up);
         world_ask(&world, "", ASK_SAFE_MODE_OFF, 0);
         world_run(&world, 1 * MIN);
-        CHECK_TRACE(&world, "374.0s start lily (backoff)\n"
+        CHECK_TRACE(&world, "370.0s resolve inc-2 machine safe-mode: switched off\n"
+                            "374.0s start lily (backoff)\n"
                             "384.0s resolve inc-1 lily crash-loop: healthy: up for 10s\n");
         assert_true(lily->up);
         world_done(&world);
@@ -566,6 +596,7 @@ int main(void)
                 cmocka_unit_test(nothing_is_done_while_the_machine_boots),
                 cmocka_unit_test(an_agent_waits_for_the_one_it_comes_after),
                 cmocka_unit_test(in_safe_mode_everything_is_only_told),
+                cmocka_unit_test(a_broken_chain_is_told_until_a_human_has_looked),
                 cmocka_unit_test(a_backoff_that_safe_mode_interrupts_is_ended_after_it),
                 cmocka_unit_test(quarantine_outlives_the_daemon),
                 cmocka_unit_test(what_was_not_seen_proves_nothing),

@@ -149,11 +149,12 @@ void depend_tie(struct judge *judge, struct agent *agent, struct instance *insta
         struct agent *other = twin(judge, agent, life->pid, life->start);
         struct agent *unit, *app;
 
+        judge->shown_stale |= agent->carrier;
         agent->carrier = false;
         for (uint32_t n = 0; n < judge->sources_n; n++)
                 if (agent->manager == MANAGER_SYSTEMD && judge->sources[n].pid == life->pid &&
                     judge->sources[n].start == life->start)
-                        agent->carrier = true;
+                        agent->carrier = judge->shown_stale = true;
         if (!other) {
                 if (agent->app != NOBODY) { /* the unit runs something of its own now */
                         judge->agents[agent->app].unit = NOBODY;

@@ -41,7 +41,7 @@ enum withheld guard_against_quarantine(const struct judge *judge, const struct i
 
 bool guard_observes(const struct judge *judge, const struct instance *instance)
 {
-        return judge->observe_only || judge->disarmed || agent_of(judge, instance)->rule->mode != MODE_ENFORCE;
+        return only_observes(judge) || agent_of(judge, instance)->rule->mode != MODE_ENFORCE;
 }
 
 static struct guard held_by(enum withheld withheld, usec_t until, const char *reason)

@@ -73,7 +73,7 @@ static void act(struct judge *judge, struct instance *instance, const struct lad
         decision->action = cell->action;
         decision->purpose = cell->purpose;
         if (undo || cell->purpose == PURPOSE_ASKED)
-                decision->enforce = !judge->observe_only && !judge->disarmed;
+                decision->enforce = !only_observes(judge);
         else if (decision->enforce)
                 budget_spend(judge);
         if (instance->ladder.unpinned || cell->action == ACTION_START)
@@ -326,7 +326,7 @@ static void wait_over(struct judge *judge, struct instance *instance)
                                         "three trials failed; stays in quarantine until a human releases it");
                         return;
                 }
-                if (judge->observe_only || judge->disarmed) {
+                if (only_observes(judge)) {
                         withhold(judge, instance, WITHHELD_SAFE_MODE, ACTION_START,
                                  "safe mode: stays down until it is over");
                         ladder->until = judge->now + USEC_PER_MINUTE;

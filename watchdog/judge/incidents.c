@@ -14,7 +14,7 @@ static struct incident *at(const struct judge *judge, uint32_t incident)
 
 static bool enforces(const struct judge *judge, const struct rule *rule)
 {
-        return rule && rule->mode == MODE_ENFORCE && !judge->observe_only && !judge->disarmed;
+        return rule && rule->mode == MODE_ENFORCE && !only_observes(judge);
 }
 
 struct decision *decide(struct judge *judge, enum decision_kind kind, const struct agent *agent,

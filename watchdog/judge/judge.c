@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "judge/brake.h"
 #include "judge/depend.h"
 #include "judge/due.h"
@@ -57,6 +58,7 @@ struct judge *judge_init(void *memory, const struct judge_limits *limits, const 
         judge->seed = seed;
         judge->machine_due = USEC_INFINITY;
         judge->full_incident = NOBODY;
+        judge->safe_incident = NOBODY;
         lay_out(limits, judge, memory);
         judge->table_n = 2 * limits->agents_max + 1;
         for (uint32_t n = 0; n < judge->table_n; n++)
@@ -80,6 +82,11 @@ void judge_set_observe_only(struct judge *judge, bool observe_only)
                 table_arm(judge);
         judge->observe_only = observe_only;
         due_all(judge, NULL, judge->now);
+}
+
+bool judge_is_disarmed(const struct judge *judge)
+{
+        return judge->disarmed;
 }
 
 /* ---- taking facts --------------------------------------------------------------------------------------------------- */
@@ -179,6 +186,16 @@ static void take_host(struct judge *judge, const struct fact *fact)
                 take_reboot(judge);
 }
 
+static void take_safe_mode(struct judge *judge, const struct fact *fact)
+{
+        bool on = fact->asked.ask == ASK_SAFE_MODE_ON;
+
+        if (judge->safe_mode && !on)
+                table_arm(judge);
+        judge->safe_mode = on;
+        text_copy_safe(judge->safe_why, sizeof(judge->safe_why), fact->asked.reason ? fact->asked.reason : "");
+}
+
 static void take_ask(struct judge *judge, const struct fact *fact)
 {
         struct agent *agent;
@@ -186,8 +203,8 @@ static void take_ask(struct judge *judge, const struct fact *fact)
         judge->material = true;
         switch (fact->asked.ask) {
         case ASK_ENFORCE_OFF: judge->disarmed = true; break;
-        case ASK_SAFE_MODE_ON: judge_set_observe_only(judge, true); break;
-        case ASK_SAFE_MODE_OFF: judge_set_observe_only(judge, false); break;
+        case ASK_SAFE_MODE_ON:
+        case ASK_SAFE_MODE_OFF: take_safe_mode(judge, fact); break;
         case ASK_ACKNOWLEDGE: judge->acknowledged = fact->asked.number; break;
         case ASK_RESTART:
         case ASK_RELEASE:
@@ -266,6 +283,20 @@ static void look_at_capacity(struct judge *judge)
         judge->full_incident = incident_open(judge, NULL, NULL, CAUSE_BLIND, 1, reason);
 }
 
+static void look_at_safe_mode(struct judge *judge)
+{
+        char reason[REASON_MAX];
+
+        if (judge->safe_mode && judge->safe_incident == NOBODY) {
+                snprintf(reason, sizeof(reason), "safe mode: only observing%s%s", *judge->safe_why ? ", because: " : "",
+                         judge->safe_why);
+                judge->safe_incident = incident_open(judge, NULL, NULL, CAUSE_SAFE_MODE, 1, reason);
+        } else if (!judge->safe_mode && judge->safe_incident != NOBODY) {
+                incident_resolve(judge, judge->safe_incident, "switched off");
+                judge->safe_incident = NOBODY;
+        }
+}
+
 /* A human closes an incident. What it was about is judged anew from here on; a quarantine stays one. */
 static void acknowledge(struct judge *judge)
 {
@@ -276,7 +307,7 @@ static void acknowledge(struct judge *judge)
         for (uint32_t n = 0; number > 0 && n < judge->limits.incidents_max; n++)
                 if (judge->incidents[n].open && judge->incidents[n].number == number)
                         found = n;
-        if (found == NOBODY || healer_keeps(judge, found))
+        if (found == NOBODY || found == judge->safe_incident || healer_keeps(judge, found))
                 return;
         source_forget(judge, found);
         brake_forget(judge, found);
@@ -296,6 +327,7 @@ static void look_at_machine(struct judge *judge)
         judge->machine_due = USEC_INFINITY;
         acknowledge(judge);
         look_at_capacity(judge);
+        look_at_safe_mode(judge);
         source_look(judge, &due);
         brake_look(judge, &due);
         if (due < judge->machine_due)

@@ -62,6 +62,9 @@ void judge_resume(struct judge *judge, usec_t now);
 /* Safe mode and disarm: judged as always, every decision comes with enforce = false. */
 void judge_set_observe_only(struct judge *judge, bool observe_only);
 
+/* Whether somebody disarmed it; ends with the next policy. */
+bool judge_is_disarmed(const struct judge *judge);
+
 /*
  * Memory for the chain: walks all that is worth remembering. Start with *cursor = 0; true with a fact in `ret` (mostly
  * FACT_REMEMBERED, also FACT_SOURCE and FACT_DEPENDS; strings and payload are loans until the next call), false at the end.
@@ -117,3 +120,6 @@ uint32_t judge_agents(const struct judge *judge); /* how many there are */
 void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct agent_view *ret); /* 0 .. n-1 */
 uint32_t judge_incidents(const struct judge *judge);
 void judge_incident(const struct judge *judge, uint32_t index, struct incident_view *ret); /* newest first */
+
+/* The newest incident with a smaller number than `below` (UINT64_MAX: the newest of all); false when there is none. */
+bool judge_incident_below(const struct judge *judge, uint64_t below, struct incident_view *ret);

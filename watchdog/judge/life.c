@@ -98,6 +98,21 @@ static void count_death(struct judge *judge, struct agent *agent, struct instanc
         brake_note(judge, agent, at);
 }
 
+/* What it last died of, as far as anybody knows: an order of ours, or an end that nobody explained, does not hide it. */
+static void note_ending(struct instance *instance, struct life *life, enum ending ending, int code, int signal)
+{
+        bool known = instance->last_ending != ENDING_UNKNOWN;
+
+        life->ending = ending;
+        life->code = code;
+        life->signal = signal;
+        if (!ending_is_death(ending) || (ending == ENDING_UNKNOWN && known))
+                return;
+        instance->last_ending = ending;
+        instance->last_code = code;
+        instance->last_signal = signal;
+}
+
 /* What follows from the end of a life, once it is known why. */
 static void conclude(struct judge *judge, struct agent *agent, struct instance *instance, struct life *life,
                      enum ending ending, int code, int signal)
@@ -105,9 +120,7 @@ static void conclude(struct judge *judge, struct agent *agent, struct instance *
         uint32_t base;
 
         ending = attribute(judge, agent, instance, ending, signal, life->ended, &base);
-        life->ending = instance->last_ending = ending;
-        life->code = instance->last_code = code;
-        life->signal = instance->last_signal = signal;
+        note_ending(instance, life, ending, code, signal);
         matters(judge, instance);
         if (ending != ENDING_MANAGER)
                 instance->restarts_seen++; /* the manager counts a restart for it, now or soon, or never */
@@ -261,9 +274,7 @@ static void take_back(struct judge *judge, struct agent *agent, struct instance 
                 attribute(judge, agent, instance, fact->ended.ending, fact->ended.signal, life->ended, &base);
 
         life->told = true;
-        life->ending = instance->last_ending = ending;
-        life->code = instance->last_code = fact->ended.code;
-        life->signal = instance->last_signal = fact->ended.signal;
+        note_ending(instance, life, ending, fact->ended.code, fact->ended.signal);
         matters(judge, instance);
         if (ending_is_death(ending))
                 return;
@@ -420,7 +431,6 @@ static void settle_counter(struct judge *judge, struct agent *agent, struct inst
         step = usec_since(judge->now, from) / (missing + 1);
         for (uint64_t n = 1; n <= missing; n++)
                 count_death(judge, agent, instance, from + n * step);
-        instance->last_ending = ENDING_UNKNOWN;
 }
 
 /* Its manager has had no process for it for a while: the end itself was never told. */

@@ -175,11 +175,14 @@ struct judge {
         struct judge_limits limits;
         const struct policy *policy;
         uint64_t seed;
-        usec_t now;            /* the moment being judged */
-        usec_t started;        /* first fact that was no memory */
-        usec_t left;           /* last moment of the run before, 0 none */
-        usec_t booted;         /* when the machine booted, 0 unknown */
-        bool observe_only;     /* safe mode */
+        usec_t now;        /* the moment being judged */
+        usec_t started;    /* first fact that was no memory */
+        usec_t left;       /* last moment of the run before, 0 none */
+        usec_t booted;     /* when the machine booted, 0 unknown */
+        bool observe_only; /* the governor says so */
+        bool safe_mode;    /* somebody, or three unclean ends, switched it on */
+        char safe_why[96];
+        uint32_t safe_incident;
         bool disarmed;         /* until the policy is reloaded */
         uint64_t acknowledged; /* incident that a human wants closed, 0 none */
         bool material;
@@ -212,6 +215,12 @@ struct judge {
 
 /* What one look at one instance may decide at most; a look begins only with that much room. */
 #define DECISIONS_A_LOOK 6
+
+/* Nothing is done to any agent, whatever its rule says. */
+static inline bool only_observes(const struct judge *judge)
+{
+        return judge->observe_only || judge->safe_mode || judge->disarmed;
+}
 
 static inline struct life *life_of(struct instance *instance)
 {

@@ -212,6 +212,7 @@ static void pack_machine(struct pack *p, struct judge *judge)
         PACK(judge->left);
         PACK(judge->booted);
         PACK(judge->observe_only);
+        PACK(judge->safe_mode);
         PACK(judge->disarmed);
         PACK(judge->planned);
         PACK(judge->planned_until);
@@ -219,6 +220,7 @@ static void pack_machine(struct pack *p, struct judge *judge)
         PACK(judge->turned_away);
         PACK(judge->incidents_last);
         pack_incident(p, judge, NULL, &judge->full_incident);
+        pack_incident(p, judge, NULL, &judge->safe_incident);
         PACK(judge->budget_n);
         if (judge->budget_n > BUDGET_MAX)
                 judge->budget_n = BUDGET_MAX;

@@ -41,6 +41,20 @@ static const struct source *source_of(const struct judge *judge, const struct ag
         return NULL;
 }
 
+uint32_t source_carrier(const struct judge *judge, const struct agent *agent)
+{
+        const struct source *source = agent->manager == MANAGER_PM2 ? source_of(judge, agent) : NULL;
+
+        for (uint32_t n = 0; source && source->pid > 0 && n < judge->agents_n; n++) {
+                const struct agent *unit = &judge->agents[n];
+
+                if (unit->carrier && unit->instances != NOBODY &&
+                    life_seen(first_instance(judge, unit))->pid == source->pid)
+                        return n;
+        }
+        return NOBODY;
+}
+
 bool source_is_blind(const struct judge *judge, const struct agent *agent)
 {
         const struct source *source = source_of(judge, agent);
@@ -110,8 +124,10 @@ void source_take(struct judge *judge, const struct fact *fact)
 
                 if (agent->manager == MANAGER_SYSTEMD && source->pid > 0 && agent->instances != NOBODY &&
                     life_seen(first_instance(judge, agent))->pid == source->pid &&
-                    life_seen(first_instance(judge, agent))->start == source->start)
+                    life_seen(first_instance(judge, agent))->start == source->start) {
                         agent->carrier = true;
+                        judge->shown_stale = true;
+                }
                 if (!covers(source, agent))
                         continue;
                 if (source->state == SOURCE_BLIND)
@@ -120,25 +136,36 @@ void source_take(struct judge *judge, const struct fact *fact)
         }
 }
 
+/* The audit chain tells of itself as a source. What went wrong with it stays open until a human acknowledged it. */
+static bool is_chain(const struct source *source)
+{
+        return strcmp(source->name, "audit") == 0;
+}
+
 static void look_at(struct judge *judge, struct source *source, usec_t *due)
 {
         char reason[REASON_MAX], span[TEXT_SPAN_MAX];
 
         if (source->state == SOURCE_BLIND && !source->told) {
-                if (usec_since(judge->now, source->since) < BLIND_WAIT) {
+                if (!is_chain(source) && usec_since(judge->now, source->since) < BLIND_WAIT) {
                         if (source->since + BLIND_WAIT < *due)
                                 *due = source->since + BLIND_WAIT;
                         return;
                 }
-                snprintf(reason, sizeof(reason), "%s is not seen%s%s", source->name, *source->why ? ": " : "",
-                         source->why);
+                if (is_chain(source))
+                        text_copy(reason, sizeof(reason), source->why);
+                else
+                        snprintf(reason, sizeof(reason), "%s is not seen%s%s", source->name, *source->why ? ": " : "",
+                                 source->why);
                 source->told = true;
-                source->incident = incident_open(judge, NULL, NULL, CAUSE_BLIND, 1, reason);
+                if (source->incident == NOBODY)
+                        source->incident = incident_open(
+                                judge, NULL, NULL, is_chain(source) ? CAUSE_AUDIT_BROKEN : CAUSE_BLIND, 1, reason);
         } else if (source->state == SOURCE_SEEING || source->state == SOURCE_ABSENT) {
                 source->told = false;
                 if (source->blind_at > 0 && source->since + CALM_WAIT > judge->now && source->since + CALM_WAIT < *due)
                         *due = source->since + CALM_WAIT; /* from then on its agents are judged again */
-                if (source->incident == NOBODY)
+                if (source->incident == NOBODY || is_chain(source))
                         return;
                 snprintf(reason, sizeof(reason), "%s %s after %s", source->name,
                          source->state == SOURCE_SEEING ? "is seen again" : "is no longer there",

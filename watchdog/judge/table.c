@@ -204,11 +204,19 @@ void table_apply_policy(struct judge *judge)
         table_arm(judge);
 }
 
+/* A unit that carries a PM2 daemon is shown as what its apps run via, and as itself only while that daemon is down. */
+static bool is_shown(const struct judge *judge, const struct agent *agent)
+{
+        if (!is_governed(agent) || agent->gone || agent->instances == NOBODY)
+                return false;
+        return !agent->carrier || !is_alive(first_instance(judge, agent));
+}
+
 void table_show(struct judge *judge)
 {
         judge->shown_n = 0;
         for (uint32_t n = 0; n < judge->agents_n; n++)
-                if (is_governed(&judge->agents[n]) && !judge->agents[n].gone && judge->agents[n].instances != NOBODY)
+                if (is_shown(judge, &judge->agents[n]))
                         judge->shown[judge->shown_n++] = n;
         judge->shown_stale = false;
 }

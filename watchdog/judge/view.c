@@ -13,6 +13,8 @@ static enum effective effective_now(const struct judge *judge, const struct inst
                 return EFFECTIVE_UNKNOWN;
         if (ladder_is_quarantine(instance->ladder.state) && instance->ladder.state != LADDER_CONFINING)
                 return EFFECTIVE_QUARANTINED;
+        if ((instance->ladder.state == LADDER_TRIAL || instance->ladder.state == LADDER_SETTLING) && is_alive(instance))
+                return EFFECTIVE_STARTING; /* it has to prove itself first */
         if (instance->ladder.state == LADDER_BACKOFF || instance->ladder.state == LADDER_STARTING)
                 return EFFECTIVE_WAITING;
         switch (instance->cause) {
@@ -152,15 +154,15 @@ uint32_t judge_agents(const struct judge *judge)
 void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct agent_view *ret)
 {
         const struct agent *agent = &judge->agents[judge->shown[index]];
+        uint32_t via = agent->unit != NOBODY ? agent->unit : source_carrier(judge, agent);
 
         *ret = (struct agent_view){ .id = agent->id,
                                     .manager = agent->manager,
-                                    .via = agent->unit == NOBODY ? "" : judge->agents[agent->unit].id,
+                                    .via = via == NOBODY ? "" : judge->agents[via].id,
                                     .word = "",
                                     .waiting_for = "",
                                     .rule = agent->rule,
-                                    .enforce = agent->rule->mode == MODE_ENFORCE && !judge->observe_only &&
-                                               !judge->disarmed };
+                                    .enforce = agent->rule->mode == MODE_ENFORCE && !only_observes(judge) };
         if (text_starts(ret->via, "systemd:"))
                 ret->via += strlen("systemd:");
         unique_name(judge, agent, ret->name);
@@ -183,33 +185,41 @@ uint32_t judge_incidents(const struct judge *judge)
         return n;
 }
 
-void judge_incident(const struct judge *judge, uint32_t index, struct incident_view *ret)
+static void view_incident(const struct incident *incident, struct incident_view *ret)
+{
+        *ret = (struct incident_view){ .incident = incident->number,
+                                       .agent = incident->id,
+                                       .manager = incident->manager,
+                                       .cause = incident->cause,
+                                       .open = incident->open,
+                                       .opened = incident->opened,
+                                       .resolved = incident->resolved,
+                                       .count = incident->count,
+                                       .rule = incident->rule,
+                                       .reason = incident->reason };
+}
+
+bool judge_incident_below(const struct judge *judge, uint64_t below, struct incident_view *ret)
 {
         const struct incident *found = NULL;
+
+        for (uint32_t n = 0; n < judge->limits.incidents_max; n++) {
+                const struct incident *incident = &judge->incidents[n];
+
+                if (incident->number > 0 && incident->number < below && (!found || incident->number > found->number))
+                        found = incident;
+        }
+        if (found)
+                view_incident(found, ret);
+        return found != NULL;
+}
+
+void judge_incident(const struct judge *judge, uint32_t index, struct incident_view *ret)
+{
         uint64_t below = UINT64_MAX;
 
-        /* newest first without sorting: few are asked for, seldom */
-        for (uint32_t k = 0; k <= index; k++) {
-                found = NULL;
-                for (uint32_t n = 0; n < judge->limits.incidents_max; n++) {
-                        const struct incident *incident = &judge->incidents[n];
-
-                        if (incident->number > 0 && incident->number < below &&
-                            (!found || incident->number > found->number))
-                                found = incident;
-                }
-                if (!found)
+        do
+                if (!judge_incident_below(judge, below, ret))
                         return;
-                below = found->number;
-        }
-        *ret = (struct incident_view){ .incident = found->number,
-                                       .agent = found->id,
-                                       .manager = found->manager,
-                                       .cause = found->cause,
-                                       .open = found->open,
-                                       .opened = found->opened,
-                                       .resolved = found->resolved,
-                                       .count = found->count,
-                                       .rule = found->rule,
-                                       .reason = found->reason };
+        while ((below = ret->incident) && index-- > 0);
 }
