@@ -211,7 +211,7 @@ static void push(struct walk *walk, const struct rule_entry *entry)
 /* A pattern may match an agent and the one it comes after: that is no circle, the judge passes over the agent itself. */
 static bool is_own_pattern(const struct rule_entry *entry, const struct node *word)
 {
-        return strpbrk(entry->rule.pattern, "*?[") && strcmp(entry->rule.name, word->text) != 0;
+        return entry->rule.pattern && strpbrk(entry->rule.pattern, "*?[") && strcmp(entry->rule.name, word->text) != 0;
 }
 
 static void walk_from(struct walk *walk, const struct rule_entry *entry)
