@@ -72,8 +72,8 @@ beside_peers() {
         start_monit
         watches 'pm2: "*"' 28
         bed_run /opt/gov/bench/cost "$seconds" jlist every 5 \
-                env HOME=/root PM2_HOME=/root/.pm2 node /opt/pm2-7.0.4/node_modules/pm2/bin/pm2 jlist >>"$BED_DIR/costs" &
-        bed_run /opt/gov/bench/cost "$seconds" governor-pm2-28 "$(governor_pid)" monit-28 "$(bed_show monit-bench MainPID)" >>"$BED_DIR/costs"
+                env HOME=/root PM2_HOME=/root/.pm2 node /opt/pm2-7.0.4/node_modules/pm2/bin/pm2 jlist >>"$tools/costs" &
+        bed_run /opt/gov/bench/cost "$seconds" governor-pm2-28 "$(governor_pid)" monit-28 "$(bed_show monit-bench MainPID)" >>"$tools/costs"
         wait $!
         bed_run systemctl stop monit-bench
         app_pm2 kill >/dev/null
@@ -86,7 +86,7 @@ watch_services() {
         bed_run sh -c "systemctl start --no-block \$(seq -f 'bench@%g.service' $1)"
         bed_wait 120 '[ "$(bed_run systemctl list-units --no-legend --state=running "bench@*" | wc -l)" = '"$1"' ]'
         watches 'systemd: "bench@*.service"' "$1"
-        bed_run /opt/gov/bench/cost "$seconds" "governor-systemd-$1" "$(governor_pid)" >>"$BED_DIR/costs"
+        bed_run /opt/gov/bench/cost "$seconds" "governor-systemd-$1" "$(governor_pid)" >>"$tools/costs"
 }
 
 time_deaths() {
@@ -96,19 +96,19 @@ time_deaths() {
         bed_wait 30 sees 280
         sleep 12
         # shellcheck disable=SC2046 # units
-        bed_run /opt/gov/bench/latency /run/governor/governor.sock $(seq -f 'bench@%g.service' 1 20) >"$BED_DIR/latencies"
+        bed_run /opt/gov/bench/latency /run/governor/governor.sock $(seq -f 'bench@%g.service' 1 20) >"$tools/latencies"
 }
 
 # ---- the table ----------------------------------------------------------------------------------------------------------
 
 cost_row() { # LABEL NAME MEMORY-WORD
-        jq -s -r --arg label "$1" --arg name "$2" --arg of "$3" '.[] | select(.name == $name) |
-                "| \($label) | \(.cpu_ms_per_minute) ms | \(.pss_kb / 1024 * 100 | round / 100) MB \($of) | \(.wakeups_per_minute | round) |"' "$BED_DIR/costs"
+        jq -s -r --arg who "$1" --arg name "$2" --arg of "$3" '.[] | select(.name == $name) |
+                "| \($who) | \(.cpu_ms_per_minute) ms | \(.pss_kb / 1024 * 100 | round / 100) MB \($of) | \(.wakeups_per_minute | round) |"' "$tools/costs"
 }
 
 latency_row() { # LABEL MEMBER
-        jq -s -r --arg label "$1" --arg member "$2" 'map(.[$member]) | (map(select(. < 0)) | length) as $missed | map(select(. >= 0)) | sort |
-                "| \($label) | \(.[length / 2 | floor]) ms | \(.[length * 0.95 | floor] // .[-1]) ms | \(.[-1]) ms | \(length) of \(length + $missed) |"' "$BED_DIR/latencies"
+        jq -s -r --arg who "$1" --arg member "$2" 'map(.[$member]) | (map(select(. < 0)) | length) as $missed | map(select(. >= 0)) | sort |
+                "| \($who) | \(.[length / 2 | floor]) ms | \(.[length * 0.95 | floor] // .[-1]) ms | \(.[-1]) ms | \(length) of \(length + $missed) |"' "$tools/latencies"
 }
 
 table() {
@@ -138,6 +138,7 @@ table() {
 }
 
 compile || exit
+rm -f "$tools/costs"
 bed_boot one
 house
 bed_write /etc/systemd/system/bench@.service <<<$'[Service]\nExecStart=/bin/sleep inf\nRestart=always\nRestartSec=5'
