@@ -124,7 +124,7 @@ static int set_up(void **ret)
                 .package_run = package_run,
                 .self = stage,
         };
-        systemd_unit_first(&stage->unit, "x.service", &change, stage->now, &stage->world);
+        systemd_unit_first(&stage->unit, "x.service", &change, false, stage->now, &stage->world);
         CHECK_TOLD(stage, "running active/running pid=100 n=0 first\n"
                           "started 100 by itself\n");
         *ret = stage;
@@ -429,6 +429,25 @@ static void words_that_systemd_never_uses_do_no_harm(void **cmocka)
         CHECK_TOLD(stage, "unknown a-state-of-a-far-future/?[31mred pid=100 n=0\n");
 }
 
+static void what_a_new_unit_counted_before_we_read_it_happened_before_our_eyes(void **state)
+{
+        struct stage *stage = *state;
+        struct systemd_change change = {
+                .has = 1 << PROPERTY_ACTIVE_STATE | 1 << PROPERTY_SUB_STATE | 1 << PROPERTY_RESULT |
+                       1 << PROPERTY_N_RESTARTS,
+                .active = "failed",
+                .sub = "failed",
+                .result = "exit-code",
+                .restarts = 5,
+        };
+
+        systemd_unit_first(&stage->unit, "x.service", &change, true, stage->now, &stage->world);
+        CHECK_TOLD(stage, "starting inactive/dead pid=0 n=0 first\n"
+                          "failed failed/failed pid=0 n=5 exit-code\n");
+        systemd_unit_first(&stage->unit, "x.service", &change, false, stage->now, &stage->world);
+        CHECK_TOLD(stage, "failed failed/failed pid=0 n=5 exit-code first\n");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -455,6 +474,8 @@ int main(void)
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(a_frozen_unit_claims_to_be_frozen, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_unit_that_is_gone_ends_what_ran, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(what_a_new_unit_counted_before_we_read_it_happened_before_our_eyes,
+                                                set_up, tear_down),
                 cmocka_unit_test_setup_teardown(words_that_systemd_never_uses_do_no_harm, set_up, tear_down),
         };
 

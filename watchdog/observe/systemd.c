@@ -39,6 +39,7 @@ struct known {
         bool to_ask;               /* its properties are to be asked for */
         sd_bus_slot *asking;       /* they are on their way */
         bool loaded;               /* in the newest list */
+        bool fresh;                /* was not loaded at an earlier list of this connection */
 };
 
 struct systemd {
@@ -53,6 +54,8 @@ struct systemd {
         size_t n, space;
         size_t to_ask_n, asking_n;
         usec_t list_by;  /* a list is due soon, at the latest then; 0 none */
+        bool list_after; /* one became due while another was under way, which may not have seen what is new */
+        bool listed;     /* on this connection: what appears from now on was loaded before our eyes */
         bool reloading;  /* between Reloading(true) and (false): every unit is "removed" and "new" */
         bool look_again; /* the next list reads every wanted unit anew: something may have been missed */
         enum source_state state;
@@ -370,7 +373,7 @@ static int known_take(struct known *known, struct systemd_change *change)
         known->unit = calloc(1, sizeof(*known->unit));
         if (!known->unit)
                 return -ENOMEM;
-        systemd_unit_first(known->unit, known->name, change, now_of(systemd), &systemd->world);
+        systemd_unit_first(known->unit, known->name, change, known->fresh, now_of(systemd), &systemd->world);
         tell_ties(systemd, known);
         return 0;
 }
@@ -501,8 +504,11 @@ static void take_listed(struct systemd *systemd, const struct listed *listed)
 
         if (unit_is_untouchable(listed->name) || strcmp(listed->load, "not-found") == 0)
                 return;
-        if (!known && known_add(systemd, listed->name, listed->path, &known) < 0)
-                return; /* out of memory: once more at the next list */
+        if (!known) {
+                if (known_add(systemd, listed->name, listed->path, &known) < 0)
+                        return; /* out of memory: once more at the next list */
+                known->fresh = systemd->listed;
+        }
         known->loaded = true;
         if (needs_asking(known, listed))
                 known_to_ask(known);
@@ -562,6 +568,7 @@ static int take_list(struct systemd *systemd, sd_bus_message *message)
                 return r;
         forget_unloaded(systemd);
         systemd->look_again = false;
+        systemd->listed = true;
         ask_more(systemd);
         return 0;
 }
@@ -585,7 +592,11 @@ static int on_list(sd_bus_message *message, void *userdata, sd_bus_error *ret_er
         int r;
 
         systemd->listing = sd_bus_slot_unref(systemd->listing);
-        list_arm(systemd, LIST_EVERY, LIST_SLACK);
+        if (systemd->list_after)
+                list_soon(systemd, false);
+        else if (systemd->list_by == 0) /* otherwise the timer is set for what came while we waited */
+                list_arm(systemd, LIST_EVERY, LIST_SLACK);
+        systemd->list_after = false;
         r = sd_bus_message_is_method_error(message, NULL) ? -sd_bus_message_get_errno(message)
                                                           : take_list(systemd, message);
         if (r < 0) {
@@ -603,8 +614,12 @@ static int list_now(struct systemd *systemd)
         int r;
 
         systemd->list_by = 0;
-        if (!systemd->connection || systemd->listing)
+        if (!systemd->connection)
                 return 0;
+        if (systemd->listing) {
+                systemd->list_after = true;
+                return 0;
+        }
         if ((r = sd_bus_message_new_method_call(systemd->connection, &call, BUS_SYSTEMD, BUS_OBJECT, BUS_MANAGER,
                                                 "ListUnitsByPatterns")) < 0 ||
             (r = sd_bus_message_append(call, "asas", 0, 1, "*.service")) < 0)
@@ -747,6 +762,7 @@ static void on_up(void *self, sd_bus *connection)
 
         systemd->connection = connection;
         systemd->look_again = true;
+        systemd->listed = systemd->list_after = false;
         r = subscribe(systemd);
         if (r < 0)
                 list_failed(systemd, r);

@@ -287,9 +287,22 @@ void systemd_unit_change(struct systemd_unit *unit, const struct systemd_change 
         consider_claim(unit, false, at, world);
 }
 
-void systemd_unit_first(struct systemd_unit *unit, const char *name, const struct systemd_change *change, usec_t at,
-                        const struct systemd_world *world)
+/* A unit that was loaded before our eyes began with a counter of 0: what it has by now happened since. */
+static void tell_blank(struct systemd_unit *unit, usec_t at, const struct systemd_world *world)
 {
+        struct fact fact = fact_of(unit, FACT_AGENT, at);
+
+        fact.agent_is.claimed = CLAIMED_STARTING;
+        fact.agent_is.word = "inactive/dead";
+        fact.agent_is.result = "";
+        fact.agent_is.first = true;
+        tell(world, &fact);
+}
+
+void systemd_unit_first(struct systemd_unit *unit, const char *name, const struct systemd_change *change, bool fresh,
+                        usec_t at, const struct systemd_world *world)
+{
+        bool blank = fresh && change->restarts > 0;
         char word[AGENT_WORD_MAX];
 
         *unit = (struct systemd_unit){ .settle = 0 };
@@ -302,7 +315,9 @@ void systemd_unit_first(struct systemd_unit *unit, const char *name, const struc
                 unit->life.started = change->exec_main_started;
         }
         word_of(unit, word);
-        tell_claim(unit, claim_of(unit), word, true, at, world);
+        if (blank)
+                tell_blank(unit, at, world);
+        tell_claim(unit, claim_of(unit), word, !blank, at, world);
         if (unit->main_pid != 0)
                 begin_life(unit, unit->main_pid, unit->life.started, true, at, world);
 }

@@ -47,9 +47,12 @@ struct systemd_unit {
 /* How long `failed/failed` and `inactive/dead` must stand: on the way through a restart they last about a millisecond. */
 #define SYSTEMD_SETTLE (50 * USEC_PER_MSEC)
 
-/* First sight: tells FACT_AGENT, and FACT_STARTED for a process that already runs. `change` should hold everything. */
-void systemd_unit_first(struct systemd_unit *unit, const char *name, const struct systemd_change *change, usec_t at,
-                        const struct systemd_world *world);
+/*
+ * First sight: tells FACT_AGENT, and FACT_STARTED for a process that already runs. `change` should hold everything. `fresh`: the
+ * unit was not loaded when we looked before, so its restarts so far happened since then and not before we came.
+ */
+void systemd_unit_first(struct systemd_unit *unit, const char *name, const struct systemd_change *change, bool fresh,
+                        usec_t at, const struct systemd_world *world);
 
 /* `missed`: changes before this one may have been missed (reconnect, re-list), so what they told is inferred. */
 void systemd_unit_change(struct systemd_unit *unit, const struct systemd_change *change, bool missed, usec_t at,
