@@ -130,7 +130,7 @@ bool rule_covers(const struct rule *wide, const struct rule *narrow)
                         return true;
                 if (home && home != b)
                         *home = '\0';
-                if (!strchr(a, '/'))
+                if (!strchr(a, '/') && strchr(b, '/')) /* the home may have held its only one */
                         about = strchr(b, '/') + 1;
         }
         return text_glob(a, about);
