@@ -5,7 +5,7 @@
 
 listing() {
         bed_run sh -c 'cd / && find etc run usr -xdev \( -path run/systemd -o -path run/log -o -path run/udev \) -prune -o -print | sort
-                lsattr -R /etc /run 2>/dev/null | sort'
+                lsattr -aR /etc /run 2>/dev/null | grep "^[-a-zA-Z]*[a-df-zA-Z][-a-zA-Z]* /" | sort'
 }
 
 the_machine_is_listed() {

@@ -44,7 +44,8 @@ in_safe_mode_it_sees_and_does_nothing() {
 
 a_human_ends_safe_mode() {
         bed_run govctl safe-mode off
-        status_says '.machine.safe_mode == false and .machine.mode == "enforce"'
+        status_says '.machine.safe_mode == false'
+        agent_says zoo-x '.mode == "enforce"'
         bed_wait 60 is_effectively zoo-x quarantined
         mend zoo-x
         bed_run govctl release zoo-x
@@ -66,11 +67,13 @@ a_bad_reload_keeps_the_old_policy() {
         local status=0
         bed_write /etc/governor/policies.d/10-test.yaml <<<$'mode: enforce\n'"$good_policy"
         bed_run govctl reload
-        status_says '.machine.policy.bad == false and .machine.mode == "enforce"'
+        status_says '.machine.policy.bad == false'
+        agent_says zoo-x '.mode == "enforce"'
         echo 'mode: [' | bed_write /etc/governor/policies.d/10-test.yaml
         bed_run govctl reload >/dev/null 2>&1 || status=$?
         [ $status = 1 ] || bed_fail "govctl reload of a corrupt policy ended with $status"
-        status_says '.machine.mode == "enforce" and .machine.policy.rules == 1'
+        agent_says zoo-x '.mode == "enforce"'
+        status_says '.machine.policy.rules == 1'
         bed_write /etc/governor/policies.d/10-test.yaml <<<$'mode: enforce\n'"$good_policy"
         bed_run govctl reload
 }
@@ -95,7 +98,7 @@ a_full_disk_harms_nobody() {
         bed_run timeout 20 systemctl start governor || echo "systemctl start: $?"
         [ $((EPOCHSECONDS - began)) -lt 15 ] || bed_fail "starting took $((EPOCHSECONDS - began)) s"
         the_agents_are_the_same
-        bed_run journalctl -q -u governor -o cat | grep -qi "no space left"
+        bed_run journalctl -q -u governor -o cat | grep -qiE "no space left|cannot be opened"
         bed_run rm /var/lib/governor/full
         bed_run mount -o remount,size=64m /var/lib/governor
         bed_wait 30 governor_answers
