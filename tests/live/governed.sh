@@ -43,7 +43,7 @@ policy() {
         bed_run govctl reload
 }
 
-status_says() { bed_run govctl status --json | jq -e "$@" >/dev/null; }
+status_says() { bed_run govctl status --json >"$BED_DIR/status.json" || [ $? = 3 ] || return; jq -e "$@" "$BED_DIR/status.json"; }
 # agent_says NAME FILTER: of one agent of the status.
 agent_says() { status_says --arg name "$1" '.agents[] | select(.name == $name) | '"$2"; }
 is_effectively() { agent_says "$1" ".effective == \"$2\""; }
