@@ -237,5 +237,5 @@ it_may_act
 it_explains_itself
 it_can_prove_it
 one_is_mended
-printf '\n%sThe demo took %d seconds. The container is gone. Next: make run, to look at this machine.%s\n' \
+printf '\n%sThe demo took %d seconds and leaves nothing. Next: make run, for this machine.%s\n' \
         "$strong" $((SECONDS - began)) "$plain"
