@@ -488,6 +488,13 @@ static void a_name_is_made_safe_and_an_id_never_too_long(void **state)
         pm2_agent_id(&home, "rose", id);
         assert_string_equal(id, "pm2:lily/rose@/home/lily/.pm2");
 
+        pm2_agent_id(&home, "lily@/srv/other", id);
+        home.suffixed = false;
+        pm2_agent_id(&home, "rose@/home/lily/.pm2", other);
+        assert_null(strstr(other, "@/"));
+        assert_non_null(strstr(id, "@/home/lily/.pm2"));
+        home.suffixed = true;
+
         memset(path, 'x', sizeof(path) - 1);
         path[sizeof(path) - 1] = '\0';
         pm2_agent_id(&home, "rose", id);

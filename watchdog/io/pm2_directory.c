@@ -226,11 +226,14 @@ static uint64_t fnv1a(const char *text)
 void pm2_agent_id(const struct pm2_home *home, const char *name, char id[AGENT_ID_MAX])
 {
         char whole[sizeof("pm2:/@") + PM2_USER_MAX + PM2_NAME_MAX + 4096], safe[PM2_NAME_MAX];
+        bool posing = strstr(name, "@/"); /* as an app of another home: these are not to share an id */
 
         (void)text_copy_safe(safe, sizeof(safe), name[0] ? name : "?");
+        for (char *at = safe; (at = strstr(at, "@/"));)
+                at[1] = '?';
         (void)snprintf(whole, sizeof(whole), "pm2:%s/%s%s%s", home->user, safe, home->suffixed ? "@" : "",
                        home->suffixed ? home->path : "");
-        if (strlen(whole) < AGENT_ID_MAX) {
+        if (strlen(whole) < AGENT_ID_MAX && !posing) {
                 memcpy(id, whole, strlen(whole) + 1);
                 return;
         }

@@ -12,7 +12,7 @@
 #include "io/proc.h"
 
 #define PM2_USER_MAX 33
-#define PM2_HOMES_MAX 256 /* anybody may make sockets of these names, and tell of any number of apps */
+#define PM2_HOMES_MAX 256       /* anybody may make sockets of these names, and tell of any number of apps */
 #define PM2_HOMES_OF_USER_MAX 8 /* of anybody but root: one user leaves room for the others */
 
 struct pm2_home {
