@@ -39,6 +39,7 @@ static void say(struct pm2_watch *watch, enum source_state state, const char *wh
                         .why = why,
                         .pid = watch->home->god,
                         .start = watch->home->god_start,
+                        .suffixed = watch->home->suffixed,
                 },
         };
 
