@@ -534,9 +534,10 @@ void world_human(struct world *world, struct actor *actor, enum action action)
 
 void world_source(struct world *world, const char *name, enum manager manager, enum source_state state, const char *why)
 {
-        struct fact fact = {
-                .kind = FACT_SOURCE, .manager = manager, .agent = "", .source = { name, state, why, 0, 0 }
-        };
+        struct fact fact = { .kind = FACT_SOURCE,
+                             .manager = manager,
+                             .agent = "",
+                             .source = { .name = name, .state = state, .why = why } };
 
         world_send(world, &fact);
 }

@@ -170,6 +170,30 @@ static void claimed_online_without_a_process_is_dead(void **state)
         world_done(&world);
 }
 
+static void another_home_that_is_not_seen_hides_no_agent(void **state)
+{
+        struct fact fact = {
+                .kind = FACT_SOURCE,
+                .manager = MANAGER_PM2,
+                .agent = "",
+                .source = { .name = "pm2:root@/srv/b", .state = SOURCE_BLIND, .why = "hung", .suffixed = true },
+        };
+        struct world world;
+
+        (void)state;
+        world_init(&world, 8);
+        world_judge(&world);
+        world_send(&world, &fact);
+        world_source(&world, "pm2:root@/root/.pm2", MANAGER_PM2, SOURCE_SEEING, "");
+        world_lists(&world, LILY, 0, CLAIMED_RUNNING, "online", 500, 0, true);
+        world_lists(&world, LILY "@/srv/b", 0, CLAIMED_RUNNING, "online", 501, 0, true);
+        world_begins(&world, LILY, 0, 500, false);
+        world_begins(&world, LILY "@/srv/b", 0, 501, false);
+        assert_int_equal(story_view(&world, LILY).effective, EFFECTIVE_RUNNING);
+        assert_int_equal(story_view(&world, LILY "@/srv/b").effective, EFFECTIVE_UNKNOWN);
+        world_done(&world);
+}
+
 static void a_unit_that_starts_the_pm2_app_is_the_same_agent(void **state)
 {
         struct world world;
@@ -403,6 +427,7 @@ int main(void)
                 cmocka_unit_test(waiting_restart_without_a_pid_is_dead),
                 cmocka_unit_test(waiting_restart_with_the_dead_pid_only_waits),
                 cmocka_unit_test(claimed_online_without_a_process_is_dead),
+                cmocka_unit_test(another_home_that_is_not_seen_hides_no_agent),
                 cmocka_unit_test(a_unit_that_starts_the_pm2_app_is_the_same_agent),
                 cmocka_unit_test(a_dependent_dragged_along_is_told_with_its_base),
                 cmocka_unit_test(a_dependent_left_dead_is_started_after_its_base),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -262,6 +263,36 @@ static void the_sixty_fifth_client_is_turned_away_and_a_place_is_free_again(void
         close(last);
 }
 
+static void readers_leave_room_for_root(void **state)
+{
+        struct control_options options = { .calls = calls, .group = "nogroup" };
+        struct bench *bench = *state;
+        int fds[70], mine;
+
+        if (geteuid() != 0)
+                skip();
+        control_free(bench->control);
+        options.path = bench->path;
+        options.self = bench;
+        assert_int_equal(control_new(bench->event, &options, &bench->control), 0);
+        assert_int_equal(chmod(bench->directory, 0755), 0);
+        for (unsigned i = 0; i < 70; i++) {
+                assert_int_equal(setegid(65534) + seteuid(65534), 0);
+                fds[i] = dial(bench);
+                assert_int_equal(seteuid(0) + setegid(0), 0);
+                turn(bench);
+        }
+        mine = dial(bench);
+        assert_true(send(mine, "{\"id\":1,\"method\":\"restart\",\"params\":{\"agent\":\"x\"}}\n", 51, 0) > 0);
+        turn(bench);
+        assert_non_null(bench->ticket.id);
+        json_decref(bench->ticket.id);
+        for (unsigned i = 0; i < 70; i++)
+                close(fds[i]);
+        close(mine);
+        turn(bench);
+}
+
 static void a_second_daemon_is_told_and_a_dead_ones_socket_is_replaced(void **state)
 {
         struct bench *bench = *state;
@@ -304,6 +335,7 @@ int main(void)
                                                 teardown),
                 cmocka_unit_test_setup_teardown(the_sixty_fifth_client_is_turned_away_and_a_place_is_free_again, setup,
                                                 teardown),
+                cmocka_unit_test_setup_teardown(readers_leave_room_for_root, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_second_daemon_is_told_and_a_dead_ones_socket_is_replaced, setup,
                                                 teardown),
                 cmocka_unit_test(every_method_has_a_name_and_someone_it_is_for),

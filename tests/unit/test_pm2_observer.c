@@ -488,6 +488,13 @@ static void a_name_is_made_safe_and_an_id_never_too_long(void **state)
         pm2_agent_id(&home, "rose", id);
         assert_string_equal(id, "pm2:lily/rose@/home/lily/.pm2");
 
+        pm2_agent_id(&home, "lily@/srv/other", id);
+        home.suffixed = false;
+        pm2_agent_id(&home, "rose@/home/lily/.pm2", other);
+        assert_null(strstr(other, "@/"));
+        assert_non_null(strstr(id, "@/home/lily/.pm2"));
+        home.suffixed = true;
+
         memset(path, 'x', sizeof(path) - 1);
         path[sizeof(path) - 1] = '\0';
         pm2_agent_id(&home, "rose", id);
@@ -495,6 +502,26 @@ static void a_name_is_made_safe_and_an_id_never_too_long(void **state)
         pm2_agent_id(&home, "rose", other);
         assert_true(strlen(id) < AGENT_ID_MAX);
         assert_string_not_equal(id, other);
+}
+
+static void a_link_to_a_home_is_that_home(void **state)
+{
+        char link[] = "/tmp/governor-link-XXXXXX";
+        struct pm2_directory directory;
+        struct pm2_home *home, *other;
+        struct world world;
+
+        begin(&world);
+        assert_int_equal(pm2_directory_init(&directory, "/proc"), 0);
+        assert_true(close(mkstemp(link)) == 0 && unlink(link) == 0);
+        assert_int_equal(symlink(world.daemon.home, link), 0);
+        assert_int_equal(pm2_directory_add_home(&directory, link, &other), 0);
+        assert_int_equal(pm2_directory_add_home(&directory, world.daemon.home, &home), 0);
+        assert_ptr_equal(home, other);
+        assert_string_equal(home->path, world.daemon.home);
+        unlink(link);
+        pm2_directory_done(&directory);
+        end(&world);
 }
 
 static void a_daemon_that_tells_of_too_many_apps_fills_no_memory(void **state)
@@ -538,6 +565,7 @@ int main(void)
                 cmocka_unit_test(the_empty_list_of_a_young_daemon_is_not_believed),
                 cmocka_unit_test(what_is_not_pm2_is_said_to_be_none),
                 cmocka_unit_test(other_topics_are_passed_over),
+                cmocka_unit_test(a_link_to_a_home_is_that_home),
                 cmocka_unit_test(a_daemon_that_tells_of_too_many_apps_fills_no_memory),
                 cmocka_unit_test(a_name_is_made_safe_and_an_id_never_too_long),
         };

@@ -201,6 +201,26 @@ static void rows_without_a_whole_id_are_left_out(void **state)
         pm2_reply_done(&reader);
 }
 
+static void long_names_that_begin_alike_are_two(void **state)
+{
+        struct pm2_reply_reader reader;
+        char list[1024], x[200], frame[1200];
+        size_t size;
+
+        memset(x, 'x', sizeof(x) - 1);
+        x[sizeof(x) - 1] = '\0';
+        (void)snprintf(list, sizeof(list),
+                       "j:{\"args\":[[{\"pm_id\":1,\"name\":\"%sa\"},{\"pm_id\":2,\"name\":\"%sb\"}]]}", x, x);
+        pm2_reply_init(&reader, 1);
+        size = amp_put(frame, sizeof(frame), 0, list, strlen(list));
+        size = amp_put(frame, sizeof(frame), size, "s:governor:1", 12);
+        assert_int_equal(pm2_reply_feed(&reader, frame, size), 1);
+        assert_int_equal(reader.reply.n_apps, 2);
+        assert_int_equal(strlen(reader.reply.apps[0].name), PM2_NAME_MAX - 1);
+        assert_string_not_equal(reader.reply.apps[0].name, reader.reply.apps[1].name);
+        pm2_reply_done(&reader);
+}
+
 /* ---- events ---- */
 
 struct told {
@@ -305,6 +325,7 @@ int main(void)
                 cmocka_unit_test(a_list_that_is_cut_short_is_no_list),
                 cmocka_unit_test(a_strangers_answer_is_passed_over),
                 cmocka_unit_test(rows_without_a_whole_id_are_left_out),
+                cmocka_unit_test(long_names_that_begin_alike_are_two),
                 cmocka_unit_test(events_of_all_versions_are_read_however_they_are_cut),
                 cmocka_unit_test(gods_log_lines_tell_what_its_events_lack),
         };

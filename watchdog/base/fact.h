@@ -141,6 +141,7 @@ struct fact {
                         const char *why; /* for people; "" when seeing */
                         pid_t pid;       /* PM2's God, 0 otherwise */
                         uint64_t start;
+                        bool suffixed; /* a PM2 home whose agents' ids end with "@HOME": it tells of no others */
                 } source;
                 struct {
                         enum ending ending; /* what the endings until then are: MANUAL, PACKAGE, RELOAD, MANAGER */

@@ -16,6 +16,7 @@
 #include "io/cleanup.h"
 
 #define CLIENTS_MAX 64
+#define READERS_MAX 48 /* the rest is for root: who may only read cannot keep out who has to act */
 
 enum { RPC_PARSE = -32700, RPC_REQUEST = -32600, RPC_METHOD = -32601, RPC_PARAMS = -32602, RPC_REFUSED = 1 };
 
@@ -218,21 +219,32 @@ static enum role role_of(const struct control *control, const struct ucred *who)
         return in_group(control->group, who) ? ROLE_READER : ROLE_NONE;
 }
 
-static struct client *free_place(struct control *control)
+static struct client *free_place(struct control *control, enum role role)
 {
-        for (unsigned i = 0; i < CLIENTS_MAX; i++)
+        struct client *place = NULL;
+        unsigned readers = 0;
+
+        for (unsigned i = 0; i < CLIENTS_MAX; i++) {
                 if (control->clients[i].fd < 0)
-                        return &control->clients[i];
-        return NULL;
+                        place = &control->clients[i];
+                else
+                        readers += control->clients[i].role < ROLE_OPERATOR;
+        }
+        return role < ROLE_OPERATOR && readers >= READERS_MAX ? NULL : place;
 }
 
 static void accept_client(struct control *control, int fd)
 {
-        struct client *client = free_place(control);
+        struct client *client = NULL;
+        enum role role = ROLE_NONE;
         struct ucred who;
         socklen_t size = sizeof(who);
 
-        if (!client || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) {
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) >= 0) {
+                role = role_of(control, &who);
+                client = free_place(control, role);
+        }
+        if (!client) {
                 close(fd);
                 return;
         }
@@ -241,7 +253,7 @@ static void accept_client(struct control *control, int fd)
                 .generation = ++control->generation,
                 .uid = who.uid,
                 .pid = who.pid,
-                .role = role_of(control, &who),
+                .role = role,
                 .owner = control,
         };
         if (sd_event_add_io(control->event, &client->source, fd, EPOLLIN, on_client, client) < 0)

@@ -1,13 +1,25 @@
 #include "io/pm2_directory.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/text.h"
+
+static struct pm2_home *home_free(struct pm2_home *home)
+{
+        if (home)
+                free(home->path);
+        free(home);
+        return NULL;
+}
+DEFINE_CLEANUP_FUNC(struct pm2_home *, home_free);
 
 int pm2_directory_init(struct pm2_directory *directory, const char *proc_root)
 {
@@ -19,10 +31,8 @@ void pm2_directory_done(struct pm2_directory *directory)
 {
         for (size_t i = 0; i < directory->n_instances; i++)
                 free(directory->instances[i]);
-        for (size_t i = 0; i < directory->n_homes; i++) {
-                free(directory->homes[i]->path);
-                free(directory->homes[i]);
-        }
+        for (size_t i = 0; i < directory->n_homes; i++)
+                home_free(directory->homes[i]);
         free(directory->instances);
         free(directory->homes);
         proc_done(&directory->proc);
@@ -55,44 +65,89 @@ static bool needs_suffix(const struct pm2_directory *directory, const struct pm2
 {
         char usual[512];
         struct stat st;
+        bool there;
 
         (void)snprintf(usual, sizeof(usual), "%s/.pm2", user_home);
-        if (strcmp(usual, home->path) == 0)
+        there = user_home[0] && stat(usual, &st) == 0;
+        if (there && st.st_dev == home->device && st.st_ino == home->inode)
                 return false;
         for (size_t i = 0; i < directory->n_homes; i++)
                 if (directory->homes[i]->uid == home->uid)
                         return true;
-        return user_home[0] && stat(usual, &st) == 0;
+        return there;
+}
+
+/*
+ * Whose home it is and where it really is, both of the very same directory: a path of another user's making may be a link
+ * to somebody's home, and a moment later to another one.
+ */
+static int find_home(const char *path, struct pm2_home *home)
+{
+        _cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        char link[32], real[PATH_MAX];
+        struct stat st;
+        ssize_t n;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, real, sizeof(real) - 1);
+        if (n < 0)
+                return -errno;
+        real[n] = '\0';
+
+        home->uid = st.st_uid;
+        home->device = st.st_dev;
+        home->inode = st.st_ino;
+        home->path = strdup(real);
+        return home->path ? 0 : -ENOMEM;
+}
+
+static bool has_too_many(const struct pm2_directory *directory, uid_t uid)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < directory->n_homes; i++)
+                n += directory->homes[i]->uid == uid;
+        return directory->n_homes >= PM2_HOMES_MAX || (uid != 0 && n >= PM2_HOMES_OF_USER_MAX);
+}
+
+static struct pm2_home *home_at(const struct pm2_directory *directory, const char *path)
+{
+        for (size_t i = 0; i < directory->n_homes; i++)
+                if (strcmp(directory->homes[i]->path, path) == 0)
+                        return directory->homes[i];
+        return NULL;
 }
 
 int pm2_directory_add_home(struct pm2_directory *directory, const char *path, struct pm2_home **ret)
 {
-        _cleanup_free_ struct pm2_home *home = NULL;
+        _cleanup_(home_freep) struct pm2_home *home = NULL;
+        struct pm2_home **homes, *known = home_at(directory, path);
         char user_home[256];
-        struct pm2_home **homes;
-        struct stat st;
+        int r;
 
-        for (size_t i = 0; i < directory->n_homes; i++)
-                if (strcmp(directory->homes[i]->path, path) == 0) {
-                        *ret = directory->homes[i];
-                        return 0;
-                }
-
-        if (directory->n_homes >= PM2_HOMES_MAX)
-                return -ENOSPC;
+        if (known) {
+                *ret = known;
+                return 0;
+        }
         home = calloc(1, sizeof(*home));
+        if (!home)
+                return -ENOMEM;
+        r = find_home(path, home);
+        if (r < 0)
+                return r;
+        known = home_at(directory, home->path);
+        if (known) {
+                *ret = known;
+                return 0;
+        }
+        if (has_too_many(directory, home->uid))
+                return -ENOSPC;
         homes = reallocarray(directory->homes, directory->n_homes + 1, sizeof(*homes));
-        if (homes)
-                directory->homes = homes;
-        if (!home || !homes)
+        if (!homes)
                 return -ENOMEM;
-        if (stat(path, &st) < 0)
-                return -errno;
-
-        home->uid = st.st_uid;
-        home->path = strdup(path);
-        if (!home->path)
-                return -ENOMEM;
+        directory->homes = homes;
         name_user(home->uid, home->user, user_home, sizeof(user_home));
         home->suffixed = needs_suffix(directory, home, user_home);
         *ret = homes[directory->n_homes++] = TAKE_PTR(home);
@@ -171,11 +226,14 @@ static uint64_t fnv1a(const char *text)
 void pm2_agent_id(const struct pm2_home *home, const char *name, char id[AGENT_ID_MAX])
 {
         char whole[sizeof("pm2:/@") + PM2_USER_MAX + PM2_NAME_MAX + 4096], safe[PM2_NAME_MAX];
+        bool posing = strstr(name, "@/"); /* as an app of another home: these are not to share an id */
 
         (void)text_copy_safe(safe, sizeof(safe), name[0] ? name : "?");
+        for (char *at = safe; (at = strstr(at, "@/"));)
+                at[1] = '?';
         (void)snprintf(whole, sizeof(whole), "pm2:%s/%s%s%s", home->user, safe, home->suffixed ? "@" : "",
                        home->suffixed ? home->path : "");
-        if (strlen(whole) < AGENT_ID_MAX) {
+        if (strlen(whole) < AGENT_ID_MAX && !posing) {
                 memcpy(id, whole, strlen(whole) + 1);
                 return;
         }

@@ -12,12 +12,15 @@
 #include "io/proc.h"
 
 #define PM2_USER_MAX 33
-#define PM2_HOMES_MAX 256 /* anybody may make sockets of these names, and tell of any number of apps: */
+#define PM2_HOMES_MAX 256       /* anybody may make sockets of these names, and tell of any number of apps */
+#define PM2_HOMES_OF_USER_MAX 8 /* of anybody but root: one user leaves room for the others */
 
 struct pm2_home {
-        char *path;
+        char *path; /* without links */
         char user[PM2_USER_MAX];
         uid_t uid;
+        dev_t device;
+        ino_t inode;
         bool suffixed; /* its agents' ids end with @PATH: not the only home of its user */
         pid_t god;     /* the daemon, 0 while there is none */
         uint64_t god_start;

@@ -119,6 +119,19 @@ static void take_cron(struct pm2_app *app, enum json_stream_kind kind, const cha
         app->cron_seconds = words > 5;
 }
 
+/* A name that is too long ends with a digest: two that begin alike are two apps, and not to be stopped together. */
+static void take_name(struct pm2_app *app, const char *text)
+{
+        uint64_t digest = 0xcbf29ce484222325;
+
+        if (text_copy(app->name, sizeof(app->name), text))
+                return;
+        for (const char *at = text; *at; at++)
+                digest = (digest ^ (uint8_t)*at) * 0x100000001b3;
+        (void)text_copy(app->name, sizeof(app->name) - 17, text);
+        (void)snprintf(app->name + strlen(app->name), 18, "~%016llx", (unsigned long long)digest);
+}
+
 static void take_app_field(struct pm2_app *app, enum tag tag, enum json_stream_kind kind, const char *text)
 {
         int64_t number = 0;
@@ -127,7 +140,7 @@ static void take_app_field(struct pm2_app *app, enum tag tag, enum json_stream_k
         switch (tag) {
         case TAG_PID: app->pid = whole && number > 0 && number <= INT32_MAX ? (pid_t)number : 0; break;
         case TAG_ID: take_id(app, kind, text); break;
-        case TAG_NAME: (void)text_copy(app->name, sizeof(app->name), text); break;
+        case TAG_NAME: take_name(app, text); break;
         case TAG_STATUS: (void)text_copy_safe(app->status, sizeof(app->status), text); break;
         case TAG_RESTARTS: app->restarts = whole && number > 0 ? number : 0; break;
         case TAG_BEGAN: app->began_ms = whole && number > 0 ? number : 0; break;

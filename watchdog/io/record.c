@@ -92,6 +92,7 @@ static const struct field fields[] = {
         { FACT_SOURCE,     "why",        FIELD_TEXT, AT(source.why) },
         { FACT_SOURCE,     "pid",        FIELD_INT,  AT(source.pid) },
         { FACT_SOURCE,     "start",      FIELD_U64,  AT(source.start) },
+        { FACT_SOURCE,     "suffixed",   FIELD_BOOL, AT(source.suffixed) },
         { FACT_PLANNED,    "ending",     FIELD_ENUM, AT(planned.ending),       NAMED(ending) },
         { FACT_PLANNED,    "until",      FIELD_U64,  AT(planned.until) },
         { FACT_PLANNED,    "by",         FIELD_TEXT, AT(planned.by) },

@@ -139,6 +139,7 @@ struct source {
         char why[SOURCE_WHY_MAX];
         enum manager manager;
         enum source_state state;
+        bool suffixed;
         usec_t since, blind_at; /* blind_at: start of the newest blindness, kept when it is over */
         pid_t pid;
         uint64_t start;

@@ -284,6 +284,7 @@ static bool remember_source(const struct judge *judge, uint32_t n, struct fact *
         ret->source.why = source->why;
         ret->source.pid = source->pid;
         ret->source.start = source->start;
+        ret->source.suffixed = source->suffixed;
         return true;
 }
 

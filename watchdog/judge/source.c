@@ -17,7 +17,7 @@ static struct source *find(struct judge *judge, const char *name)
         return NULL;
 }
 
-/* "pm2:USER@HOME" covers "pm2:USER/NAME", and with several homes those with "@HOME" behind; "systemd" covers all units. */
+/* "pm2:USER@HOME" covers either "pm2:USER/NAME" or, with several homes, those with "@HOME" behind; "systemd" covers all units. */
 static bool covers(const struct source *source, const struct agent *agent)
 {
         const char *user = source->name + strlen("pm2:"), *home = strchr(source->name, '@'), *theirs;
@@ -30,7 +30,7 @@ static bool covers(const struct source *source, const struct agent *agent)
             agent->id[strlen("pm2:") + (size_t)(home - user)] != '/')
                 return false;
         theirs = strstr(agent->id, "@/");
-        return !theirs || strcmp(theirs, home) == 0;
+        return theirs ? strcmp(theirs, home) == 0 : !source->suffixed;
 }
 
 static const struct source *source_of(const struct judge *judge, const struct agent *agent)
@@ -105,6 +105,7 @@ void source_take(struct judge *judge, const struct fact *fact)
 
         if (!source && !(source = make(judge, fact)))
                 return;
+        source->suffixed = fact->source.suffixed;
         changed = source->state != fact->source.state || source->pid != fact->source.pid;
         source->pid = fact->source.pid;
         source->start = fact->source.start;

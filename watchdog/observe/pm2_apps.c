@@ -12,8 +12,9 @@
 
 /* ---- what is told ---- */
 
-static void tell(const struct pm2_watch *watch, const struct pm2_instance *instance, struct fact *fact)
+static void tell(struct pm2_watch *watch, const struct pm2_instance *instance, struct fact *fact)
 {
+        pm2_meter_take(&watch->meter, 1);
         fact->agent = instance->agent;
         fact->instance = instance->pm_id;
         pm2_tell(watch->pm2, fact);
@@ -272,6 +273,8 @@ static void on_line(struct pm2_watch *watch, const struct pm2_event *event)
 
 void pm2_apps_event(struct pm2_watch *watch, const struct pm2_event *event)
 {
+        if (watch->meter.spent)
+                return;
         if (event->topic == PM2_TOPIC_PROCESS)
                 on_process(watch, event);
         else

@@ -30,6 +30,14 @@ struct pm2 {
         bool absent; /* said that there is no PM2 here */
 };
 
+/* How much a daemon may tell: each fact may become a record that is kept. */
+struct pm2_meter {
+        uint64_t left; /* facts, in millionths */
+        usec_t at;
+        usec_t pause; /* how long one is not listened to that told more; longer each time */
+        bool spent;
+};
+
 /* One home: a connection that is always drained, and at most one list and one ping under way. */
 struct pm2_watch {
         struct pm2 *pm2;
@@ -58,6 +66,7 @@ struct pm2_watch {
         uint64_t last_start;
         bool blind_gap; /* until its first list: what happened before nobody told, nor who ordered it */
         bool doubt;     /* a list is wanted whatever the apps' state */
+        struct pm2_meter meter;
 };
 
 usec_t pm2_now(const struct pm2 *pm2);
@@ -76,6 +85,10 @@ void pm2_apps_list(struct pm2_watch *watch, const struct pm2_app *apps, size_t n
 void pm2_apps_daemon_gone(struct pm2_watch *watch); /* says so of each; planned when PM2 announced it */
 void pm2_apps_sweep(struct pm2_watch *watch);       /* ends those that went with their daemon */
 void pm2_apps_let_go(struct pm2_watch *watch);      /* ... and leaves the survivors to the search for strays */
+
+/* pm2_meter.c: time gives, each fact takes; what has nothing left is spent until somebody says otherwise */
+void pm2_meter_fill(struct pm2_meter *meter, usec_t now, size_t apps);
+void pm2_meter_take(struct pm2_meter *meter, unsigned facts);
 
 /* pm2_search.c: where there is PM2 */
 int pm2_search(struct pm2 *pm2, int (*found)(void *self, const char *home), void *self);

@@ -15,13 +15,14 @@ struct searching {
         const struct proc *proc;
 };
 
+/* One of the home's owner: in /tmp and its like anybody may make one, and would be taken for root's daemon that hangs. */
 static bool has_socket(const char *home, const char *name)
 {
+        struct stat owner, st;
         char path[4096];
-        struct stat st;
 
-        return snprintf(path, sizeof(path), "%s/%s", home, name) < (int)sizeof(path) && stat(path, &st) == 0 &&
-               S_ISSOCK(st.st_mode);
+        return snprintf(path, sizeof(path), "%s/%s", home, name) < (int)sizeof(path) && stat(home, &owner) == 0 &&
+               lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_uid == owner.st_uid;
 }
 
 /* A home as it may be shown and compared: absolute and of plain characters. */

@@ -16,6 +16,9 @@
 #define BACKOFF_FIRST (50 * USEC_PER_MSEC)
 #define BACKOFF_MOST (5 * USEC_PER_SEC)
 #define BACKOFF_NUDGED USEC_PER_MINUTE /* ... when inotify will tell of its return */
+#define CONNECTION_COSTS 50 /* facts: one that hangs up again and again is no better than one that talks too much */
+#define PAUSE_FIRST USEC_PER_MINUTE /* for a daemon that tells too much */
+#define PAUSE_MOST (60 * USEC_PER_MINUTE)
 #define READ_BYTES 16384
 #define READS_MAX 64
 
@@ -36,6 +39,7 @@ static void say(struct pm2_watch *watch, enum source_state state, const char *wh
                         .why = why,
                         .pid = watch->home->god,
                         .start = watch->home->god_start,
+                        .suffixed = watch->home->suffixed,
                 },
         };
 
@@ -148,6 +152,18 @@ static void lost(struct pm2_watch *watch, const char *why)
         expect_return(watch);
 }
 
+static void too_much(struct pm2_watch *watch)
+{
+        struct pm2_meter *meter = &watch->meter;
+
+        lost(watch, "it tells more than a PM2 daemon can do, and is not listened to for a while");
+        meter->spent = false;
+        meter->pause = meter->pause ? least(2 * meter->pause, PAUSE_MOST) : PAUSE_FIRST;
+        watch->nudge = sd_event_source_disable_unref(watch->nudge);
+        watch->connect_due = pm2_now(watch->pm2) + meter->pause;
+        arm(watch);
+}
+
 static void hung(struct pm2_watch *watch)
 {
         say(watch, SOURCE_BLIND, "God does not answer: SIGSTOP or overload");
@@ -174,12 +190,15 @@ static int drain(struct pm2_watch *watch)
         char data[READ_BYTES];
         int r = -EAGAIN;
 
+        pm2_meter_fill(&watch->meter, pm2_now(watch->pm2), watch->home->n_instances);
         for (unsigned i = 0; r == -EAGAIN && i < READS_MAX; i++) {
                 ssize_t n = read(watch->fd, data, sizeof(data));
 
                 if (n > 0) {
                         watch->heard_at = pm2_now(watch->pm2);
                         r = pm2_event_feed(&watch->reader, data, (size_t)n, &sink);
+                        if (r == 0 && watch->meter.spent)
+                                r = -EDQUOT;
                         if (r == 0)
                                 r = (size_t)n < sizeof(data) ? 0 : -EAGAIN;
                 } else if (n == 0) {
@@ -194,7 +213,9 @@ static int drain(struct pm2_watch *watch)
 
 static void end_of_events(struct pm2_watch *watch, int r)
 {
-        if (r == -EBADMSG || r == -E2BIG)
+        if (r == -EDQUOT)
+                too_much(watch);
+        else if (r == -EBADMSG || r == -E2BIG)
                 lost(watch, "what comes from the PM2 daemon is not PM2's protocol");
         else
                 lost(watch, watch->killed ? "the PM2 daemon was ended: pm2 kill, pm2 update or SIGTERM"
@@ -247,6 +268,8 @@ static void on_list(void *self, int result, const struct pm2_reply *reply)
         watch->list_due = least(watch->list_due, watch->heard_at + LIST_EVERY);
         say(watch, SOURCE_SEEING, "");
         pm2_apps_list(watch, reply->apps, reply->n_apps);
+        if (watch->meter.spent)
+                too_much(watch);
         arm(watch);
 }
 
@@ -388,7 +411,12 @@ static void connect_now(struct pm2_watch *watch)
         watch->listed_at = 0;
         watch->list_gap = LIST_GAP;
         settle(watch, god);
-        pm2_watch_list_now(watch);
+        pm2_meter_fill(&watch->meter, pm2_now(watch->pm2), watch->home->n_instances);
+        pm2_meter_take(&watch->meter, CONNECTION_COSTS);
+        if (watch->meter.spent)
+                too_much(watch);
+        else
+                pm2_watch_list_now(watch);
 }
 
 /* Events may have answered meanwhile what the list was wanted for: an app that ended was begun again. */
