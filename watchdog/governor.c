@@ -403,7 +403,7 @@ static void begin(struct governor *governor)
                 on_troubled(governor, 0, "the audit log cannot be opened: nothing is done to any agent until it can");
         if (governor->audit_how.start == AUDIT_SET_ASIDE)
                 on_troubled(governor, 0, governor->audit_how.detail);
-        if (governor->audit_how.start == AUDIT_CREATED)
+        if (governor->audit_how.start == AUDIT_CREATED && governor->audit_how.genesis_anchor[0])
                 log_info("A new audit log begins. Keep this line elsewhere, it is the trust anchor: %s",
                          governor->audit_how.genesis_anchor);
 }

@@ -39,6 +39,8 @@ static bool truth(const struct audit_slice *details, const char *member)
 struct looking {
         struct recall recall;
         bool stopped;    /* the run above this record ended with judge.stop */
+        bool forgiving;  /* a human ended safe mode during this run: */
+        bool forgiven;   /* how the runs before it ended is history */
         bool mode_known; /* somebody switched safe mode after the newest judge.start */
         bool first;
 };
@@ -64,8 +66,10 @@ static bool look(struct looking *looking, const struct audit_view *view)
                 recall->last = (usec_t)at;
         if (is(&view->action, "judge.stop"))
                 looking->stopped = true;
-        if (is(&view->action, "fact.asked"))
+        if (is(&view->action, "fact.asked")) {
                 look_at_mode(looking, &view->details);
+                looking->forgiving |= truth(&view->details, "\"ask\":\"safe-mode-off\"");
+        }
         if (!is(&view->action, "judge.start"))
                 return true;
 
@@ -80,7 +84,8 @@ static bool look(struct looking *looking, const struct audit_view *view)
                 return false;
         if (truth(&view->details, "\"again\":true")) /* the same run, its memory written down once more */
                 return true;
-        recall->unclean += !looking->stopped;
+        recall->unclean += !looking->stopped && !looking->forgiven;
+        looking->forgiven |= looking->forgiving;
         looking->stopped = false;
         return true;
 }

@@ -100,6 +100,17 @@ json_t *view_sources(const struct governor *governor)
         return sources;
 }
 
+/* What Governor may do at most: the rules say it one by one. */
+static const char *mode_now(const struct governor *governor)
+{
+        const struct policy *policy = governor->policy;
+        bool enforces = false;
+
+        for (unsigned i = 0; i < policy->rules_n; i++)
+                enforces |= policy->rules[i].mode == MODE_ENFORCE;
+        return mode_name(enforces && !governor_only_observes(governor) ? MODE_ENFORCE : MODE_OBSERVE);
+}
+
 json_t *view_machine(struct governor *governor)
 {
         struct audit_head head = { 0 };
@@ -110,8 +121,7 @@ json_t *view_machine(struct governor *governor)
         chronicle_head(governor->chronicle, &head);
         return json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b, s:s, s:i}, "
                          "s:{s:I, s:I, s:b, s:s}, s:i}",
-                         "host", name, "version", GOVERNOR_VERSION, "mode",
-                         governor_only_observes(governor) ? "observe" : mode_name(governor->policy->mode), "safe_mode",
+                         "host", name, "version", GOVERNOR_VERSION, "mode", mode_now(governor), "safe_mode",
                          governor->safe_mode, "disarmed", governor->disarmed, "now",
                          (json_int_t)clock_now(&governor->clock), "uptime_s",
                          (json_int_t)(host->host.uptime / USEC_PER_SEC), "memory_total_bytes",

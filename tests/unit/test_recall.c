@@ -121,6 +121,22 @@ static void three_unclean_ends_are_counted_and_old_ones_forgotten(void **state)
         assert_int_equal(look_back(bench).unclean, 2);
 }
 
+static void a_human_who_ends_safe_mode_forgives_what_was_before(void **state)
+{
+        struct bench *bench = *state;
+
+        start(bench, 1 * USEC_PER_MINUTE, false);
+        start(bench, 2 * USEC_PER_MINUTE, false);
+        start(bench, 3 * USEC_PER_MINUTE, false);
+        assert_int_equal(look_back(bench).unclean, 3);
+        write_record(bench, "fact.asked", AUDIT_INFO,
+                     json_pack("{s:I, s:s}", "at", (json_int_t)(4 * USEC_PER_MINUTE), "ask", "safe-mode-off"));
+        assert_int_equal(look_back(bench).unclean, 1);
+        stop(bench, 5 * USEC_PER_MINUTE);
+        start(bench, 6 * USEC_PER_MINUTE, false);
+        assert_int_equal(look_back(bench).unclean, 1);
+}
+
 static void memory_written_again_is_where_recall_begins(void **state)
 {
         struct bench *bench = *state;
@@ -177,6 +193,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_new_chain_has_nothing_to_recall, setup, teardown),
                 cmocka_unit_test_setup_teardown(clean_ends_are_not_counted, setup, teardown),
                 cmocka_unit_test_setup_teardown(three_unclean_ends_are_counted_and_old_ones_forgotten, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_human_who_ends_safe_mode_forgives_what_was_before, setup, teardown),
                 cmocka_unit_test_setup_teardown(memory_written_again_is_where_recall_begins, setup, teardown),
                 cmocka_unit_test_setup_teardown(safe_mode_is_as_somebody_left_it, setup, teardown),
                 cmocka_unit_test_setup_teardown(an_intent_without_outcome_is_found_and_one_with_it_is_not, setup,

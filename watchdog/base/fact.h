@@ -99,7 +99,7 @@ struct fact {
                 struct {
                         enum claimed claimed;
                         const char *word;   /* the manager's own: "online", "activating/auto-restart" */
-                        pid_t pid;          /* as the manager has it; 0 none */
+                        pid_t pid;          /* as the manager has it; 0 none, -1 it did not say */
                         uint64_t restarts;  /* the manager's counter */
                         const char *result; /* systemd's Result ("exit-code", "start-limit-hit"), "" otherwise */
                         bool first;         /* first sight: a counter that is already high was high before we came */

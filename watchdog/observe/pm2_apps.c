@@ -47,6 +47,12 @@ static void say(struct pm2_watch *watch, struct pm2_instance *instance, enum cla
         tell(watch, instance, &fact);
 }
 
+/* Events tell no pid: that we have not learned it yet does not mean that there is none. */
+static pid_t pid_or_unknown(pid_t pid)
+{
+        return pid > 0 ? pid : -1;
+}
+
 static void say_word(struct pm2_watch *watch, struct pm2_instance *instance, const char *word, pid_t pid,
                      int64_t restarts)
 {
@@ -185,7 +191,7 @@ static void on_begin(struct pm2_watch *watch, struct pm2_instance *instance, con
         pid_t pid;
 
         if (instance->up && app->restarts == instance->restarts) { /* a list has told of it already */
-                say_word(watch, instance, app->status, instance->pid, app->restarts);
+                say_word(watch, instance, app->status, pid_or_unknown(instance->pid), app->restarts);
                 return;
         }
         if (instance->up) /* the new worker comes before the old one goes: a reload, also PM2's own for memory */
@@ -197,7 +203,7 @@ static void on_begin(struct pm2_watch *watch, struct pm2_instance *instance, con
         instance->doubt = false;
 
         pid = begun_process(watch, event, &start);
-        say_word(watch, instance, app->status, pid, app->restarts);
+        say_word(watch, instance, app->status, pid_or_unknown(pid), app->restarts);
         if (pid > 0)
                 started(watch, instance, pid, start, clock_now(watch->pm2->options.clock));
         else
@@ -239,7 +245,7 @@ static void on_process(struct pm2_watch *watch, const struct pm2_event *event)
         else if (strcmp(event->what, "exit") == 0)
                 on_end(watch, instance, app);
         else
-                say_word(watch, instance, app->status, instance->pid, app->restarts);
+                say_word(watch, instance, app->status, pid_or_unknown(instance->pid), app->restarts);
 }
 
 /* God's own words about an app: they come just before or after the events that lack them. */
@@ -260,7 +266,9 @@ static void on_line(struct pm2_watch *watch, const struct pm2_event *event)
                 instance->exit_code = event->app.exit_code;
                 instance->exit_signal = event->signal;
                 break;
-        case PM2_LINE_ONLINE: say_word(watch, instance, "online", instance->pid, instance->restarts); break;
+        case PM2_LINE_ONLINE:
+                say_word(watch, instance, "online", pid_or_unknown(instance->pid), instance->restarts);
+                break;
         case PM2_LINE_STOPPING:
                 on_time = event->at_ms % 1000 < CRON_SLACK_MS;
                 instance->by_cron =

@@ -10,7 +10,7 @@
 
 #define LIST_EVERY USEC_PER_MINUTE
 #define LIST_GAP (300 * USEC_PER_MSEC)
-#define LIST_GAP_MAX (10 * USEC_PER_SEC)
+#define LIST_GAP_MAX (2 * USEC_PER_SEC) /* in a storm; a pid that only a list tells must not be missing for long */
 #define PING_EVERY (10 * USEC_PER_SEC)
 #define RETRY_EVERY (5 * USEC_PER_SEC) /* while a daemon does not answer */
 #define BACKOFF_FIRST (50 * USEC_PER_MSEC)
