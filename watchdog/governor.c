@@ -242,8 +242,10 @@ static void ask(struct governor *governor, enum ask what, const char *who, const
                 .asked = { .ask = what, .who = who, .reason = reason },
         };
 
-        judge_set_observe_only(governor->judge, governor_only_observes(governor));
+        /* the fact first: what is due is judged before it, and must not be judged under half of the change */
         governor_take(governor, &fact);
+        judge_set_observe_only(governor->judge, governor_only_observes(governor));
+        governor_arm(governor);
 }
 
 void governor_set_safe_mode(struct governor *governor, bool on, const char *who, const char *reason)

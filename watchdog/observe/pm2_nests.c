@@ -26,7 +26,7 @@ struct pm2_nests {
 static int on_sign(sd_event_source *source, const struct inotify_event *event, void *self)
 {
         struct pm2_nests *nests = self;
-        static const char *const signs[] = { ".pm2", "rpc.sock", "pub.sock" };
+        static const char *const signs[] = { ".pm2", "rpc.sock", "pub.sock", "passwd" };
         bool sign = false;
 
         (void)source;
@@ -72,6 +72,7 @@ void pm2_nests_look(struct pm2_nests *nests)
         const struct passwd *person;
         char path[512];
 
+        watch_place(nests, "/etc"); /* a new user has a new home */
         while (file && (person = fgetpwent(file))) {
                 if (person->pw_uid != 0 && (person->pw_uid < FIRST_PERSON || person->pw_uid >= NOBODY_PERSON))
                         continue;
