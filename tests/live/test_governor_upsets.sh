@@ -105,6 +105,8 @@ nobody_was_touched() {
 
 # After all that it still sees: a real loop under each manager is found.
 and_a_real_loop_is_still_found() {
+        # what an updated PM2 brings up again is given time to settle
+        bed_wait 90 records_say 'all(.[] | select(.action == "fact.planned"); .details.until < now * 1000000)'
         break_in 1000 lily zoo-x mina
         is_named_within 15000 pm2:root/lily crash-loop lily 1
         is_named_within 15000 systemd:zoo-x.service crash-loop zoo-x 1

@@ -6,6 +6,10 @@
 
 #define PM2_SOURCE_MAX 320
 
+/* Of every inotify source on a PM2 home: two of them share one kernel watch, and an event that comes for both masks after the
+ * only source that wanted it has gone makes libsystemd 252 spin for ever. With one mask somebody always wants it. */
+#define PM2_SIGNS (IN_CREATE | IN_ATTRIB | IN_MOVED_TO | IN_ONLYDIR)
+
 struct pm2_stray {
         pid_t pid;
         uint64_t start;

@@ -54,8 +54,7 @@ static void watch_place(struct pm2_nests *nests, const char *path)
 
         if (nests->n == 2 * NESTS_MAX || is_watched(nests, path))
                 return;
-        if (sd_event_add_inotify(nests->pm2->event, &source, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR, on_sign,
-                                 nests) < 0)
+        if (sd_event_add_inotify(nests->pm2->event, &source, path, PM2_SIGNS, on_sign, nests) < 0)
                 return;
         copy = strdup(path);
         if (!copy) {

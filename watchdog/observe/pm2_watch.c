@@ -107,8 +107,8 @@ static void expect_return(struct pm2_watch *watch)
         usec_t most = watch->nudge ? BACKOFF_NUDGED : BACKOFF_MOST;
 
         if (!watch->nudge)
-                (void)sd_event_add_inotify(watch->pm2->event, &watch->nudge, watch->home->path,
-                                           IN_CREATE | IN_ATTRIB | IN_MOVED_TO | IN_ONLYDIR, on_nudge, watch);
+                (void)sd_event_add_inotify(watch->pm2->event, &watch->nudge, watch->home->path, PM2_SIGNS, on_nudge,
+                                           watch);
         watch->connect_due = pm2_now(watch->pm2) + watch->backoff;
         watch->backoff = least(2 * watch->backoff, most);
         arm(watch);
