@@ -242,10 +242,7 @@ static void ask(struct governor *governor, enum ask what, const char *who, const
                 .asked = { .ask = what, .who = who, .reason = reason },
         };
 
-        /* the fact first: what is due is judged before it, and must not be judged under half of the change */
-        governor_take(governor, &fact);
-        judge_set_observe_only(governor->judge, governor_only_observes(governor));
-        governor_arm(governor);
+        governor_take(governor, &fact); /* safe mode and disarming are the judge's to remember */
 }
 
 void governor_set_safe_mode(struct governor *governor, bool on, const char *who, const char *reason)
@@ -395,7 +392,7 @@ static int make_observers(struct governor *governor)
 /* Everything is open and nothing was looked at yet: the run begins in the chain, and what the last one left is closed. */
 static void begin(struct governor *governor)
 {
-        judge_set_observe_only(governor->judge, governor_only_observes(governor));
+        judge_set_observe_only(governor->judge, governor->options.observe);
         rules_record(governor, governor->policy_bad ? "refused at start: discovery in observe mode" : "loaded");
         memory_write(governor, false);
         memory_close_intents(governor);

@@ -79,7 +79,6 @@ int governor_reload(struct governor *governor, struct policy_messages *ret_messa
         governor->policy_bad = false;
         governor->disarmed = false;
         judge_set_policy(governor->judge, policy);
-        judge_set_observe_only(governor->judge, governor_only_observes(governor));
         policy_free(old);
         rules_record(governor, "loaded");
         memory_write(governor, true);
