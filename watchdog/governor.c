@@ -386,6 +386,7 @@ static int make_observers(struct governor *governor)
                 .clock = &governor->clock,
                 .sink = { governor_take, governor },
                 .policy = (const struct policy *const *)&governor->policy,
+                .judge = &governor->judge,
         };
 
         return observers_new(governor->event, &options, &governor->observers);
