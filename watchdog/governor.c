@@ -212,7 +212,21 @@ static void on_troubled(void *self, int error, const char *what)
                 log_failure(error, "Audit: %s", what);
         else
                 log_error("Audit: %s", what);
+        if (error < 0 && governor->trouble[0] && !governor->trouble_passes)
+                return; /* what is there already waits for a human */
+        governor->trouble_passes = error < 0;
         text_copy(governor->trouble, sizeof(governor->trouble), what);
+        sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
+}
+
+static void on_recovered(void *self)
+{
+        struct governor *governor = self;
+
+        log_warning("The audit log can be written again");
+        if (!governor->trouble_passes)
+                return;
+        governor->trouble[0] = '\0';
         sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
 }
 
@@ -290,6 +304,7 @@ static int open_stores(struct governor *governor)
                 .committed = on_committed,
                 .reopened = on_reopened,
                 .troubled = on_troubled,
+                .recovered = on_recovered,
                 .self = governor,
         };
         int r;
@@ -384,6 +399,7 @@ static int make_observers(struct governor *governor)
                 .clock = &governor->clock,
                 .sink = { governor_take, governor },
                 .policy = (const struct policy *const *)&governor->policy,
+                .judge = &governor->judge,
         };
 
         return observers_new(governor->event, &options, &governor->observers);

@@ -56,7 +56,8 @@ struct governor {
         sd_event_source *told;     /* soon: the status line for systemctl */
         sd_event_source *troubled; /* the audit log has a trouble to tell, or none any more */
         char trouble[192];
-        uint64_t published; /* records up to this seq were told to subscribers */
+        bool trouble_passes; /* by itself, when the log can be written again */
+        uint64_t published;  /* records up to this seq were told to subscribers */
         char *database;
         char *socket;
         struct footprint *footprint;

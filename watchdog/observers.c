@@ -30,17 +30,21 @@ struct observers {
         struct host *host;
 };
 
-/* The policy decides what is watched; without one, whatever looks like an agent. */
+/*
+ * The policy decides what is watched; without one, whatever looks like an agent. What we hold down is watched until it is up
+ * again, whatever became of its rule: else it would be forgotten, and stay down.
+ */
 static bool wants(void *self, const struct unit_looks *looks)
 {
         const struct observers *observers = self;
         const struct policy *policy = *observers->options.policy;
         char id[AGENT_ID_MAX];
 
-        if (policy->discovered)
-                return unit_looks_like_agent(looks);
         snprintf(id, sizeof(id), "systemd:%s", looks->name);
-        return policy_wants(policy, id) && !unit_is_untouchable(looks->name);
+        if (policy->discovered)
+                return unit_looks_like_agent(looks) || judge_holds(*observers->options.judge, id);
+        return (policy_wants(policy, id) || judge_holds(*observers->options.judge, id)) &&
+               !unit_is_untouchable(looks->name);
 }
 
 static bool package_run(void *self)

@@ -5,6 +5,7 @@
 #include "base/fact.h"
 #include "heal/heal.h"
 #include "io/clock.h"
+#include "judge/judge.h"
 #include "policy/policy.h"
 
 struct observers;
@@ -13,6 +14,7 @@ struct observers_options {
         const struct clock *clock;
         struct fact_sink sink;
         const struct policy *const *policy; /* where the governor keeps the one that rules now */
+        struct judge *const *judge;         /* ... and who is to be watched although no rule names him any more */
 };
 
 /* Makes them, and the hands; nothing is looked at yet. */

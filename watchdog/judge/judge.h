@@ -104,6 +104,9 @@ struct agent_view {
         bool enforce;
 };
 
+/* Whether something is open about the agent, or it is held down: it is to be watched until that is over, rule or not. */
+bool judge_holds(const struct judge *judge, const char *id);
+
 struct incident_view {
         uint64_t incident;
         const char *agent;

@@ -165,7 +165,7 @@ struct instance *table_instance(struct judge *judge, struct agent *agent, uint32
         return instance;
 }
 
-static bool is_held(const struct judge *judge, const struct agent *agent)
+bool table_is_held(const struct judge *judge, const struct agent *agent)
 {
         for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
                 if (i->cause != CAUSE_NONE || ladder_is_down(i->ladder.state))
@@ -177,7 +177,7 @@ void table_own(struct judge *judge, struct agent *agent)
 {
         agent->rule = policy_rule(judge->policy, agent->id);
         /* what we stopped under a rule that is gone is still started again */
-        if (!agent->rule && is_held(judge, agent))
+        if (!agent->rule && table_is_held(judge, agent))
                 agent->rule = &judge->policy->fallback;
         judge->shown_stale = true;
 }

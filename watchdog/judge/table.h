@@ -15,6 +15,9 @@ struct instance *table_find_instance(struct judge *judge, const struct agent *ag
 /* Asks the policy which rule owns the agent. */
 void table_own(struct judge *judge, struct agent *agent);
 
+/* Whether something is open about it, or we hold it down. */
+bool table_is_held(const struct judge *judge, const struct agent *agent);
+
 /* The policy is another one: asks it for each agent. */
 void table_apply_policy(struct judge *judge);
 

@@ -146,6 +146,14 @@ static void view_instance(const struct judge *judge, const struct instance *i, s
         ret->next = *ret->waiting_for && i->ladder.until != USEC_INFINITY ? i->ladder.until : 0;
 }
 
+bool judge_holds(const struct judge *judge, const char *id)
+{
+        for (uint32_t n = 0; n < judge->agents_n; n++)
+                if (strcmp(judge->agents[n].id, id) == 0)
+                        return table_is_held(judge, &judge->agents[n]);
+        return false;
+}
+
 uint32_t judge_agents(const struct judge *judge)
 {
         return judge->shown_n;

@@ -16,6 +16,7 @@ struct chronicle {
         sd_event_source *turn;  /* end of each turn of the loop */
         sd_event_source *timer; /* next seal, or next try */
         bool healthy;
+        bool full; /* the reserve is in use */
 };
 
 static int arm(struct chronicle *chronicle, usec_t boottime)
@@ -44,6 +45,19 @@ static int reopen(struct chronicle *chronicle)
         return r;
 }
 
+/* Once when it begins and once when it is over, not with each commit in between. */
+static void note_written(struct chronicle *chronicle, bool full)
+{
+        bool was_well = chronicle->healthy && !chronicle->full;
+
+        if (full && !chronicle->full)
+                tell_trouble(chronicle, -ENOSPC, "the reserve of the audit log is in use");
+        chronicle->healthy = true;
+        chronicle->full = full;
+        if (!was_well && !full && chronicle->options.recovered)
+                chronicle->options.recovered(chronicle->options.self);
+}
+
 static int commit(struct chronicle *chronicle, unsigned flags)
 {
         int r;
@@ -59,11 +73,9 @@ static int commit(struct chronicle *chronicle, unsigned flags)
                 chronicle->healthy = false;
                 return r;
         }
-        chronicle->healthy = true;
+        note_written(chronicle, audit_degraded(chronicle->audit));
         if (r & AUDIT_FOREIGN_WRITE)
                 tell_trouble(chronicle, 0, "another program wrote to the audit log");
-        if (r & AUDIT_DISK_FULL)
-                tell_trouble(chronicle, 0, "the disk is full: the reserve of the audit log is in use");
         if (r & AUDIT_KEY_FAULT)
                 tell_trouble(chronicle, 0, "seal.key cannot be written: records are durable but not sealed");
         if (chronicle->options.committed)

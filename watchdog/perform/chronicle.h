@@ -15,8 +15,9 @@ struct chronicle_options {
         const char *reason;            /* stands in the audit.start record */
         void (*committed)(void *self); /* new records are durable; may be NULL */
         void (*reopened)(void *self);  /* a chain is open again after trouble: what it must know is to be told anew */
-        void (*troubled)(void *self, int error,
-                         const char *what); /* the chain cannot be written, or was touched by another */
+        /* the chain was touched by another program, or with an error: it cannot be written, or is about not to be */
+        void (*troubled)(void *self, int error, const char *what);
+        void (*recovered)(void *self); /* what was told with an error is over */
         void *self;
 };
 
