@@ -216,8 +216,9 @@ static void on_end(struct pm2_watch *watch, struct pm2_instance *instance, const
                 if (instance->up)
                         ended(watch, instance, ordered_ending(instance, ENDING_MANUAL), 0, 0);
                 instance->ordered = true;
-        } else if (!instance->up && instance->ordered) {
-                ; /* the second notice of an ordered end */
+        } else if (!instance->up && instance->ordered) { /* the second notice of an ordered end */
+                if (instance->ours) /* a person's may be the first half of a restart: the list will tell */
+                        say_word(watch, instance, app->status, 0, app->restarts);
         } else if (instance->up || instance->has_exit) {
                 ended_by_itself(watch, instance, app);
         }
