@@ -1,87 +1,47 @@
 /* What runs here, as a policy file to keep. */
-#include <ctype.h>
-#include <string.h>
+#include <errno.h>
+#include <stdlib.h>
 
-#include "base/agent.h"
-#include "base/text.h"
 #include "govctl/daemon.h"
 #include "govctl/field.h"
 #include "govctl/verbs.h"
+#include "io/cleanup.h"
+#include "policy/discover.h"
 
-/* A YAML scalar: as it stands when nobody could read it otherwise, else in double quotes. */
-static void put_scalar(FILE *out, const char *text)
+static int render(const json_t *agents, char **ret)
 {
-        bool plain = isalpha((unsigned char)text[0]);
+        _cleanup_free_ struct discovered *found = calloc(json_array_size(agents), sizeof(*found));
+        const json_t *agent;
+        size_t i;
 
-        for (const char *c = text; *c; c++)
-                plain = plain && (isalnum((unsigned char)*c) || strchr("_-./", *c));
-        if (plain && strcmp(text, "true") != 0 && strcmp(text, "false") != 0 && strcmp(text, "null") != 0) {
-                fputs(text, out);
-                return;
-        }
-        fputc('"', out);
-        for (const char *c = text; *c; c++) {
-                if (*c == '"' || *c == '\\')
-                        fputc('\\', out);
-                fputc(*c, out);
-        }
-        fputc('"', out);
-}
-
-/* The agent's own name as a glob that fits nothing else. */
-static void literal_glob(const char *name, char *to, size_t size)
-{
-        to[0] = '\0';
-        for (const char *c = name; *c; c++)
-                text_append(to, size, "%s%c", strchr("*?[\\", *c) ? "\\" : "", *c);
-}
-
-static void put_agent(FILE *out, const json_t *agent)
-{
-        const char *id = field_text(agent, "id"), *colon = strchr(id, ':');
-        char name[AGENT_ID_MAX], pattern[AGENT_ID_MAX * 2], safe[AGENT_ID_MAX * 2];
-
-        if (!colon)
-                return;
-        text_copy_safe(name, sizeof name, field_text(agent, "name"));
-        literal_glob(colon + 1, pattern, sizeof pattern);
-        /* a home of its own is not part of what a rule names */
-        char *home = strstr(pattern, "@/");
-
-        if (home)
-                *home = '\0';
-        text_copy_safe(safe, sizeof safe, pattern); /* what becomes '?' fits the character it stands for */
-        fputs("  - name: ", out);
-        put_scalar(out, name);
-        fprintf(out, "\n    %s: ", strcmp(field_text(agent, "manager"), "pm2") == 0 ? "pm2" : "systemd");
-        put_scalar(out, safe);
-        fputc('\n', out);
+        if (!found)
+                return -ENOMEM;
+        json_array_foreach ((json_t *)agents, i, agent)
+                found[i] = (struct discovered){
+                        .id = field_text(agent, "id"),
+                        .memory_bytes = (uint64_t)field_number(agent, "memory_bytes"),
+                        .restarts = (uint64_t)field_number(agent, "restarts"),
+                };
+        return policy_discover_render(found, json_array_size(agents), ret);
 }
 
 enum code run_discover(struct call *call)
 {
         json_auto_t *answer = NULL;
+        _cleanup_free_ char *text = NULL;
         enum code code = daemon_ask_once(call, "discover", NULL, DAEMON_ANSWER, &answer);
-        size_t i;
-        const json_t *agent;
+        const json_t *agents;
 
         if (code != CODE_OK)
                 return code;
         if (call->options.json)
                 return call_print_json(call, answer, CODE_OK);
-
-        const json_t *agents = field(answer, "agents");
-        FILE *out = call->page.out;
-
+        agents = field(answer, "agents");
         if (json_array_size(agents) == 0)
                 return call_complain(call, CODE_OK, "no agents were found",
                                      "neither systemd nor PM2 runs any that Governor can see", "govctl doctor");
-        fprintf(out, "# What runs here, found by `govctl discover`. Keep what you want governed:\n"
-                     "#   govctl discover >/etc/governor/policies.d/10-agents.yaml && govctl reload\n"
-                     "# Governor only observes until this says: mode: enforce\n"
-                     "mode: observe\n\n"
-                     "agents:\n");
-        json_array_foreach ((json_t *)agents, i, agent)
-                put_agent(out, agent);
+        if (render(agents, &text) < 0)
+                return call_complain(call, CODE_FAILURE, "the policy cannot be written", "memory is short", NULL);
+        fputs(text, call->page.out);
         return CODE_OK;
 }
