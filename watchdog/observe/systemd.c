@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "io/cleanup.h"
+#include "observe/systemd_known.h"
 #include "observe/systemd_unit.h"
 
 #define LIST_EVERY USEC_PER_MINUTE
@@ -25,23 +26,6 @@
 /* Services with random names (systemd-run) come and go for ever; beyond this many those that went are forgotten. */
 #define STRANGERS_MOST 1024
 
-/* A service that systemd knows. One that is not wanted is remembered by its path alone, so that it is not asked again. */
-struct known {
-        struct systemd *systemd;
-        char *path; /* of its D-Bus object: what signals are about */
-        char *name;
-        struct looks {
-                char *fragment, *type, *executable;
-        } looks;
-        char **bases[DEPENDENCY_N];
-        struct systemd_unit *unit; /* NULL: not wanted, or not yet known whether */
-        bool judged;               /* its properties came, so that no unit means not wanted */
-        bool to_ask;               /* its properties are to be asked for */
-        sd_bus_slot *asking;       /* they are on their way */
-        bool loaded;               /* in the newest list */
-        bool fresh;                /* was not loaded at an earlier list of this connection */
-};
-
 struct systemd {
         struct systemd_options options;
         struct systemd_world world;
@@ -49,9 +33,8 @@ struct systemd {
         sd_bus *connection; /* a loan, NULL while there is none */
         sd_bus_slot *properties, *signals, *subscribing, *listing;
         sd_event_source *list_timer, *settle_timer, *absent;
-        int cgroups;          /* directory of the cgroup tree */
-        struct known **known; /* sorted by path */
-        size_t n, space;
+        int cgroups; /* directory of the cgroup tree */
+        struct known_table known;
         size_t to_ask_n, asking_n;
         usec_t list_by;  /* a list is due soon, at the latest then; 0 none */
         bool list_after; /* one became due while another was under way, which may not have seen what is new */
@@ -65,104 +48,11 @@ DEFINE_CLEANUP_FUNC(struct systemd *, systemd_free);
 
 /* ---- what is known --------------------------------------------------------------------------------------------------- */
 
-static char **strings_free(char **strings)
+static void drop_known(struct systemd *systemd, size_t at)
 {
-        for (char **one = strings; one && *one; one++)
-                free(*one);
-        free(strings);
-        return NULL;
-}
-
-static void looks_done(struct looks *looks)
-{
-        free(looks->fragment);
-        free(looks->type);
-        free(looks->executable);
-        *looks = (struct looks){ .fragment = NULL };
-}
-
-static void bases_done(struct known *known)
-{
-        for (enum dependency i = 0; i < DEPENDENCY_N; i++)
-                known->bases[i] = strings_free(known->bases[i]);
-}
-
-static struct known *known_free(struct known *known)
-{
-        if (!known)
-                return NULL;
-        sd_bus_slot_unref(known->asking);
-        looks_done(&known->looks);
-        bases_done(known);
-        free(known->unit);
-        free(known->name);
-        free(known->path);
-        free(known);
-        return NULL;
-}
-DEFINE_CLEANUP_FUNC(struct known *, known_free);
-
-/* Where `path` stands or would have to stand. */
-static size_t place_of(const struct systemd *systemd, const char *path)
-{
-        size_t low = 0, high = systemd->n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (strcmp(systemd->known[middle]->path, path) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
-}
-
-static struct known *known_find(const struct systemd *systemd, const char *path)
-{
-        size_t at = place_of(systemd, path);
-
-        return at < systemd->n && strcmp(systemd->known[at]->path, path) == 0 ? systemd->known[at] : NULL;
-}
-
-static struct known *known_by_name(const struct systemd *systemd, const char *name)
-{
-        for (size_t i = 0; i < systemd->n; i++)
-                if (strcmp(systemd->known[i]->name, name) == 0)
-                        return systemd->known[i];
-        return NULL;
-}
-
-static int known_add(struct systemd *systemd, const char *name, const char *path, struct known **ret)
-{
-        _cleanup_(known_freep) struct known *known = calloc(1, sizeof(*known));
-        size_t at = place_of(systemd, path);
-
-        if (!known || !(known->path = strdup(path)) || !(known->name = strdup(name)))
-                return -ENOMEM;
-        if (systemd->n == systemd->space) {
-                size_t space = systemd->space ? systemd->space * 2 : 64;
-                struct known **all = reallocarray(systemd->known, space, sizeof(*all));
-
-                if (!all)
-                        return -ENOMEM;
-                systemd->known = all;
-                systemd->space = space;
-        }
-        known->systemd = systemd;
-        memmove(systemd->known + at + 1, systemd->known + at, (systemd->n - at) * sizeof(*systemd->known));
-        systemd->n++;
-        *ret = systemd->known[at] = TAKE_PTR(known);
-        return 0;
-}
-
-static void known_drop(struct systemd *systemd, size_t at)
-{
-        systemd->to_ask_n -= systemd->known[at]->to_ask;
-        systemd->asking_n -= systemd->known[at]->asking != NULL;
-        known_free(systemd->known[at]);
-        systemd->n--;
-        memmove(systemd->known + at, systemd->known + at + 1, (systemd->n - at) * sizeof(*systemd->known));
+        systemd->to_ask_n -= systemd->known.list[at]->to_ask;
+        systemd->asking_n -= systemd->known.list[at]->asking != NULL;
+        known_drop(&systemd->known, at);
 }
 
 /* ---- facts ----------------------------------------------------------------------------------------------------------- */
@@ -211,8 +101,8 @@ static enum dependency tie_between(const struct known *known, const struct known
 /* Ties between wanted services, in both directions: either of the two may have become known first. */
 static void tell_ties(struct systemd *systemd, const struct known *known)
 {
-        for (size_t i = 0; i < systemd->n; i++) {
-                const struct known *other = systemd->known[i];
+        for (size_t i = 0; i < systemd->known.n; i++) {
+                const struct known *other = systemd->known.list[i];
                 enum dependency tie;
 
                 if (other == known || !other->unit)
@@ -266,8 +156,8 @@ static int on_settle(sd_event_source *source, uint64_t usec, void *userdata)
         struct systemd *systemd = userdata;
         usec_t now = now_of(systemd), next = USEC_INFINITY;
 
-        for (size_t i = 0; i < systemd->n; i++) {
-                struct systemd_unit *unit = systemd->known[i]->unit;
+        for (size_t i = 0; i < systemd->known.n; i++) {
+                struct systemd_unit *unit = systemd->known.list[i]->unit;
 
                 if (!unit)
                         continue;
@@ -411,8 +301,8 @@ static int known_ask(struct known *known)
 
 static void ask_more(struct systemd *systemd)
 {
-        for (size_t i = 0; i < systemd->n && systemd->to_ask_n > 0 && systemd->asking_n < ASK_AT_ONCE; i++) {
-                struct known *known = systemd->known[i];
+        for (size_t i = 0; i < systemd->known.n && systemd->to_ask_n > 0 && systemd->asking_n < ASK_AT_ONCE; i++) {
+                struct known *known = systemd->known.list[i];
 
                 if (!known->to_ask || !systemd->connection)
                         continue;
@@ -458,8 +348,8 @@ static int read_frozen(const struct systemd *systemd, pid_t pid)
 
 static void look_for_frost(struct systemd *systemd)
 {
-        for (size_t i = 0; i < systemd->n; i++) {
-                struct systemd_unit *unit = systemd->known[i]->unit;
+        for (size_t i = 0; i < systemd->known.n; i++) {
+                struct systemd_unit *unit = systemd->known.list[i]->unit;
                 int frozen = unit && unit->main_pid > 0 ? read_frozen(systemd, unit->main_pid) : -ESRCH;
 
                 if (frozen >= 0 && unit->frozen != (frozen > 0))
@@ -500,13 +390,14 @@ static bool needs_asking(const struct known *known, const struct listed *listed)
 
 static void take_listed(struct systemd *systemd, const struct listed *listed)
 {
-        struct known *known = known_find(systemd, listed->path);
+        struct known *known = known_find(&systemd->known, listed->path);
 
         if (unit_is_untouchable(listed->name) || strcmp(listed->load, "not-found") == 0)
                 return;
         if (!known) {
-                if (known_add(systemd, listed->name, listed->path, &known) < 0)
+                if (known_add(&systemd->known, listed->name, listed->path, &known) < 0)
                         return; /* out of memory: once more at the next list */
+                known->systemd = systemd;
                 known->fresh = systemd->listed;
         }
         known->loaded = true;
@@ -536,15 +427,15 @@ static void known_unloaded(struct known *known)
 
 static void forget_unloaded(struct systemd *systemd)
 {
-        for (size_t i = systemd->n; i-- > 0;) {
-                struct known *known = systemd->known[i];
+        for (size_t i = systemd->known.n; i-- > 0;) {
+                struct known *known = systemd->known.list[i];
                 bool was_wanted = known->unit;
 
                 if (known->loaded)
                         continue;
                 known_unloaded(known);
-                if (!known->unit && (was_wanted || systemd->look_again || systemd->n > STRANGERS_MOST))
-                        known_drop(systemd, i); /* what was not wanted is judged anew when it comes back */
+                if (!known->unit && (was_wanted || systemd->look_again || systemd->known.n > STRANGERS_MOST))
+                        drop_known(systemd, i); /* what was not wanted is judged anew when it comes back */
         }
 }
 
@@ -552,8 +443,8 @@ static int take_list(struct systemd *systemd, sd_bus_message *message)
 {
         int r = sd_bus_message_enter_container(message, 'a', "(ssssssouso)");
 
-        for (size_t i = 0; i < systemd->n; i++)
-                systemd->known[i]->loaded = false;
+        for (size_t i = 0; i < systemd->known.n; i++)
+                systemd->known.list[i]->loaded = false;
         while (r >= 0) {
                 const char *skip;
                 struct listed listed;
@@ -645,7 +536,7 @@ static int on_properties_changed(sd_bus_message *message, void *userdata, sd_bus
 {
         _cleanup_(systemd_change_done) struct systemd_change change = { .has = 0 };
         struct systemd *systemd = userdata;
-        const struct known *known = known_find(systemd, sd_bus_message_get_path(message));
+        const struct known *known = known_find(&systemd->known, sd_bus_message_get_path(message));
         const char *interface;
 
         if (!known || !known->unit || !bus_signal_is_genuine(message) ||
@@ -662,7 +553,7 @@ static int on_properties_changed(sd_bus_message *message, void *userdata, sd_bus
 
 static struct systemd_unit *unit_of_job(struct systemd *systemd, const char *name)
 {
-        const struct known *known = known_by_name(systemd, name);
+        const struct known *known = known_by_name(&systemd->known, name);
 
         return known ? known->unit : NULL;
 }
@@ -688,7 +579,7 @@ static void take_unit(struct systemd *systemd, sd_bus_message *message, bool rem
 
         if (systemd->reloading || sd_bus_message_read(message, "so", &name, &path) < 0 || unit_is_untouchable(name))
                 return;
-        known = known_find(systemd, path);
+        known = known_find(&systemd->known, path);
         if (removed ? known && known->unit : !known)
                 list_soon(systemd, false);
 }
@@ -774,9 +665,9 @@ static void drop_slots(struct systemd *systemd)
         systemd->signals = sd_bus_slot_unref(systemd->signals);
         systemd->subscribing = sd_bus_slot_unref(systemd->subscribing);
         systemd->listing = sd_bus_slot_unref(systemd->listing);
-        for (size_t i = 0; i < systemd->n; i++) {
-                systemd->known[i]->asking = sd_bus_slot_unref(systemd->known[i]->asking);
-                systemd->known[i]->to_ask = false;
+        for (size_t i = 0; i < systemd->known.n; i++) {
+                systemd->known.list[i]->asking = sd_bus_slot_unref(systemd->known.list[i]->asking);
+                systemd->known.list[i]->to_ask = false;
         }
         systemd->asking_n = systemd->to_ask_n = 0;
 }
@@ -789,9 +680,9 @@ static void on_down(void *self, int reason)
         drop_slots(systemd);
         systemd->connection = NULL;
         systemd->reloading = false;
-        for (size_t i = 0; i < systemd->n; i++)
-                if (systemd->known[i]->unit) /* its end will not be heard */
-                        systemd_unit_job_removed(systemd->known[i]->unit, systemd->known[i]->unit->job);
+        for (size_t i = 0; i < systemd->known.n; i++)
+                if (systemd->known.list[i]->unit) /* its end will not be heard */
+                        systemd_unit_job_removed(systemd->known.list[i]->unit, systemd->known.list[i]->unit->job);
         (void)sd_event_source_set_enabled(systemd->list_timer, SD_EVENT_OFF);
         snprintf(why, sizeof(why), "no connection to systemd: %s", strerror(-reason));
         tell_source(systemd, SOURCE_BLIND, why);
@@ -859,9 +750,9 @@ struct systemd *systemd_free(struct systemd *systemd)
         sd_event_source_disable_unref(systemd->list_timer);
         sd_event_source_disable_unref(systemd->settle_timer);
         sd_event_source_disable_unref(systemd->absent);
-        for (size_t i = 0; i < systemd->n; i++)
-                known_free(systemd->known[i]);
-        free(systemd->known);
+        for (size_t i = 0; i < systemd->known.n; i++)
+                known_free(systemd->known.list[i]);
+        free(systemd->known.list);
         close_fd(systemd->cgroups);
         free(systemd);
         return NULL;
@@ -869,9 +760,9 @@ struct systemd *systemd_free(struct systemd *systemd)
 
 void systemd_again(struct systemd *systemd)
 {
-        for (size_t i = systemd->n; i-- > 0;)
-                if (!systemd->known[i]->unit)
-                        known_drop(systemd, i);
+        for (size_t i = systemd->known.n; i-- > 0;)
+                if (!systemd->known.list[i]->unit)
+                        drop_known(systemd, i);
         systemd->look_again = true;
         list_soon(systemd, false);
 }
