@@ -585,7 +585,8 @@ static int on_list(sd_bus_message *message, void *userdata, sd_bus_error *ret_er
         int r;
 
         systemd->listing = sd_bus_slot_unref(systemd->listing);
-        list_arm(systemd, LIST_EVERY, LIST_SLACK);
+        if (systemd->list_by == 0) /* else another is wanted soon: for what came while this one was under way */
+                list_arm(systemd, LIST_EVERY, LIST_SLACK);
         r = sd_bus_message_is_method_error(message, NULL) ? -sd_bus_message_get_errno(message)
                                                           : take_list(systemd, message);
         if (r < 0) {
@@ -602,8 +603,12 @@ static int list_now(struct systemd *systemd)
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         int r;
 
+        if (systemd->listing) {
+                list_arm(systemd, LIST_SOON, 1);
+                return 0;
+        }
         systemd->list_by = 0;
-        if (!systemd->connection || systemd->listing)
+        if (!systemd->connection)
                 return 0;
         if ((r = sd_bus_message_new_method_call(systemd->connection, &call, BUS_SYSTEMD, BUS_OBJECT, BUS_MANAGER,
                                                 "ListUnitsByPatterns")) < 0 ||
