@@ -181,14 +181,15 @@ static void on_committed(void *self)
                 answers_publish(governor);
 }
 
-/* The chain as a source: without it nothing can be proven, so nothing may be done. */
+/* The chain as a source: without it nothing can be proven, so nothing may be done. A trouble that passes is blindness; one that
+ * lost or may have lost evidence is "audit chain", which the judge keeps open until a human has looked. */
 static void tell_audit(struct governor *governor, enum source_state state, const char *why)
 {
         struct fact fact = {
                 .kind = FACT_SOURCE,
                 .at = clock_now(&governor->clock),
                 .agent = "",
-                .source = { .name = "audit", .state = state, .why = why },
+                .source = { .name = governor->trouble_passes ? "audit" : "audit chain", .state = state, .why = why },
         };
 
         governor_take(governor, &fact);
@@ -214,7 +215,7 @@ static void on_troubled(void *self, int error, const char *what)
                 log_error("Audit: %s", what);
         if (error < 0 && governor->trouble[0] && !governor->trouble_passes)
                 return; /* what is there already waits for a human */
-        governor->trouble_passes = error < 0;
+        governor->trouble_passes = error < 0 && error != -EUCLEAN;
         text_copy(governor->trouble, sizeof(governor->trouble), what);
         sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
 }
@@ -288,9 +289,35 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         return 0;
 }
 
+/* An agent that an earlier run took down, and whose story went with its log: nobody else would bring it up again. */
+static void bring_up(void *self, const char *agent)
+{
+        struct governor *governor = self;
+        struct decision start = {
+                .kind = DECIDE_ACT,
+                .at = clock_now(&governor->clock),
+                .agent = agent,
+                .instance = INSTANCE_ALL,
+                .manager = agent_manager(agent),
+                .action = ACTION_START,
+                .purpose = PURPOSE_TRIAL,
+                .enforce = !governor_only_observes(governor),
+                .rule = "",
+                .rule_file = "",
+                .reason = "the footprint says that Governor stopped it, and the log that said why is lost",
+        };
+
+        log_decision(&start);
+        perform_decision(governor->perform, &start);
+}
+
 static int on_quiet(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        (void)source, (void)usec, (void)userdata;
+        struct governor *governor = userdata;
+
+        (void)source, (void)usec;
+        if (governor->footprint && governor->audit_how.start != AUDIT_CONTINUED)
+                footprint_each(governor->footprint, "stopped", bring_up, governor);
         thrift();
         return 0;
 }
@@ -380,7 +407,7 @@ static int add_events(struct governor *governor)
                                       USEC_PER_MINUTE, memory_on_day, governor);
         if (r >= 0)
                 r = sd_event_add_time(governor->event, NULL, CLOCK_BOOTTIME, now + QUIET_AFTER, USEC_PER_SEC, on_quiet,
-                                      NULL);
+                                      governor);
         if (r >= 0)
                 r = sd_event_add_time(governor->event, &governor->told, CLOCK_BOOTTIME, now + TELL_EVERY, 0, on_told,
                                       governor);
@@ -415,7 +442,8 @@ static void begin(struct governor *governor)
         if (governor->fell_too_often && !governor->safe_mode)
                 governor_set_safe_mode(governor, true, "governor", "three unclean ends within 10 minutes");
         if (!chronicle_healthy(governor->chronicle))
-                on_troubled(governor, 0, "the audit log cannot be opened: nothing is done to any agent until it can");
+                on_troubled(governor, -EIO,
+                            "the audit log cannot be opened: nothing is done to any agent until it can");
         if (governor->audit_how.start == AUDIT_SET_ASIDE)
                 on_troubled(governor, 0, governor->audit_how.detail);
         if (governor->audit_how.start == AUDIT_CREATED && governor->audit_how.genesis_anchor[0])

@@ -374,11 +374,12 @@ static void a_broken_chain_is_told_until_a_human_has_looked(void **state)
         world_judge(&world);
         world_start(&world);
         world_run(&world, 30 * S);
-        fact.source = (typeof(fact.source)){ .name = "audit", .state = SOURCE_BLIND, .why = "the log was set aside" };
+        fact.source =
+                (typeof(fact.source)){ .name = "audit chain", .state = SOURCE_BLIND, .why = "the log was set aside" };
         fact.at = world.now;
         world_send(&world, &fact);
         world_run(&world, 1 * MIN);
-        fact.source = (typeof(fact.source)){ .name = "audit", .state = SOURCE_SEEING, .why = "" };
+        fact.source = (typeof(fact.source)){ .name = "audit chain", .state = SOURCE_SEEING, .why = "" };
         fact.at = world.now;
         world_send(&world, &fact);
         world_run(&world, 1 * HOUR);

@@ -259,15 +259,23 @@ static void what_somebody_else_started_leaves_the_footprint(void **state)
         assert_false(footprint_has(bench->kept, "stopped", "pm2:root/lily"));
 }
 
+static void keep_name(void *self, const char *agent)
+{
+        snprintf(self, AGENT_ID_MAX, "%s", agent);
+}
+
 static void the_footprint_is_read_again_at_start(void **state)
 {
         struct bench *bench = *state;
+        char name[AGENT_ID_MAX] = "";
         struct footprint *again;
 
         assert_int_equal(footprint_set(bench->kept, "stopped", "pm2:root/two words", true), 0);
         assert_int_equal(footprint_new(bench->footprint, &again), 0);
         assert_true(footprint_has(again, "stopped", "pm2:root/two words"));
         assert_false(footprint_has(again, "stopped", "pm2:root/two"));
+        footprint_each(again, "stopped", keep_name, name);
+        assert_string_equal(name, "pm2:root/two words");
         footprint_free(again);
 }
 

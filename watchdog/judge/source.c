@@ -137,10 +137,10 @@ void source_take(struct judge *judge, const struct fact *fact)
         }
 }
 
-/* The audit chain tells of itself as a source. What went wrong with it stays open until a human acknowledged it. */
+/* The audit chain tells of itself as a source. When evidence was lost, that stays open until a human acknowledged it. */
 static bool is_chain(const struct source *source)
 {
-        return strcmp(source->name, "audit") == 0;
+        return strcmp(source->name, "audit chain") == 0;
 }
 
 static void look_at(struct judge *judge, struct source *source, usec_t *due)

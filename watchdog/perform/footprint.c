@@ -78,6 +78,16 @@ static size_t find_line(const struct footprint *footprint, const char *what, con
         return i;
 }
 
+void footprint_each(const struct footprint *footprint, const char *what, void (*each)(void *self, const char *agent),
+                    void *self)
+{
+        size_t length = strlen(what);
+
+        for (size_t i = 0; i < footprint->n; i++)
+                if (strncmp(footprint->lines[i], what, length) == 0 && footprint->lines[i][length] == ' ')
+                        each(self, footprint->lines[i] + length + 1);
+}
+
 bool footprint_has(const struct footprint *footprint, const char *what, const char *agent)
 {
         return find_line(footprint, what, agent) < footprint->n;

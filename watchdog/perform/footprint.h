@@ -11,5 +11,9 @@ struct footprint *footprint_free(struct footprint *footprint); /* the file stays
 
 bool footprint_has(const struct footprint *footprint, const char *what, const char *agent);
 
+/* Calls `each` for the agents of all lines "WHAT AGENT"; it may not change the footprint. */
+void footprint_each(const struct footprint *footprint, const char *what, void (*each)(void *self, const char *agent),
+                    void *self);
+
 /* Adds or removes the line "WHAT AGENT"; the file is replaced in one step. Already so: nothing is written. */
 int footprint_set(struct footprint *footprint, const char *what, const char *agent, bool present);
