@@ -307,6 +307,8 @@ static void bring_up(void *self, const char *agent)
                 .reason = "the footprint says that Governor stopped it, and the log that said why is lost",
         };
 
+        if (!footprint_has(governor->footprint, "stopped", agent))
+                return; /* it runs again already */
         log_decision(&start);
         perform_decision(governor->perform, &start);
 }
@@ -316,8 +318,9 @@ static int on_quiet(sd_event_source *source, uint64_t usec, void *userdata)
         struct governor *governor = userdata;
 
         (void)source, (void)usec;
-        if (governor->footprint && governor->audit_how.start != AUDIT_CONTINUED)
-                footprint_each(governor->footprint, "stopped", bring_up, governor);
+        if (governor->left_behind)
+                footprint_each(governor->left_behind, "stopped", bring_up, governor);
+        governor->left_behind = footprint_free(governor->left_behind);
         thrift();
         return 0;
 }
@@ -376,6 +379,8 @@ static int open_door(struct governor *governor)
 
         if (footprint_new(governor->footprint_path, &governor->footprint) < 0)
                 log_warning("The footprint '%s' cannot be read: it is not kept", governor->footprint_path);
+        if (governor->audit_how.start != AUDIT_CONTINUED && governor->footprint)
+                (void)footprint_new(governor->footprint_path, &governor->left_behind);
         options.footprint = governor->footprint;
         observers_hands(governor->observers, options.hands);
         return perform_new(governor->event, &options, &governor->perform);
@@ -520,6 +525,7 @@ struct governor *governor_free(struct governor *governor)
         free(governor->database);
         free(governor->socket);
         footprint_free(governor->footprint);
+        footprint_free(governor->left_behind);
         free(governor->footprint_path);
         free(governor);
         return NULL;

@@ -61,6 +61,7 @@ struct governor {
         char *database;
         char *socket;
         struct footprint *footprint;
+        struct footprint *left_behind; /* by runs whose log is lost, as it stood when we came; NULL: nothing */
         char *footprint_path;
 };
 
