@@ -93,6 +93,7 @@ static int on_search(sd_event_source *source, uint64_t usec, void *self)
 {
         struct pm2 *pm2 = self;
 
+        pm2->search_soon = false;
         search(pm2);
         if (++pm2->searches % STRAYS_EVERY == 0)
                 pm2_strays_scan(pm2);

@@ -28,6 +28,7 @@ struct pm2 {
         size_t n_watches;
         sd_event_source *search;
         unsigned searches;
+        bool search_soon;        /* brought forward by a sign of a new daemon */
         struct pm2_nests *nests; /* NULL: only the search finds new homes */
         struct pm2_stray **strays;
         size_t n_strays;

@@ -32,8 +32,9 @@ static int on_sign(sd_event_source *source, const struct inotify_event *event, v
         (void)source;
         for (size_t i = 0; event->len > 0 && i < sizeof(signs) / sizeof(signs[0]); i++)
                 sign |= strcmp(event->name, signs[i]) == 0;
-        if (!sign)
+        if (!sign || nests->pm2->search_soon) /* never put off: signs may come without end */
                 return 0;
+        nests->pm2->search_soon = true;
         (void)sd_event_source_set_time(nests->pm2->search, pm2_now(nests->pm2) + SETTLED);
         return sd_event_source_set_enabled(nests->pm2->search, SD_EVENT_ONESHOT);
 }
