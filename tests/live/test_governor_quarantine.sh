@@ -120,19 +120,6 @@ each_intent_has_its_outcome() {
         records_say '([.[] | select(.outcome == "pending") | .seq] | sort) == ([.[] | select(.action | startswith("agent.")) | .details.intent // empty] | sort)'
 }
 
-# Whoever loses the log loses why an agent is down, but not that Governor took it down.
-an_agent_whose_story_is_lost_is_brought_up_again() {
-        break_in 1200 zoo-4
-        bed_wait 40 in_quarantine zoo-4
-        bed_run systemctl stop governor
-        mend zoo-4
-        bed_run sh -c 'rm -rf /var/lib/governor/audit.db* /var/lib/governor/keys'
-        bed_run systemctl start governor
-        bed_wait 50 'bed_is active bed_run systemctl is-active zoo-4'
-        bed_wait 10 '! in_footprint systemd:zoo-4.service'
-        records_say 'any(.action == "agent.start" and .subject == "systemd:zoo-4.service" and (.details.reason | tostring | test("footprint")))'
-}
-
 bed_boot one
 must the_machine_is_seen
 bed_story a_looper_is_stopped_and_stays_so
@@ -144,6 +131,5 @@ bed_story a_humans_start_is_respected
 bed_story so_is_systemctl_start
 bed_story the_others_were_not_touched
 bed_story each_intent_has_its_outcome
-bed_story an_agent_whose_story_is_lost_is_brought_up_again
 bed_story the_log_verifies
 bed_story no_secret_is_told
