@@ -241,6 +241,65 @@ static void on_reopened(void *self)
         sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
 }
 
+/* ---- taking back what outlives us ---------------------------------------------------------------------------------------- */
+
+struct taking_back {
+        struct governor *governor;
+        const char *reason;
+        bool enforce;
+};
+
+static void bring_up(void *self, const char *agent)
+{
+        const struct taking_back *back = self;
+        struct governor *governor = back->governor;
+        struct decision start = {
+                .kind = DECIDE_ACT,
+                .at = clock_now(&governor->clock),
+                .agent = agent,
+                .instance = INSTANCE_ALL,
+                .manager = agent_manager(agent),
+                .action = ACTION_START,
+                .purpose = PURPOSE_TRIAL,
+                .enforce = back->enforce,
+                .rule = "",
+                .rule_file = "",
+        };
+
+        if (!footprint_has(governor->footprint, "stopped", agent))
+                return; /* it runs again already */
+        text_copy(start.reason, sizeof(start.reason), back->reason);
+        log_decision(&start);
+        perform_decision(governor->perform, &start);
+}
+
+/* Agents that an earlier run took down, and whose story went with its log: nobody else would bring them up again. */
+static void take_back_lost(struct governor *governor)
+{
+        struct taking_back back = {
+                .governor = governor,
+                .reason = "the footprint says that Governor stopped it, and the log that said why is lost",
+                .enforce = !governor_only_observes(governor),
+        };
+
+        if (governor->left_behind)
+                footprint_each(governor->left_behind, "stopped", bring_up, &back);
+        governor->left_behind = footprint_free(governor->left_behind);
+}
+
+/* Everything that Governor holds down is let go, recorded step by step. */
+static void take_back_all(struct governor *governor)
+{
+        struct taking_back back = {
+                .governor = governor,
+                .reason = "disarmed: what Governor took down is started again",
+                .enforce = !governor->options.observe,
+        };
+
+        if (governor->footprint)
+                footprint_each(governor->footprint, "stopped", bring_up, &back);
+}
+
 /* ---- modes -------------------------------------------------------------------------------------------------------------- */
 
 bool governor_only_observes(const struct governor *governor)
@@ -270,6 +329,7 @@ void governor_disarm(struct governor *governor, const char *who)
 {
         governor->disarmed = true;
         ask(governor, ASK_ENFORCE_OFF, who, "disarm --all");
+        take_back_all(governor);
 }
 
 /* ---- beginning and end ------------------------------------------------------------------------------------------------------ */
@@ -289,38 +349,12 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         return 0;
 }
 
-/* An agent that an earlier run took down, and whose story went with its log: nobody else would bring it up again. */
-static void bring_up(void *self, const char *agent)
-{
-        struct governor *governor = self;
-        struct decision start = {
-                .kind = DECIDE_ACT,
-                .at = clock_now(&governor->clock),
-                .agent = agent,
-                .instance = INSTANCE_ALL,
-                .manager = agent_manager(agent),
-                .action = ACTION_START,
-                .purpose = PURPOSE_TRIAL,
-                .enforce = !governor_only_observes(governor),
-                .rule = "",
-                .rule_file = "",
-                .reason = "the footprint says that Governor stopped it, and the log that said why is lost",
-        };
-
-        if (!footprint_has(governor->footprint, "stopped", agent))
-                return; /* it runs again already */
-        log_decision(&start);
-        perform_decision(governor->perform, &start);
-}
-
 static int on_quiet(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct governor *governor = userdata;
 
         (void)source, (void)usec;
-        if (governor->left_behind)
-                footprint_each(governor->left_behind, "stopped", bring_up, governor);
-        governor->left_behind = footprint_free(governor->left_behind);
+        take_back_lost(governor);
         thrift();
         return 0;
 }

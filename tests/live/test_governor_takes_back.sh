@@ -1,5 +1,5 @@
 #!/bin/bash
-# Whoever loses the log loses why an agent is down, but not that Governor took it down.
+# What Governor took down comes up again: when its log is lost, and when it is disarmed.
 # shellcheck source=tests/live/governed.sh
 . "$(dirname "$0")/governed.sh"
 
@@ -39,8 +39,17 @@ what_is_quarantined_from_then_on_stays_so() {
         ! is_active zoo-x || bed_fail "zoo-x was started out of its quarantine"
 }
 
+disarming_takes_everything_back() {
+        mend zoo-x
+        bed_run govctl disarm --all
+        bed_wait 20 is_active zoo-x
+        bed_wait 10 '! in_footprint systemd:zoo-x.service'
+        status_says .machine.disarmed
+}
+
 bed_boot one
 must one_is_in_quarantine
 bed_story it_is_brought_up_again_when_the_log_is_gone
 bed_story what_is_quarantined_from_then_on_stays_so
+bed_story disarming_takes_everything_back
 bed_story the_log_verifies
