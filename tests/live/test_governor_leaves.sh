@@ -23,7 +23,7 @@ the_machine_is_listed() {
 
 it_is_armed_and_acts() {
         govern enforce <<<'agents: [ { name: apps, pm2: "*", heal: { ladder: [quarantine] } }, { name: services, systemd: "zoo-*.service", heal: { ladder: [quarantine] } } ]'
-        break_in 500 lily zoo-x
+        break_in 1200 lily zoo-x # below a second PM2 gives up by itself, and nobody stops what is down
         bed_wait 60 is_effectively lily quarantined
         bed_wait 60 is_effectively zoo-x quarantined
         bed_is $'stopped pm2:root/lily\nstopped systemd:zoo-x.service' bed_run sh -c 'grep ^stopped /var/lib/governor/footprint | sort'
