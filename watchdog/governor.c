@@ -304,7 +304,7 @@ static void take_back_all(struct governor *governor)
 
 bool governor_only_observes(const struct governor *governor)
 {
-        return governor->options.observe || governor->safe_mode || governor->disarmed;
+        return governor->options.observe || governor->safe_mode || judge_is_disarmed(governor->judge);
 }
 
 static void ask(struct governor *governor, enum ask what, const char *who, const char *reason)
@@ -327,7 +327,6 @@ void governor_set_safe_mode(struct governor *governor, bool on, const char *who,
 
 void governor_disarm(struct governor *governor, const char *who)
 {
-        governor->disarmed = true;
         ask(governor, ASK_ENFORCE_OFF, who, "disarm --all");
         take_back_all(governor);
 }

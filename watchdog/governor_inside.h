@@ -39,7 +39,6 @@ struct governor {
         void *judge_memory;
         uint64_t seed;
         bool safe_mode;
-        bool disarmed;
         bool fell_too_often;    /* the runs before this one ended three times uncleanly within 10 minutes */
         uint64_t recalled_from; /* seq from which the judge's memory was lived through again */
         struct chronicle *chronicle;

@@ -111,7 +111,6 @@ int memory_recall(struct governor *governor)
         judge_resume(governor->judge, clock_now(&governor->clock));
         governor->recalled_from = recall.from;
         governor->safe_mode = recall.safe_mode;
-        governor->disarmed = judge_is_disarmed(governor->judge);
         governor->fell_too_often = recall.unclean >= UNCLEAN_ENDS_MAX;
         return 0;
 }

@@ -77,7 +77,6 @@ int governor_reload(struct governor *governor, struct policy_messages *ret_messa
         policy->daemon.agents_max = old->daemon.agents_max; /* capacities are fixed for the life of the daemon */
         governor->policy = policy;
         governor->policy_bad = false;
-        governor->disarmed = false;
         judge_set_policy(governor->judge, policy);
         policy_free(old);
         rules_record(governor, "loaded");

@@ -122,7 +122,7 @@ json_t *view_machine(struct governor *governor)
         return json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b, s:s, s:i}, "
                          "s:{s:I, s:I, s:b, s:s}, s:i}",
                          "host", name, "version", GOVERNOR_VERSION, "mode", mode_now(governor), "safe_mode",
-                         governor->safe_mode, "disarmed", governor->disarmed, "now",
+                         governor->safe_mode, "disarmed", judge_is_disarmed(governor->judge), "now",
                          (json_int_t)clock_now(&governor->clock), "uptime_s",
                          (json_int_t)(host->host.uptime / USEC_PER_SEC), "memory_total_bytes",
                          (json_int_t)host->host.total_bytes, "memory_available_bytes",
