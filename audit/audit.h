@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum {
         AUDIT_BODY_MAX = 65535,   /* the limit of tlog-tiles */
@@ -22,6 +23,15 @@ enum {
 struct audit_slice {
         const char *text;
         size_t length;
+};
+
+/* ---- findings ------------------------------------------------------------------------------------------------- */
+
+struct audit_finding {
+        const char *code; /* SEQ_GAP, SEAL_SIG ...: governor-audit(5) lists them */
+        int64_t seq;      /* -1: of no record */
+        int64_t epoch;    /* -1: of no seal */
+        char detail[144];
 };
 
 /* ---- records -------------------------------------------------------------------------------------------------- */
@@ -161,6 +171,44 @@ void audit_head(const struct audit *audit, struct audit_head *ret);
 /* The note of the newest seal, on loan until the next commit. */
 const char *audit_last_note(const struct audit *audit);
 
+/* Answers an auditor: an audit.nonce record with `nonce` (hex digits), sealed at once. A log that was cut before cannot. */
+int audit_seal_nonce(struct audit *audit, const char *nonce, const char *actor);
+
+/* Ends this log on purpose: it is set aside whole, a new one opens that names its last seal as prev_log. What was pending goes
+ * into the new one. Errors as audit_reopen. */
+int audit_rotate(struct audit *audit, const char *reason, const char *actor, struct audit_how *ret_how);
+
+/* Stores a witness's cosignature line (without LF) of the checkpoint of `size`, durable on return. The line must be by the key
+ * in `vkey` and verify over that checkpoint: -EKEYREJECTED. -ENOENT: no checkpoint has this size. Storing it again: 0. */
+int audit_cosign(struct audit *audit, uint64_t size, const char *vkey, struct audit_slice line);
+
+/* ---- retention ------------------------------------------------------------------------------------------------ */
+
+/* Old records leave the log for an archive of two text files; what stays verifies from the genesis on. Two steps: the long
+ * one reads only and may run in any process, the short one belongs to the writer. */
+struct audit_archiving {
+        uint64_t from, to; /* records [from, to) leave; `to` is a multiple of 256 */
+        char file[1024];   /* FILE.jsonl and FILE.ckpt */
+        char sha256[65];   /* of FILE.jsonl */
+        char staged[1024]; /* the database that takes the place of audit.db, complete up to `staged_size` */
+        uint64_t staged_size;
+        struct audit_finding why; /* code NULL, or what forbids it */
+};
+
+struct audit_archive_options {
+        const char *state_dir;
+        const char *file;     /* without the suffixes; NULL: STATE/archive/ORIGIN-LAST_PART.FROM-TO */
+        uint64_t before_usec; /* records of this realtime and later stay */
+        uint64_t now_usec;    /* 0: the clock's */
+};
+
+/* Verifies the log, writes and syncs the archive, verifies it alone, stages the pruned database and verifies that. -ENODATA: no
+ * record is old enough (`retention_days` of the genesis); -EUCLEAN: the log or the archive does not verify, see `why`. */
+int audit_archive_prepare(const struct audit_archive_options *options, struct audit_archiving *ret);
+
+/* Appends audit.archive, seals, brings the staged database up to date, puts it in place of audit.db. */
+int audit_archive_commit(struct audit *audit, const struct audit_archiving *archiving, const char *actor);
+
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
 /* An ordinary reader of the file: works while the daemon writes and without one, never writes. */
@@ -220,16 +268,69 @@ bool audit_view_integer(const struct audit_view *view, const char *key, int64_t 
 int audit_open_intents(struct audit_reader *reader, uint64_t from_seq,
                        int (*found)(void *userdata, const struct audit_item *intent), void *userdata);
 
+/* The checkpoint of the greatest size that is at most `size`, with its cosignatures, allocated: a note that stands alone.
+ * -ENOENT: there is none. */
+int audit_reader_note_of(struct audit_reader *reader, uint64_t size, char **ret_note, uint64_t *ret_size);
+
+/* ---- proofs --------------------------------------------------------------------------------------------------- */
+
+/* A tlog-proof@v1 (C2SP) of record `seq` under the newest checkpoint, the record's bytes in `extra`; allocated. -ENOENT: no such
+ * record; -ENODATA: not sealed yet; -ESTALE: in an archive now; -EUCLEAN: the stored tree does not fold to the sealed root. */
+int audit_prove(struct audit_reader *reader, uint64_t seq, char **ret_proof);
+
+/* What a C2SP verifier key says: of a log ("ORIGIN+KEYID+BASE64", type 0x01) or a witness (type 0x04). */
+struct audit_vkey {
+        char name[AUDIT_ORIGIN_MAX];
+        uint8_t id[4];
+        uint8_t type;
+        uint8_t key[32];
+};
+int audit_vkey_read(const char *text, struct audit_vkey *ret); /* -EINVAL */
+
+/* Whom a checker trusts. */
+struct audit_trust {
+        struct audit_vkey log;
+        const struct audit_vkey *witnesses;
+        size_t witnesses_n;
+        unsigned quorum; /* so many of them must have cosigned */
+};
+
+struct audit_proved {
+        uint64_t seq, size;
+        struct audit_slice body; /* on loan from `space` */
+        char space[AUDIT_BODY_MAX + 1];
+        const char *why; /* of -EKEYREJECTED and -EBADMSG: which check failed */
+};
+
+/* -EBADMSG: not a proof; -EKEYREJECTED: it proves nothing. */
+int audit_proof_check(const char *proof, size_t length, const struct audit_trust *trust, struct audit_proved *ret);
+
+/* The body of a C2SP add-checkpoint request for the newest checkpoint: "old N", the consistency proof from `old_size`, the note
+ * without its cosignatures; allocated. -ERANGE: `old_size` is larger than the log; -ESTALE: it cannot be proven any more. */
+int audit_add_checkpoint_body(struct audit_reader *reader, uint64_t old_size, char **ret_body, uint64_t *ret_size);
+
+/* RFC 6962 2.1.2. `proof` holds `n` hashes of 32 bytes. */
+bool audit_consistent(uint64_t old_size, const uint8_t old_root[32], uint64_t new_size, const uint8_t new_root[32],
+                      const uint8_t *proof, size_t n);
+
+/* Is the line a cosignature (type 0x04) by this witness over the note's text? Its POSIX time. -EKEYREJECTED, -EBADMSG. */
+int audit_cosignature_check(const char *note, size_t length, struct audit_slice line, const struct audit_vkey *witness,
+                            uint64_t *ret_time);
+
+/* ---- exports -------------------------------------------------------------------------------------------------- */
+
+/* Each writes a whole export and reports the first failure to write. `range` NULL: everything. */
+int audit_export_jsonl(struct audit_reader *reader, const struct audit_range *range, FILE *out);
+int audit_export_checkpoints(struct audit_reader *reader, FILE *out);
+int audit_export_subtree(struct audit_reader *reader, FILE *out);
+
+/* C2SP tlog-tiles under `directory`, which must be empty or hold an earlier export of this log, which grows. -ESTALE: the log is
+ * pruned, the records that tiles need are in archives. */
+int audit_export_tiles(struct audit_reader *reader, const char *directory);
+
 /* ---- verifying ------------------------------------------------------------------------------------------------ */
 
 enum audit_verdict { AUDIT_VERDICT_OK, AUDIT_VERDICT_UNPROVEN, AUDIT_VERDICT_UNREADABLE, AUDIT_VERDICT_TAMPERED };
-
-struct audit_finding {
-        const char *code; /* SEQ_GAP, SEAL_SIG ...: governor-audit(5) lists them */
-        int64_t seq;      /* -1: of no record */
-        int64_t epoch;    /* -1: of no seal */
-        char detail[144];
-};
 
 struct audit_report {
         enum audit_verdict verdict;
@@ -254,11 +355,19 @@ size_t audit_anchors_count(const struct audit_anchors *anchors);
 
 /* What to verify is one of the first three; the rest may be zero. */
 struct audit_verify_options {
-        const char *state_dir;               /* the live log: audit.db and keys/seal.key in it */
-        const char *database;                /* or a copy of it ... */
-        const char *seal_key;                /* ... with its key file; NULL: a detached copy */
-        const char *jsonl;                   /* or an export: its records ... */
-        const char *checkpoints;             /* ... and its checkpoints; NULL: NO_SEAL */
+        const char *state_dir;       /* the live log: audit.db and keys/seal.key in it */
+        const char *database;        /* or a copy of it ... */
+        const char *seal_key;        /* ... with its key file; NULL: a detached copy */
+        const char *jsonl;           /* or an export: its records ... */
+        const char *checkpoints;     /* ... and its checkpoints; NULL: NO_SEAL */
+        const char *subtree;         /* ... and, of a pruned log, its subtrees */
+        const char *const *archives; /* FILE.jsonl of what was archived before, in order; FILE.ckpt stands beside it */
+        size_t archives_n;
+        const struct audit_vkey
+                *witnesses; /* a quorum of them must have cosigned a checkpoint of this log, or NO_ANCHOR */
+        size_t witnesses_n;
+        unsigned quorum;                     /* 0: none is asked for, what is there is checked nevertheless */
+        unsigned threads;                    /* 0: as many as there are cores, at most 8 */
         const struct audit_anchors *anchors; /* to compare with; NO_ANCHOR when none is of this log */
         bool require_anchor;                 /* NO_ANCHOR also when there are no anchors */
         const struct audit_head *head;       /* what the running daemon answered just before; NULL: it was not asked */
