@@ -168,6 +168,10 @@ struct audit_head {
 };
 void audit_head(const struct audit *audit, struct audit_head *ret);
 
+/* Reads a one-line anchor (without LF) into size, root and anchor, as a head that another process told; `sealed_size` is
+ * left at 0. -EBADMSG. */
+int audit_head_read(const char *anchor, struct audit_head *ret);
+
 /* The note of the newest seal, on loan until the next commit. */
 const char *audit_last_note(const struct audit *audit);
 
