@@ -270,12 +270,6 @@ static int begin(struct audit *audit, struct audit_how *how)
         return r ?: go_on(audit, how);
 }
 
-static void done_pending(struct audit_pending *pending)
-{
-        free(pending->bytes);
-        free(pending->list);
-}
-
 static void close_audit(struct audit **audit)
 {
         audit_close(*audit);
@@ -304,7 +298,7 @@ int audit_open(const char *state_dir, const struct audit_options *options, struc
 
 int audit_reopen(struct audit *audit, const char *reason, struct audit_how *ret_how)
 {
-        _cleanup_(done_pending) struct audit_pending waiting = audit->pending;
+        _cleanup_(audit_pending_done) struct audit_pending waiting = audit->pending;
         struct audit_how how = { 0 };
         int r;
 
@@ -317,7 +311,7 @@ int audit_reopen(struct audit *audit, const char *reason, struct audit_how *ret_
         r = replace_reason(audit, reason);
         r = r ?: begin(audit, &how);
         if (r < 0) {
-                done_pending(&audit->pending);
+                audit_pending_done(&audit->pending);
                 close_log(audit);
                 audit->pending = waiting; /* they wait for a call that succeeds */
                 waiting = (struct audit_pending){ 0 };
@@ -338,7 +332,7 @@ struct audit *audit_close(struct audit *audit)
         close_log(audit);
         close_fd(&audit->lock_fd);
         sodium_free(audit->keys);
-        done_pending(&audit->pending);
+        audit_pending_done(&audit->pending);
         free(audit->space);
         free(audit->reason);
         free(audit->dir);
