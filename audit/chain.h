@@ -75,7 +75,12 @@ int audit_append_remark(struct audit *audit, const char *action, const json_t *d
 /* Adds a body that had its place in another log: all of it stays but prev and seq. */
 int audit_append_again(struct audit *audit, const char *body, size_t length);
 
+/* Locks, then continues what is there or puts a new log in its place; what is sealed by the end of it is durable. */
+int audit_start(struct audit *audit, struct audit_how *how);
+int audit_replace_reason(struct audit *audit, const char *reason);
+
 int audit_prepare_statements(struct audit *audit);
+int audit_close_log(struct audit *audit);
 
 /* Lays the ballast down unless it is there or space is short; deletes it, true when that freed something. */
 void audit_keep_ballast(struct audit *audit);
