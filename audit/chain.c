@@ -108,7 +108,8 @@ int audit_append_remark(struct audit *audit, const char *action, const json_t *d
 static bool is_reserved(const char *action)
 {
         static const char *const own[] = { "audit.genesis",   "audit.start",    "audit.foreign_write",
-                                           "audit.heartbeat", "audit.degraded", "audit.gap" };
+                                           "audit.heartbeat", "audit.degraded", "audit.gap",
+                                           "audit.nonce",     "audit.rotate",   "audit.archive" };
 
         for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
                 if (strcmp(own[i], action) == 0)

@@ -79,6 +79,8 @@ int audit_append_again(struct audit *audit, const char *body, size_t length);
 int audit_start(struct audit *audit, struct audit_how *how);
 int audit_replace_reason(struct audit *audit, const char *reason);
 
+/* A database that was judged good becomes the one that is written to. */
+int audit_begin_writing(struct audit *audit);
 int audit_prepare_statements(struct audit *audit);
 int audit_close_log(struct audit *audit);
 
@@ -92,8 +94,8 @@ enum { AUDIT_JUDGED_GOOD, AUDIT_JUDGED_NONE, AUDIT_JUDGED_BAD };
 int audit_judge(struct audit *audit, struct audit_how *how);
 
 /* Replaces what is in the directory by a new, sealed log: puts the old files in a directory of their own, stages the new
- * ones, swaps. `prev_log` is a note or "". What is staged completely is swapped in by the next start if need be. */
-int audit_begin_log(struct audit *audit, const char *prev_log);
+ * ones, swaps. `prev_log` is a note or "", `rotated` says that the log before ended on purpose. What is staged completely is swapped in by the next start if need be. */
+int audit_begin_log(struct audit *audit, const char *prev_log, bool rotated);
 int audit_set_aside(struct audit *audit, char *ret_name, size_t room);
 
 /* Ends what audit_begin_log had staged before a crash. 1 when there was something to end. */

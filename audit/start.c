@@ -35,25 +35,33 @@ static int open_new_log(struct audit *audit)
         return r == AUDIT_JUDGED_GOOD || r < 0 ? r : -EIO;
 }
 
-static int set_aside(struct audit *audit, struct audit_how *how)
+/* Keeps what is there and begins anew; `start` says why: SET_ASIDE or ROTATED. */
+static int replace_log(struct audit *audit, enum audit_start start, struct audit_how *how)
 {
         char prev_log[AUDIT_NOTE_MAX], name[128];
         int r;
 
         strcpy(prev_log, audit->note);
         audit_close_log(audit);
+        audit->next_stored = false;
         r = audit_set_aside(audit, name, sizeof(name));
-        r = r ?: audit_begin_log(audit, prev_log);
+        r = r ?: audit_begin_log(audit, prev_log, start == AUDIT_ROTATED);
         if (r < 0)
                 return r;
-        how->start = AUDIT_SET_ASIDE;
+        how->start = start;
         snprintf(how->aside, sizeof(how->aside), "%s/%s", audit->dir, name);
         return open_new_log(audit);
 }
 
-/* The start that judged the old log is gone, and with it what it found. */
-static void cut_short(struct audit_how *how)
+/* A crash came between the genesis and the first start record, which would have told. Who judged the old log is gone, and
+ * with it what was found. */
+static void tell_first_start(const struct audit *audit, struct audit_how *how)
 {
+        how->start = !audit->genesis.continues ? AUDIT_CREATED
+                     : audit->genesis.rotated  ? AUDIT_ROTATED
+                                               : AUDIT_SET_ASIDE;
+        if (how->start != AUDIT_SET_ASIDE)
+                return;
         how->finding = "UNKNOWN";
         snprintf(how->detail, sizeof(how->detail), "a start that set the log aside was cut short; see set-aside/");
 }
@@ -67,22 +75,18 @@ static int settle(struct audit *audit, struct audit_how *how)
                 return r;
         r = audit_judge(audit, how);
         if (r == AUDIT_JUDGED_BAD)
-                return set_aside(audit, how);
+                return replace_log(audit, AUDIT_SET_ASIDE, how);
         if (r == AUDIT_JUDGED_NONE) {
                 how->start = AUDIT_CREATED;
-                r = audit_begin_log(audit, "");
+                r = audit_begin_log(audit, "", false);
                 return r ?: open_new_log(audit);
         }
         if (r < 0)
                 return r;
 
         how->start = AUDIT_CONTINUED;
-        if (audit->tree.size == 1) {
-                /* A crash came between the genesis and the first start record, which would have told. */
-                how->start = audit->genesis.continues ? AUDIT_SET_ASIDE : AUDIT_CREATED;
-                if (audit->genesis.continues)
-                        cut_short(how);
-        }
+        if (audit->tree.size == 1)
+                tell_first_start(audit, how);
         return 0;
 }
 
@@ -111,6 +115,9 @@ static json_t *start_details(const struct audit *audit, const struct audit_how *
             json_object_set_new(
                     details, "set_aside",
                     json_pack("{s:s, s:s, s:s}", "detail", how->detail, "finding", how->finding, "path", aside)) < 0)
+                json_decref(TAKE_PTR(details));
+        if (details && how->start == AUDIT_ROTATED &&
+            json_object_set_new(details, "rotated", json_pack("{s:s}", "path", aside)) < 0)
                 json_decref(TAKE_PTR(details));
         return details;
 }
@@ -150,16 +157,23 @@ static int genesis_anchor(struct audit *audit, char ret[static AUDIT_ANCHOR_MAX]
         return 0;
 }
 
+int audit_begin_writing(struct audit *audit)
+{
+        int r;
+
+        audit_store_keep_wal(audit->db, false);
+        sqlite3_busy_timeout(audit->db, BUSY_MS); /* the daemon's one thread must not wait for a stranger's lock */
+        r = audit_store_run(audit->db, "PRAGMA journal_mode=WAL");
+        return r ?: audit_prepare_statements(audit);
+}
+
 static int go_on(struct audit *audit, struct audit_how *how)
 {
         int r = erase_stale_slot(audit);
 
         if (r < 0)
                 return r;
-        audit_store_keep_wal(audit->db, false);
-        sqlite3_busy_timeout(audit->db, BUSY_MS); /* the daemon's one thread must not wait for a stranger's lock */
-        r = audit_store_run(audit->db, "PRAGMA journal_mode=WAL");
-        r = r ?: audit_prepare_statements(audit);
+        r = audit_begin_writing(audit);
         r = r ?: record_start(audit, how);
         r = r ?: genesis_anchor(audit, how->genesis_anchor);
         if (r < 0)
@@ -181,4 +195,70 @@ int audit_start(struct audit *audit, struct audit_how *how)
 
         r = r ?: settle(audit, how);
         return r ?: go_on(audit, how);
+}
+
+/* ---- ending on purpose ---------------------------------------------------------------------------------------- */
+
+/* The last record of the old log, sealed if the key file lets us: a broken one may be why it is rotated. */
+static int record_rotation(struct audit *audit, const char *reason, const char *actor)
+{
+        _cleanup_(drop_json) json_t *details = json_pack("{s:s}", "reason", reason);
+        int r;
+
+        if (!details)
+                return -EINVAL;
+        r = audit_append_own(audit,
+                             &(struct audit_entry){ .action = "audit.rotate",
+                                                    .actor = actor,
+                                                    .subject = "audit",
+                                                    .outcome = AUDIT_INFO,
+                                                    .details = details },
+                             NULL);
+        return r ?: audit_commit(audit, AUDIT_SEAL);
+}
+
+int audit_rotate(struct audit *audit, const char *reason, const char *actor, struct audit_how *ret_how)
+{
+        struct audit_how how = { 0 };
+        int r, flags;
+
+        if (!audit->db)
+                return -EUCLEAN; /* a reopen failed */
+        flags = record_rotation(audit, reason, actor);
+        if (flags < 0)
+                return flags;
+
+        r = audit_replace_reason(audit, reason);
+        r = r ?: replace_log(audit, AUDIT_ROTATED, &how);
+        r = r ?: go_on(audit, &how);
+        if (r < 0) {
+                audit_close_log(audit); /* a reopen goes on with whichever log is there */
+                return r;
+        }
+        if (ret_how)
+                *ret_how = how;
+        return flags;
+}
+
+int audit_rotate_offline(const char *state_dir, const struct audit_options *options, const char *reason,
+                         const char *actor, struct audit_how *ret_how)
+{
+        _cleanup_(free_memory) char *database = NULL;
+        struct audit_how how = { 0 };
+        struct audit *audit;
+        int r;
+
+        if (asprintf(&database, "%s/audit.db", state_dir) < 0)
+                return -ENOMEM;
+        if (access(database, F_OK) < 0)
+                return -errno;
+        r = audit_open(state_dir, options, &audit, &how);
+        if (r < 0)
+                return r;
+        if (how.start == AUDIT_CONTINUED)
+                r = audit_rotate(audit, reason, actor, &how);
+        audit_close(audit);
+        if (r >= 0 && ret_how)
+                *ret_how = how;
+        return r;
 }
