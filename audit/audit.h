@@ -176,7 +176,8 @@ int audit_head_read(const char *anchor, struct audit_head *ret);
 /* The note of the newest seal, on loan until the next commit. */
 const char *audit_last_note(const struct audit *audit);
 
-/* Answers an auditor: an audit.nonce record with `nonce` (hex digits), sealed at once. A log that was cut before cannot. */
+/* Answers an auditor: an audit.nonce record with `nonce` (16 to 128 hex digits, else -EINVAL), sealed at once. A log that was
+ * cut before cannot. Result as audit_commit, but a seal.key that fails is -EIO: durable, not sealed. */
 int audit_seal_nonce(struct audit *audit, const char *nonce, const char *actor);
 
 /* Ends this log on purpose: a last record audit.rotate, sealed, then it is set aside whole and a new one opens that names
@@ -190,7 +191,8 @@ int audit_rotate_offline(const char *state_dir, const struct audit_options *opti
                          const char *actor, struct audit_how *ret_how);
 
 /* Stores a witness's cosignature line (without LF) of the checkpoint of `size`, durable on return. The line must be by the key
- * in `vkey` and verify over that checkpoint: -EKEYREJECTED. -ENOENT: no checkpoint has this size. Storing it again: 0. */
+ * in `vkey` and verify over that checkpoint: -EKEYREJECTED. -EINVAL: no vkey. -ENOENT: no checkpoint has this size.
+ * -ENOSPC, -EIO, -EBUSY, -EUCLEAN as audit_commit. Storing it again: 0. What is pending stays pending. */
 int audit_cosign(struct audit *audit, uint64_t size, const char *vkey, struct audit_slice line);
 
 /* ---- retention ------------------------------------------------------------------------------------------------ */

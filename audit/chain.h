@@ -84,6 +84,11 @@ int audit_begin_writing(struct audit *audit);
 int audit_prepare_statements(struct audit *audit);
 int audit_close_log(struct audit *audit);
 
+/* One transaction of the writer, after a look at what others did. The end commits, or takes back when `r` is negative,
+ * and returns it or what the commit says. */
+int audit_begin_transaction(struct audit *audit);
+int audit_end_transaction(struct audit *audit, int r);
+
 /* Lays the ballast down unless it is there or space is short; deletes it, true when that freed something. */
 void audit_keep_ballast(struct audit *audit);
 bool audit_give_ballast(struct audit *audit);

@@ -125,26 +125,40 @@ static int look_for_strangers(struct audit *audit)
         return 0;
 }
 
-static int write_once(struct audit *audit, bool seal)
+/* What a stranger did since our last transaction is on record, or the log has ended, once this has begun. */
+int audit_begin_transaction(struct audit *audit)
 {
-        struct audit_tree tree = audit->tree; /* so that a failure leaves ours as it is */
-        char note[AUDIT_NOTE_MAX];
         int r = run(audit, audit->begin);
 
         if (r < 0)
                 return r;
         r = look_for_strangers(audit);
-        r = r ?: insert_records(audit, &tree);
-        r = r ?: seal ? insert_checkpoint(audit, &tree, note) : 0;
-        if (r == 0) {
-                audit_step_done(audit, AUDIT_STEP_BEGUN);
-                r = run(audit, audit->commit);
-        }
-        if (r < 0) {
-                if (!sqlite3_get_autocommit(audit->db))
-                        audit_store_run(audit->db, "ROLLBACK");
+        return r < 0 ? audit_end_transaction(audit, r) : 0;
+}
+
+int audit_end_transaction(struct audit *audit, int r)
+{
+        r = r ?: run(audit, audit->commit);
+        if (r < 0 && !sqlite3_get_autocommit(audit->db))
+                audit_store_run(audit->db, "ROLLBACK");
+        return r;
+}
+
+static int write_once(struct audit *audit, bool seal)
+{
+        struct audit_tree tree = audit->tree; /* so that a failure leaves ours as it is */
+        char note[AUDIT_NOTE_MAX];
+        int r = audit_begin_transaction(audit);
+
+        if (r < 0)
                 return r;
-        }
+        r = insert_records(audit, &tree);
+        r = r ?: seal ? insert_checkpoint(audit, &tree, note) : 0;
+        if (r == 0)
+                audit_step_done(audit, AUDIT_STEP_BEGUN);
+        r = audit_end_transaction(audit, r);
+        if (r < 0)
+                return r;
 
         audit->tree = tree;
         audit_pending_clear(&audit->pending);
