@@ -43,3 +43,7 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret);
 /* Puts together the right edge of the tree of `size` leaves from the kept subtrees and the last bodies. -EUCLEAN when rows
  * are missing. */
 int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret);
+
+/* The same of the leaves [from, to) alone, as a tree of their own. `from` is a multiple of a power of two that is not less
+ * than their number, as it is of everything that a proof names. */
+int audit_store_load_span(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tree *ret);
