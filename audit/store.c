@@ -352,16 +352,22 @@ static int load_leaves(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tre
 }
 
 /* From the largest subtrees down to the last bodies: at most 255 rows of each level below the top. */
-int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret)
+int audit_store_load_span(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tree *ret)
 {
         struct audit_tree tree = { 0 };
         int r = 0;
 
         for (unsigned level = AUDIT_SUBTREES_MAX * AUDIT_SUBTREE_STEP; level > 0 && r == 0; level -= AUDIT_SUBTREE_STEP)
-                r = load_rows(db, level, tree.size >> level, size >> level, &tree);
-        r = r ?: load_leaves(db, tree.size, size, &tree);
+                if ((to - from) >> level != 0)
+                        r = load_rows(db, level, (from + tree.size) >> level, to >> level, &tree);
+        r = r ?: load_leaves(db, from + tree.size, to, &tree);
         if (r < 0)
                 return r;
         *ret = tree;
         return 0;
+}
+
+int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret)
+{
+        return audit_store_load_span(db, 0, size, ret);
 }
