@@ -324,7 +324,8 @@ int audit_cosignature_check(const char *note, size_t length, struct audit_slice 
 
 /* ---- exports -------------------------------------------------------------------------------------------------- */
 
-/* Each writes a whole export and reports the first failure to write. `range` NULL: everything. */
+/* Each writes a whole export and reports the first failure to write. `range` NULL: everything. All are of the reader's
+ * snapshot, so what one reader wrote without a seek in between verifies together. Checkpoints carry their cosignatures. */
 int audit_export_jsonl(struct audit_reader *reader, const struct audit_range *range, FILE *out);
 int audit_export_checkpoints(struct audit_reader *reader, FILE *out);
 int audit_export_subtree(struct audit_reader *reader, FILE *out);
