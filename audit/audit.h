@@ -330,8 +330,10 @@ int audit_export_jsonl(struct audit_reader *reader, const struct audit_range *ra
 int audit_export_checkpoints(struct audit_reader *reader, FILE *out);
 int audit_export_subtree(struct audit_reader *reader, FILE *out);
 
-/* C2SP tlog-tiles under `directory`, which must be empty or hold an earlier export of this log, which grows. -ESTALE: the log is
- * pruned, the records that tiles need are in archives. */
+/* C2SP tlog-tiles under `directory`, up to the newest checkpoint, which is written last. The directory is new, empty or holds an
+ * earlier export of this log, which grows: what is full is never written again. -EEXIST: it holds something else; -ERANGE: an
+ * export of a later size; -EBUSY: another export is at work; -ENODATA: nothing is sealed; -ESTALE: the log is pruned, the
+ * records that tiles need are in archives; -EUCLEAN: the records do not lead to the sealed root, or to the exported one. */
 int audit_export_tiles(struct audit_reader *reader, const char *directory);
 
 /* ---- verifying ------------------------------------------------------------------------------------------------ */
