@@ -349,13 +349,16 @@ int audit_cosignature_check(const char *note, size_t length, struct audit_slice 
 
 /* ---- exports -------------------------------------------------------------------------------------------------- */
 
-/* Each writes a whole export and reports the first failure to write. `range` NULL: everything. */
+/* Each writes a whole export and reports the first failure to write. `range` NULL: everything. All are of the reader's
+ * snapshot, so what one reader wrote without a seek in between verifies together. Checkpoints carry their cosignatures. */
 int audit_export_jsonl(struct audit_reader *reader, const struct audit_range *range, FILE *out);
 int audit_export_checkpoints(struct audit_reader *reader, FILE *out);
 int audit_export_subtree(struct audit_reader *reader, FILE *out);
 
-/* C2SP tlog-tiles under `directory`, which must be empty or hold an earlier export of this log, which grows. -ESTALE: the log is
- * pruned, the records that tiles need are in archives. */
+/* C2SP tlog-tiles under `directory`, up to the newest checkpoint, which is written last. The directory is new, empty or holds an
+ * earlier export of this log, which grows: what is full is never written again. -EEXIST: it holds something else; -ERANGE: an
+ * export of a later size; -EBUSY: another export is at work; -ENODATA: nothing is sealed; -ESTALE: the log is pruned, the
+ * records that tiles need are in archives; -EUCLEAN: the records do not lead to the sealed root, or to the exported one. */
 int audit_export_tiles(struct audit_reader *reader, const char *directory);
 
 /* ---- verifying ------------------------------------------------------------------------------------------------ */

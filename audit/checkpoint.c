@@ -74,28 +74,41 @@ static int find_epoch(sqlite3 *db, uint64_t size, uint64_t *ret)
         return 0;
 }
 
+int audit_checkpoint_take(sqlite3_stmt *row, struct audit_checkpoint *ret)
+{
+        struct audit_slice text;
+        char *copy;
+
+        if (!column_is_plain(row, 2, &text))
+                return -EUCLEAN;
+        copy = strndup(text.text, text.length);
+        if (!copy)
+                return -ENOMEM;
+        *ret = (struct audit_checkpoint){
+                .epoch = (uint64_t)sqlite3_column_int64(row, 0),
+                .size = (uint64_t)sqlite3_column_int64(row, 1),
+                .text = copy,
+                .length = text.length,
+        };
+        return 0;
+}
+
 int audit_checkpoint_find(sqlite3 *db, uint64_t size, struct audit_checkpoint *ret)
 {
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        struct audit_slice text;
         uint64_t epoch = 0;
-        char *copy;
         int r = find_epoch(db, size, &epoch);
 
-        r = r ?: audit_store_prepare(db, "SELECT note, size FROM checkpoint NOT INDEXED WHERE epoch=?1", &statement);
+        r = r
+                    ?: audit_store_prepare(db, "SELECT epoch, size, note FROM checkpoint NOT INDEXED WHERE epoch=?1",
+                                           &statement);
         if (r < 0)
                 return r;
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)epoch);
         r = step(db, statement);
         if (r <= 0)
                 return r ?: -EUCLEAN;
-        if (!column_is_plain(statement, 0, &text))
-                return -EUCLEAN;
-        copy = strndup(text.text, text.length);
-        if (!copy)
-                return -ENOMEM;
-        *ret = (struct audit_checkpoint){ epoch, (uint64_t)sqlite3_column_int64(statement, 1), copy, text.length };
-        return 0;
+        return audit_checkpoint_take(statement, ret);
 }
 
 int audit_checkpoint_most_cosigned(sqlite3 *db, uint64_t above, uint64_t *ret_size)

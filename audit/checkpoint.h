@@ -17,6 +17,9 @@ void audit_checkpoint_done(struct audit_checkpoint *checkpoint);
 /* The one of the greatest size that is at most `size`, as it is stored. -ENOENT: there is none. */
 int audit_checkpoint_find(sqlite3 *db, uint64_t size, struct audit_checkpoint *ret);
 
+/* Out of a row "epoch, size, note". -EUCLEAN: the note is no text, or holds a NUL. */
+int audit_checkpoint_take(sqlite3_stmt *row, struct audit_checkpoint *ret);
+
 /* Appends the cosignatures of its size. -EUCLEAN: one is no line of a note. */
 int audit_checkpoint_add_cosignatures(sqlite3 *db, struct audit_checkpoint *checkpoint);
 
