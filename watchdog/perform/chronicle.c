@@ -16,7 +16,8 @@ struct chronicle {
         sd_event_source *turn;  /* end of each turn of the loop */
         sd_event_source *timer; /* next seal, or next try */
         bool healthy;
-        bool full; /* the reserve is in use */
+        uint64_t sealed_size; /* as it was told last */
+        bool full;            /* the reserve is in use */
 };
 
 static int arm(struct chronicle *chronicle, usec_t boottime)
@@ -32,6 +33,23 @@ static void tell_trouble(struct chronicle *chronicle, int error, const char *wha
                 chronicle->options.troubled(chronicle->options.self, error, what);
 }
 
+static void tell(struct chronicle *chronicle, void (*what)(void *self))
+{
+        if (what)
+                what(chronicle->options.self);
+}
+
+/* True when there is a seal that was not there before. */
+static bool note_seal(struct chronicle *chronicle)
+{
+        const uint64_t before = chronicle->sealed_size;
+        struct audit_head head;
+
+        audit_head(chronicle->audit, &head);
+        chronicle->sealed_size = head.sealed_size;
+        return head.sealed_size != before;
+}
+
 /* There is none, or the file is no longer the log that we wrote: it is set aside, and what waited goes into a new one. */
 static int reopen(struct chronicle *chronicle)
 {
@@ -41,6 +59,8 @@ static int reopen(struct chronicle *chronicle)
 
         r = chronicle->audit ? audit_reopen(chronicle->audit, "reopened", &how)
                              : audit_open(chronicle->state_dir, &options, &chronicle->audit, &how);
+        if (r >= 0)
+                note_seal(chronicle);
         if (r >= 0 && chronicle->options.reopened)
                 chronicle->options.reopened(chronicle->options.self, &how);
         return r;
@@ -75,12 +95,15 @@ static int commit(struct chronicle *chronicle, unsigned flags)
                 return r;
         }
         note_written(chronicle, audit_degraded(chronicle->audit));
-        if (r & AUDIT_FOREIGN_WRITE)
+        if (r & AUDIT_FOREIGN_WRITE) {
                 tell_trouble(chronicle, 0, "another program wrote to the audit log");
+                tell(chronicle, chronicle->options.touched);
+        }
         if (r & AUDIT_KEY_FAULT)
                 tell_trouble(chronicle, 0, "seal.key cannot be written: records are durable but not sealed");
-        if (chronicle->options.committed)
-                chronicle->options.committed(chronicle->options.self);
+        tell(chronicle, chronicle->options.committed);
+        if (note_seal(chronicle))
+                tell(chronicle, chronicle->options.sealed);
         return 0;
 }
 
@@ -141,6 +164,8 @@ int chronicle_new(sd_event *event, const struct chronicle_options *options, stru
         chronicle->state_dir = strdup(options->state_dir);
         r = chronicle->state_dir ? audit_open(options->state_dir, &audit_options, &chronicle->audit, ret_how) : -ENOMEM;
         chronicle->healthy = r >= 0;
+        if (r >= 0)
+                note_seal(chronicle);
         if (is_ill_disk(r))
                 r = 0;
         if (r >= 0)
@@ -161,7 +186,7 @@ struct chronicle *chronicle_free(struct chronicle *chronicle)
 {
         if (!chronicle)
                 return NULL;
-        chronicle->options.committed = NULL;
+        chronicle->options.committed = chronicle->options.touched = NULL;
         if (chronicle->audit)
                 audit_commit(chronicle->audit, AUDIT_SEAL);
         audit_close(chronicle->audit);

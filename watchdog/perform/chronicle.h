@@ -19,6 +19,8 @@ struct chronicle_options {
         /* the chain was touched by another program, or with an error: it cannot be written, or is about not to be */
         void (*troubled)(void *self, int error, const char *what);
         void (*recovered)(void *self); /* what was told with an error is over */
+        void (*touched)(void *self);   /* another program wrote to the chain: it is to be verified */
+        void (*sealed)(void *self);    /* there is a new seal */
         void *self;
 };
 
