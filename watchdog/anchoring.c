@@ -195,6 +195,7 @@ static void adopt(struct governor *governor, struct witnesses *list)
                 if (same && strcmp(same->vkey, list->list[i].vkey) == 0) {
                         list->list[i].last_size = same->last_size;
                         list->list[i].last_at = same->last_at;
+                        list->list[i].last_time = same->last_time;
                 }
                 if (!same || strcmp(same->vkey, list->list[i].vkey) != 0 || strcmp(same->url, list->list[i].url) != 0)
                         record_witness(governor, &list->list[i], same ? "changed in the file" : "added in the file",
@@ -225,11 +226,11 @@ void anchoring_reload(struct governor *governor)
         watch(governor);
 }
 
-void anchoring_cosigned(struct governor *governor, struct witness *witness, uint64_t size, const char *root)
+void anchoring_cosigned(struct governor *governor, struct witness *witness, const struct cosigned *cosigned)
 {
-        json_t *details =
-                json_pack("{s:I, s:s, s:s, s:s, s:I}", "at", (json_int_t)clock_now(&governor->clock), "channel",
-                          "witness", "witness", witness->key.name, "root", root, "size", (json_int_t)size);
+        json_t *details = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I}", "at", (json_int_t)clock_now(&governor->clock),
+                                    "channel", "witness", "witness", witness->key.name, "root", cosigned->root, "size",
+                                    (json_int_t)cosigned->size, "time", (json_int_t)cosigned->time);
         struct audit_entry entry = {
                 .action = "audit.anchor",
                 .subject = "audit",
@@ -237,10 +238,14 @@ void anchoring_cosigned(struct governor *governor, struct witness *witness, uint
                 .details = details,
         };
 
-        chronicle_event(governor->chronicle, &entry);
+        if (cosigned->time > witness->last_time)
+                chronicle_event(governor->chronicle, &entry);
         json_decref(details);
-        if (size > witness->last_size)
-                witness->last_size = size;
+        if (cosigned->time <= witness->last_time)
+                return; /* told before */
+        if (cosigned->size > witness->last_size)
+                witness->last_size = cosigned->size;
+        witness->last_time = cosigned->time;
         witness->last_at = clock_now(&governor->clock);
         watch(governor);
 }
@@ -257,10 +262,10 @@ void anchoring_write(struct governor *governor)
         for (size_t i = 0; i < anchoring->witnesses.n; i++) {
                 const struct witness *witness = &anchoring->witnesses.list[i];
 
-                json_array_append_new(list,
-                                      json_pack("{s:s, s:s, s:s, s:I, s:I}", "name", witness->key.name, "vkey",
-                                                witness->vkey, "url", witness->url, "size",
-                                                (json_int_t)witness->last_size, "at", (json_int_t)witness->last_at));
+                json_array_append_new(
+                        list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "name", witness->key.name, "vkey",
+                                        witness->vkey, "url", witness->url, "size", (json_int_t)witness->last_size,
+                                        "time", (json_int_t)witness->last_time, "at", (json_int_t)witness->last_at));
         }
         details =
                 json_pack("{s:I, s:I, s:s, s:o}", "waiting_since", (json_int_t)anchoring->waiting_since, "verified_at",
@@ -279,6 +284,7 @@ static void relive_anchor(struct governor *governor, const json_t *details)
                 return;
         witness->last_size = (uint64_t)json_integer_value(json_object_get(details, "size"));
         witness->last_at = (usec_t)json_integer_value(json_object_get(details, "at"));
+        witness->last_time = (uint64_t)json_integer_value(json_object_get(details, "time"));
 }
 
 static void relive_verified(struct governor *governor, const json_t *details, const char *at)
@@ -301,6 +307,7 @@ static void relive_witness(struct governor *governor, const json_t *row, bool he
                 return;
         witness.last_size = (uint64_t)json_integer_value(json_object_get(row, "size"));
         witness.last_at = (usec_t)json_integer_value(json_object_get(row, "at"));
+        witness.last_time = (uint64_t)json_integer_value(json_object_get(row, "time"));
         old = witnesses_find(witnesses, witness.key.name);
         if (old)
                 witnesses_remove(witnesses, old);
@@ -427,6 +434,7 @@ void anchoring_again(struct governor *governor)
         for (size_t i = 0; i < anchoring->witnesses.n; i++) {
                 anchoring->witnesses.list[i].last_size = 0;
                 anchoring->witnesses.list[i].last_at = 0;
+                anchoring->witnesses.list[i].last_time = 0;
         }
         anchoring->waiting_since = 0;
         watch(governor);

@@ -37,8 +37,15 @@ void anchoring_sealed(struct governor *governor);
 /* Another log is open now: nobody outside knows it. */
 void anchoring_again(struct governor *governor);
 
-/* The witness has cosigned the checkpoint of that size and root (base64): goes on record. */
-void anchoring_cosigned(struct governor *governor, struct witness *witness, uint64_t size, const char *root);
+/* What a witness vouched for. */
+struct cosigned {
+        uint64_t size;
+        char root[48]; /* base64 */
+        uint64_t time; /* seconds since 1970, as the witness says */
+};
+
+/* Goes on record, unless it is no news. */
+void anchoring_cosigned(struct governor *governor, struct witness *witness, const struct cosigned *cosigned);
 
 /* The list changed on order: recorded as durable, then written. -errno; then the list is as it was. */
 int anchoring_change(struct governor *governor, const struct witnesses *list, const struct witness *changed,

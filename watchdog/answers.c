@@ -245,4 +245,7 @@ control_call *const answers[METHOD_N] = {
         [METHOD_WITNESSES] = evidence_witnesses,
         [METHOD_WITNESS_ADD] = evidence_witness_add,
         [METHOD_WITNESS_REMOVE] = evidence_witness_remove,
+        [METHOD_AUDIT_SEAL] = evidence_seal,
+        [METHOD_AUDIT_ROTATE] = evidence_rotate,
+        [METHOD_COSIGN] = evidence_cosign,
 };

@@ -1,6 +1,7 @@
 #include "evidence.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -8,6 +9,11 @@
 #include "io/log.h"
 #include "orders.h"
 #include "views.h"
+
+static void reader_closep(struct audit_reader **reader)
+{
+        audit_reader_close(*reader);
+}
 
 /* The words of a one-line anchor: "govaudit1 ORIGIN SIZE ROOT". */
 static json_t *anchor_word(const char *anchor, unsigned n)
@@ -54,6 +60,47 @@ static json_t *empty_answer(void)
 static json_t *not_recorded(struct control_error *error, int r)
 {
         return control_refuse(error, 1, "govctl status", "not done: it cannot be recorded: %s", strerror(-r));
+}
+
+/* ---- seals ----------------------------------------------------------------------------------------------------------------- */
+
+json_t *evidence_seal(void *self, const struct control_request *request, struct control_error *error)
+{
+        struct governor *governor = self;
+        const char *nonce = text_of(request, "nonce");
+        struct audit_head head = { 0 };
+        char who[64];
+        int r;
+
+        order_from(request, who);
+        r = nonce ? chronicle_seal_nonce(governor->chronicle, nonce, who) : chronicle_settle(governor->chronicle);
+        if (r == -EINVAL)
+                return control_refuse(error, 2, "govctl audit seal --nonce $(openssl rand -hex 16)",
+                                      "a nonce is 16 to 128 hex digits");
+        if (r < 0)
+                return control_refuse(error, 1, "govctl status", "not sealed: %s", strerror(-r));
+        chronicle_head(governor->chronicle, &head);
+        return json_pack("{s:i, s:s, s:s}", "schema_version", SCHEMA_VERSION, "note",
+                         chronicle_last_note(governor->chronicle), "anchor", head.anchor);
+}
+
+json_t *evidence_rotate(void *self, const struct control_request *request, struct control_error *error)
+{
+        struct governor *governor = self;
+        struct audit_how how = { 0 };
+        char who[64], reason[512];
+        int r;
+
+        /* an outcome names its intent by the number it has in its own log */
+        if (perform_under_way(governor->perform) > 0)
+                return control_refuse(error, 7, "the same again in a moment", "an action is under way");
+        order_from(request, who);
+        text_copy_safe(reason, sizeof(reason), text_of(request, "reason"));
+        r = chronicle_rotate(governor->chronicle, reason, who, &how);
+        if (r < 0)
+                return control_refuse(error, 1, "govctl status", "the audit log was not rotated: %s", strerror(-r));
+        return json_pack("{s:i, s:s, s:s}", "schema_version", SCHEMA_VERSION, "set_aside", how.aside, "genesis_anchor",
+                         how.genesis_anchor);
 }
 
 /* ---- after a loss -------------------------------------------------------------------------------------------------------- */
@@ -161,4 +208,64 @@ json_t *evidence_witness_remove(void *self, const struct control_request *reques
         witness = *found;
         witnesses_remove(list, found);
         return change_list(governor, request, error, list, &witness);
+}
+
+/* ---- cosignatures ------------------------------------------------------------------------------------------------------------ */
+
+static json_t *no_cosignature(struct control_error *error, const char *name, int r)
+{
+        char safe[AUDIT_ORIGIN_MAX];
+
+        text_copy_safe(safe, sizeof(safe), name);
+        if (r == -ENOENT)
+                return control_refuse(error, 5, "govctl audit checkpoint", "there is no checkpoint of this size");
+        if (r == -EKEYREJECTED || r == -EBADMSG)
+                return control_refuse(error, 4, "govctl audit witness list", "this is not a cosignature by '%s'", safe);
+        return control_refuse(error, 1, "govctl status", "the cosignature of '%s' was not kept: %s", safe,
+                              strerror(-r));
+}
+
+/* Checks the line against the checkpoint of cosigned->size, and fills in the rest. */
+static int read_cosignature(const struct governor *governor, const struct witness *witness, const char *line,
+                            struct cosigned *cosigned)
+{
+        const struct audit_slice slice = { line, strlen(line) };
+        _cleanup_(reader_closep) struct audit_reader *reader = NULL;
+        _cleanup_free_ char *note = NULL;
+        uint64_t found;
+        int r = audit_reader_open(governor->database, &reader);
+
+        if (r >= 0)
+                r = audit_reader_note_of(reader, cosigned->size, &note, &found);
+        if (r >= 0 && found != cosigned->size)
+                r = -ENOENT;
+        if (r >= 0)
+                r = audit_cosignature_check(note, strlen(note), slice, &witness->key, &cosigned->time);
+        if (r >= 0 && sscanf(note, "%*[^\n]\n%*[^\n]\n%47[^\n]", cosigned->root) != 1)
+                r = -EBADMSG;
+        return r;
+}
+
+json_t *evidence_cosign(void *self, const struct control_request *request, struct control_error *error)
+{
+        struct governor *governor = self;
+        json_int_t size = json_integer_value(json_object_get(request->params, "size"));
+        const char *line = text_of(request, "line");
+        char name[AUDIT_ORIGIN_MAX];
+        struct cosigned cosigned = { .size = size > 0 ? (uint64_t)size : 0 };
+        struct witness *witness = NULL;
+        int r;
+
+        if (witness_name_in(line, name))
+                witness = witnesses_find(&governor->anchoring.witnesses, name);
+        if (!witness)
+                return control_refuse(error, 5, "govctl audit witness list", "this line is by none of the witnesses");
+        r = size > 0 ? read_cosignature(governor, witness, line, &cosigned) : -ENOENT;
+        if (r >= 0)
+                r = chronicle_cosign(governor->chronicle, cosigned.size, witness->vkey, line);
+        if (r < 0)
+                return no_cosignature(error, name, r);
+        anchoring_cosigned(governor, witness, &cosigned);
+        return json_pack("{s:i, s:s, s:I}", "schema_version", SCHEMA_VERSION, "witness", name, "time",
+                         (json_int_t)cosigned.time);
 }

@@ -231,28 +231,39 @@ static void on_recovered(void *self)
         sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
 }
 
+static void tell_genesis(const struct governor *governor)
+{
+        if (governor->audit_how.genesis_anchor[0])
+                log_info("A new audit log begins. Keep this line elsewhere, it is the trust anchor: %s",
+                         governor->audit_how.genesis_anchor);
+}
+
 /* Records are counted anew, and nobody outside knows of them. */
 static void begin_log(struct governor *governor)
 {
         governor->published = 0;
+        tell_genesis(governor);
         anchoring_again(governor);
         inspection_again(governor);
 }
 
+/* What was open about the log before stays open when it is ended on purpose: that explains nothing. */
 static void on_reopened(void *self, const struct audit_how *how)
 {
         struct governor *governor = self;
 
         governor->audit_how = *how;
-        governor->trouble[0] = '\0';
         if (how->start == AUDIT_CONTINUED)
                 log_warning("The audit log is open again");
         else
                 begin_log(governor);
-        if (how->start == AUDIT_SET_ASIDE && how->finding)
+        if (how->start != AUDIT_ROTATED) {
+                governor->trouble[0] = '\0';
+                sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
+        }
+        if (how->start == AUDIT_SET_ASIDE)
                 governor_audit_trouble(governor, 0, how->detail);
         memory_write(governor, true);
-        sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
 }
 
 static void on_touched(void *self)
@@ -280,7 +291,7 @@ void governor_audit_explained(struct governor *governor, const char *who, const 
                 if (view.open && view.cause == CAUSE_AUDIT_BROKEN)
                         governor_take(governor, &fact);
         }
-        if (governor->trouble_passes)
+        if (governor->trouble_passes || !governor->trouble[0])
                 return; /* it cannot be written now, which no word changes */
         governor->trouble[0] = '\0';
         sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
@@ -547,9 +558,8 @@ static void begin(struct governor *governor)
                                        "the audit log cannot be opened: nothing is done to any agent until it can");
         if (governor->audit_how.start == AUDIT_SET_ASIDE)
                 governor_audit_trouble(governor, 0, governor->audit_how.detail);
-        if (governor->audit_how.start == AUDIT_CREATED && governor->audit_how.genesis_anchor[0])
-                log_info("A new audit log begins. Keep this line elsewhere, it is the trust anchor: %s",
-                         governor->audit_how.genesis_anchor);
+        if (governor->audit_how.start != AUDIT_CONTINUED)
+                tell_genesis(governor);
 }
 
 int governor_new(const struct governor_options *options, struct governor **ret)

@@ -16,6 +16,7 @@ struct witness {
         char vkey[WITNESS_VKEY_MAX];
         char url[WITNESS_URL_MAX];
         uint64_t last_size; /* of the log, cosigned; 0: never */
+        uint64_t last_time; /* ... and when, by the witness's own clock: seconds since 1970 */
         usec_t last_at;     /* judge time */
 };
 

@@ -79,15 +79,9 @@ static void note_written(struct chronicle *chronicle, bool full)
                 chronicle->options.recovered(chronicle->options.self);
 }
 
-static int commit(struct chronicle *chronicle, unsigned flags)
+/* What a call came to that wrote to the chain, and all who have to know. */
+static int take_result(struct chronicle *chronicle, int r)
 {
-        int r;
-
-        r = chronicle->audit ? audit_commit(chronicle->audit, flags) : reopen(chronicle);
-        if (r == -EUCLEAN) {
-                tell_trouble(chronicle, r, "the audit log on disk is not the one this daemon wrote");
-                r = reopen(chronicle);
-        }
         if (r < 0) {
                 if (chronicle->healthy)
                         tell_trouble(chronicle, r, "the audit log cannot be written");
@@ -105,6 +99,18 @@ static int commit(struct chronicle *chronicle, unsigned flags)
         if (note_seal(chronicle))
                 tell(chronicle, chronicle->options.sealed);
         return 0;
+}
+
+static int commit(struct chronicle *chronicle, unsigned flags)
+{
+        int r;
+
+        r = chronicle->audit ? audit_commit(chronicle->audit, flags) : reopen(chronicle);
+        if (r == -EUCLEAN) {
+                tell_trouble(chronicle, r, "the audit log on disk is not the one this daemon wrote");
+                r = reopen(chronicle);
+        }
+        return take_result(chronicle, r);
 }
 
 static usec_t boottime_now(struct chronicle *chronicle)
@@ -270,6 +276,34 @@ int chronicle_settle(struct chronicle *chronicle)
 
         arm_next(chronicle);
         return r;
+}
+
+int chronicle_seal_nonce(struct chronicle *chronicle, const char *nonce, const char *actor)
+{
+        int r = chronicle->audit ? audit_seal_nonce(chronicle->audit, nonce, actor) : -EIO;
+
+        if (r != -EINVAL)
+                r = take_result(chronicle, r);
+        arm_next(chronicle);
+        return r;
+}
+
+int chronicle_rotate(struct chronicle *chronicle, const char *reason, const char *actor, struct audit_how *ret_how)
+{
+        int r = chronicle->audit ? audit_rotate(chronicle->audit, reason, actor, ret_how) : -EIO;
+
+        if (r >= 0 && chronicle->options.reopened)
+                chronicle->options.reopened(chronicle->options.self, ret_how);
+        r = take_result(chronicle, r);
+        arm_next(chronicle);
+        return r < 0 ? r : chronicle_settle(chronicle);
+}
+
+int chronicle_cosign(struct chronicle *chronicle, uint64_t size, const char *vkey, const char *line)
+{
+        const struct audit_slice slice = { line, strlen(line) };
+
+        return chronicle->audit ? audit_cosign(chronicle->audit, size, vkey, slice) : -EIO;
 }
 
 bool chronicle_healthy(const struct chronicle *chronicle)

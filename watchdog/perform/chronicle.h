@@ -42,6 +42,15 @@ int chronicle_event(struct chronicle *chronicle, const struct audit_entry *entry
 /* Makes everything told so far durable now, sealed: before an action. On failure nothing may be done that needs a record. */
 int chronicle_settle(struct chronicle *chronicle);
 
+/* Answers an auditor, see audit_seal_nonce. -EINVAL: not a nonce. */
+int chronicle_seal_nonce(struct chronicle *chronicle, const char *nonce, const char *actor);
+
+/* Ends the log on purpose and begins another, see audit_rotate; durable and sealed on return. `reopened` is called within. */
+int chronicle_rotate(struct chronicle *chronicle, const char *reason, const char *actor, struct audit_how *ret_how);
+
+/* Keeps a witness's line, see audit_cosign. */
+int chronicle_cosign(struct chronicle *chronicle, uint64_t size, const char *vkey, const char *line);
+
 /* False while the chain cannot be written. */
 bool chronicle_healthy(const struct chronicle *chronicle);
 
