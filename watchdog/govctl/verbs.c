@@ -59,6 +59,11 @@ const struct verb verbs[] = {
           "read the policy again; a wrong one changes nothing",
           "Makes the daemon read its policy again. When there is any error it keeps the old one and the errors are printed.",
           run_reload },
+        { "audit init", "", 0, 0, ARGUMENT_NONE, TAKES_STATE | TAKES_POLICY | TAKES_QR, false, false,
+          "the anchor of the log's beginning, to keep elsewhere",
+          "Prints the trust anchor, one line that fixes the log from its first record on, and on a terminal its QR code. Where "
+          "there is no log yet it begins one, as governord does when it starts first.",
+          run_audit_init },
         { "audit verify", "", 0, 0, ARGUMENT_NONE, TAKES_VERIFY | TAKES_STATE | TAKES_DB, true, false,
           "prove that the audit log is whole",
           "Checks every record, the chain, the tree, the seals and the live key. Needs no daemon.",

@@ -57,6 +57,7 @@ enum code run_safe_mode(struct call *call);
 enum code run_disarm(struct call *call);
 enum code run_policy_check(struct call *call);
 enum code run_policy_show(struct call *call);
+enum code run_audit_init(struct call *call);
 enum code run_audit_verify(struct call *call);
 enum code run_audit_log(struct call *call);
 enum code run_doctor(struct call *call);
