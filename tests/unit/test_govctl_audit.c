@@ -284,6 +284,48 @@ static void times_with_their_zone_are_read_to_the_letter(void **state)
         assert_int_equal(at, STAGE_NOW);
 }
 
+/* ---- log ---- */
+
+static unsigned count_lines(const char *text)
+{
+        unsigned n = 0;
+
+        for (; *text; text++)
+                n += *text == '\n';
+        return n;
+}
+
+static void records_are_chosen_by_what_they_are(void **state)
+{
+        static const struct {
+                const char *words[5];
+                unsigned lines;
+        } calls[] = {
+                { { NULL }, 7 },
+                { { "--action", "agent.*" }, 3 },
+                { { "--action", "agent.restart", "--outcome", "fail" }, 1 },
+                { { "--outcome", "pending" }, 2 },
+                { { "inc-1" }, 5 },
+                { { "tamara", "-n", "2" }, 2 },
+                { { "--since", "2026-11-20T00:00" }, 7 },
+                { { "--until", "2026-11-20T00:00" }, 0 },
+                { { "lily" }, 0 },
+        };
+        struct bed *bed = *state;
+
+        fill(bed);
+        for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+                const char *const *words = calls[i].words;
+
+                assert_int_equal(GOVCTL(bed, "audit", "log", words[0], words[1], words[2], words[3]), CODE_OK);
+                if (count_lines(bed->stage.data) != calls[i].lines)
+                        fail_msg("%s: %s", words[0], bed->stage.data);
+        }
+        assert_int_equal(GOVCTL(bed, "audit", "log", "--outcome", "failed"), CODE_USAGE);
+        says(bed->stage.talk, "did you mean: --outcome fail");
+        assert_int_equal(GOVCTL(bed, "audit", "log", "--until", "whenever"), CODE_USAGE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -298,6 +340,7 @@ int main(void)
                 TEST(what_is_not_there_is_named),
                 TEST(ages_are_measured_from_the_time_that_is_given),
                 TEST(times_with_their_zone_are_read_to_the_letter),
+                TEST(records_are_chosen_by_what_they_are),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

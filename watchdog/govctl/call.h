@@ -31,7 +31,7 @@ struct options {
         bool all, follow, watch, origin, require_anchor, qr, no_qr;
         const char *socket, *colour, *width;
         const char *state, *config, *policies, *root;
-        const char *every, *since, *lines, *reason;
+        const char *every, *since, *until, *action, *outcome, *lines, *reason;
         const char *db, *key, *max_age, *at, *threads;
         const char *jsonl, *checkpoints, *subtree;
         struct texts against, anchors, archives, witnesses;

@@ -17,6 +17,7 @@
 /* clang-format off */
 const struct option_row option_rows[] = {
         /* name            letter argument  optional  taken by      stored in            help */
+        { "action",         0,   "PATTERN",  false, TAKES_LOG,     TEXT(action),         "only such actions: agent.restart, 'finding.*'" },
         { "against",        0,   "FILE",     false, TAKES_VERIFY,  TEXTS(against),       "anchors or checkpoints kept elsewhere; - reads them; may be repeated" },
         { "all",            'a', NULL,       false, TAKES_ALL,     FLAG(all),            "everything, not only what matters now" },
         { "anchors",        0,   "FILE",     false, TAKES_VERIFY,  TEXTS(anchors),       "a chat export, an mbox or a list to take anchors from; may be repeated" },
@@ -35,6 +36,7 @@ const struct option_row option_rows[] = {
         { "max-age",        0,   "SECONDS",  false, TAKES_VERIFY,  TEXT(max_age),        "a log sealed longer ago is STALE" },
         { "no-qr",          0,   NULL,       false, TAKES_QR,      FLAG(no_qr),          "no QR code, on a terminal either" },
         { "origin",         0,   NULL,       false, TAKES_ORIGIN,  FLAG(origin),         "say for each value where it was set" },
+        { "outcome",        0,   "WORD",     false, TAKES_LOG,     TEXT(outcome),        "only those that are pending, ok, fail, denied, unknown or info" },
         { "policies",       0,   "DIR",      false, TAKES_POLICY,  TEXT(policies),       "policies to read, default /etc/governor/policies.d" },
         { "qr",             0,   NULL,       false, TAKES_QR,      FLAG(qr),             "a QR code too, or say why not" },
         { "reason",         'r', "TEXT",     false, TAKES_REASON,  TEXT(reason),         "kept in the audit log with what you asked for" },
@@ -45,6 +47,7 @@ const struct option_row option_rows[] = {
         { "state",          0,   "DIR",      false, TAKES_STATE,   TEXT(state),          "state directory, default /var/lib/governor" },
         { "subtree",        0,   "FILE",     false, TAKES_VERIFY,  TEXT(subtree),        "the subtrees that belong to --jsonl of a pruned log" },
         { "threads",        0,   "N",        false, TAKES_VERIFY,  TEXT(threads),        "so many cores hash, default all, at most 8" },
+        { "until",          0,   "TIME",     false, TAKES_LOG,     TEXT(until),          "up to then, as --since" },
         { "version",        'V', NULL,       false, TAKES_ALWAYS,  FLAG(version),        "print the version of govctl" },
         { "watch",          'w', "SECONDS",  true,  TAKES_WATCH,   BOTH(watch, every),   "show it again at every change and every 2 SECONDS" },
         { "width",          0,   "COLUMNS",  false, TAKES_ALWAYS,  TEXT(width),          "width to write for, default the terminal's or 120" },

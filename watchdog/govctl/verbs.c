@@ -68,9 +68,10 @@ const struct verb verbs[] = {
           "prove that the audit log is whole",
           "Checks every record, the chain, the tree, the seals and the live key. Needs no daemon.",
           run_audit_verify },
-        { "audit log", "", 0, 0, ARGUMENT_NONE, TAKES_LOG | TAKES_STATE | TAKES_DB, false, false,
+        { "audit log", "[AGENT|INCIDENT]", 0, 1, ARGUMENT_EITHER, TAKES_LOG | TAKES_STATE | TAKES_DB, false, false,
           "the records themselves, as they are stored",
-          "Prints raw record bodies, one a line, exactly as they were hashed.",
+          "Prints raw record bodies, one a line, exactly as they were hashed, in the order of the log: all, or those that the "
+          "options choose.",
           run_audit_log },
         { "doctor", "", 0, 0, ARGUMENT_NONE, TAKES_ROOT | TAKES_STATE | TAKES_POLICY, true, false,
           "what is set up wrongly here, each with the fix to paste",
