@@ -1,6 +1,5 @@
 /* The trust anchor: one line that fixes the whole log from its first record on. */
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "audit/audit.h"
@@ -116,10 +115,8 @@ enum code run_audit_init(struct call *call)
         _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         const char *directory = state_directory(call);
         char path[PATH_MAX], anchor[AUDIT_ANCHOR_MAX];
-        int r;
+        int r = state_try_log(call, path, &reader);
 
-        snprintf(path, sizeof path, "%s/audit.db", directory);
-        r = audit_reader_open(path, &reader);
         if (r >= 0)
                 r = audit_reader_genesis_anchor(reader, anchor);
         if (r >= 0 || ((r == -ENOENT || r == -EACCES) && ask_daemon(call, anchor)))

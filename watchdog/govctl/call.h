@@ -28,7 +28,7 @@ struct texts {
 /* Options as given; NULL or false when not. The table in options.c says which is which. */
 struct options {
         bool json, help, version;
-        bool all, follow, watch, origin, require_anchor, qr, no_qr;
+        bool all, follow, watch, origin, require_anchor, qr, no_qr, anchor;
         const char *socket, *colour, *width;
         const char *state, *config, *policies, *root;
         const char *every, *since, *until, *action, *outcome, *lines, *reason;
@@ -59,6 +59,9 @@ enum code call_out_of_memory(const struct call *call);
 
 /* Prints JSON data: one line, indented for a person. */
 enum code call_print_json(struct call *call, const json_t *json, enum code code);
+
+/* The first argument as the number of a record. Complains. */
+enum code call_take_seq(const struct call *call, uint64_t *ret);
 
 /* The first argument, or "". */
 const char *call_argument(const struct call *call);

@@ -20,6 +20,7 @@ const struct option_row option_rows[] = {
         { "action",         0,   "PATTERN",  false, TAKES_LOG,     TEXT(action),         "only such actions: agent.restart, 'finding.*'" },
         { "against",        0,   "FILE",     false, TAKES_VERIFY,  TEXTS(against),       "anchors or checkpoints kept elsewhere; - reads them; may be repeated" },
         { "all",            'a', NULL,       false, TAKES_ALL,     FLAG(all),            "everything, not only what matters now" },
+        { "anchor",         0,   NULL,       false, TAKES_ANCHOR,  FLAG(anchor),         "only the one-line anchor" },
         { "anchors",        0,   "FILE",     false, TAKES_VERIFY,  TEXTS(anchors),       "a chat export, an mbox or a list to take anchors from; may be repeated" },
         { "archive",        0,   "FILE",     false, TAKES_VERIFY,  TEXTS(archives),      "records that were archived before, oldest first; may be repeated" },
         { "at",             0,   "TIME",     false, TAKES_VERIFY,  TEXT(at),             "the now that ages are measured from, such as 2026-01-31T14:30:00Z" },

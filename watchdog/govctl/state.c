@@ -1,7 +1,6 @@
 #include "govctl/state.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,15 +46,19 @@ enum code state_complain(struct call *call, int error, const char *path)
         }
 }
 
+int state_try_log(struct call *call, char path[static PATH_MAX], struct audit_reader **ret)
+{
+        if (call->options.db)
+                snprintf(path, PATH_MAX, "%s", call->options.db);
+        else
+                snprintf(path, PATH_MAX, "%s/audit.db", state_directory(call));
+        return audit_reader_open(path, ret);
+}
+
 enum code state_open_log(struct call *call, struct audit_reader **ret)
 {
         char path[PATH_MAX];
-        int r;
+        int r = state_try_log(call, path, ret);
 
-        if (call->options.db)
-                snprintf(path, sizeof path, "%s", call->options.db);
-        else
-                snprintf(path, sizeof path, "%s/audit.db", state_directory(call));
-        r = audit_reader_open(path, ret);
         return r < 0 ? state_complain(call, r, path) : CODE_OK;
 }

@@ -73,6 +73,16 @@ const struct verb verbs[] = {
           "Prints raw record bodies, one a line, exactly as they were hashed, in the order of the log: all, or those that the "
           "options choose.",
           run_audit_log },
+        { "audit show", "SEQ", 1, 1, ARGUMENT_NONE, TAKES_STATE | TAKES_DB, false, false,
+          "one record whole: its words, hash, other half and seal",
+          "Shows a record with its hash, which is its leaf in the tree too, the intent or outcome that belongs to it, and the "
+          "checkpoint that covers it. With --json prints its body as it was hashed.",
+          run_audit_show },
+        { "audit checkpoint", "", 0, 0, ARGUMENT_NONE, TAKES_ANCHOR | TAKES_STATE | TAKES_DB, false, false,
+          "the newest checkpoint, to keep elsewhere",
+          "Prints the newest checkpoint as the signed note that other tools and witnesses read, or as a one-line anchor. Kept "
+          "elsewhere, it is what the log can be held against.",
+          run_audit_checkpoint },
         { "doctor", "", 0, 0, ARGUMENT_NONE, TAKES_ROOT | TAKES_STATE | TAKES_POLICY, true, false,
           "what is set up wrongly here, each with the fix to paste",
           "Looks for settings of systemd, PM2 and Governor that will hurt one day. Changes nothing, needs no daemon and no rights, "

@@ -60,6 +60,8 @@ enum code run_policy_show(struct call *call);
 enum code run_audit_init(struct call *call);
 enum code run_audit_verify(struct call *call);
 enum code run_audit_log(struct call *call);
+enum code run_audit_show(struct call *call);
+enum code run_audit_checkpoint(struct call *call);
 enum code run_doctor(struct call *call);
 enum code run_version(struct call *call);
 enum code run_completion(struct call *call);
