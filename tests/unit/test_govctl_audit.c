@@ -388,6 +388,35 @@ static void the_newest_checkpoint_is_an_anchor_of_its_log(void **state)
         says(bed->stage.data, "continues what was kept elsewhere");
 }
 
+/* ---- orders to the keeper of the log ---- */
+
+static void without_a_daemon_a_log_is_rotated_here(void **state)
+{
+        struct bed *bed = *state;
+
+        fill(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "rotate"), CODE_USAGE);
+        says(bed->stage.talk, "--reason is needed");
+        assert_int_equal(GOVCTL(bed, "audit", "rotate", "--reason", "a new disk", "--config", "/nonexistent",
+                                "--policies", "/nonexistent"),
+                         CODE_OK);
+        says(bed->stage.talk, "the old log is whole in ");
+        write_file(bed, "anchors", bed->stage.data);
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--against", path_of(bed, "anchors")), CODE_OK);
+}
+
+static void a_log_that_is_written_is_not_rotated_behind_its_daemons_back(void **state)
+{
+        struct bed *bed = *state;
+        struct audit *audit = open_log(bed);
+
+        assert_int_equal(GOVCTL(bed, "audit", "rotate", "--reason", "x", "--config", "/nonexistent", "--policies",
+                                "/nonexistent"),
+                         CODE_FAILURE);
+        says(bed->stage.talk, "--socket");
+        audit_close(audit);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -406,6 +435,8 @@ int main(void)
                 TEST(a_record_is_shown_with_its_hash_its_other_half_and_its_seal),
                 TEST(a_shown_body_is_the_stored_one),
                 TEST(the_newest_checkpoint_is_an_anchor_of_its_log),
+                TEST(without_a_daemon_a_log_is_rotated_here),
+                TEST(a_log_that_is_written_is_not_rotated_behind_its_daemons_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 
@@ -82,4 +83,10 @@ enum code call_take_seq(const struct call *call, uint64_t *ret)
                                      "govctl audit log -n 1 shows the last one");
         *ret = strtoull(text, NULL, 10);
         return CODE_OK;
+}
+
+char *call_actor(char buffer[CALL_ACTOR_MAX])
+{
+        snprintf(buffer, CALL_ACTOR_MAX, "uid:%u pid:%d", (unsigned)getuid(), (int)getpid());
+        return buffer;
 }

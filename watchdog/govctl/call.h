@@ -31,7 +31,7 @@ struct options {
         bool all, follow, watch, origin, require_anchor, qr, no_qr, anchor;
         const char *socket, *colour, *width;
         const char *state, *config, *policies, *root;
-        const char *every, *since, *until, *action, *outcome, *lines, *reason;
+        const char *every, *since, *until, *action, *outcome, *lines, *reason, *nonce;
         const char *db, *key, *max_age, *at, *threads;
         const char *jsonl, *checkpoints, *subtree;
         struct texts against, anchors, archives, witnesses;
@@ -62,6 +62,10 @@ enum code call_print_json(struct call *call, const json_t *json, enum code code)
 
 /* The first argument as the number of a record. Complains. */
 enum code call_take_seq(const struct call *call, uint64_t *ret);
+
+/* Who acts when govctl does it itself, as the daemon would name them: "uid:0 pid:4711". */
+#define CALL_ACTOR_MAX 64
+char *call_actor(char buffer[CALL_ACTOR_MAX]);
 
 /* The first argument, or "". */
 const char *call_argument(const struct call *call);

@@ -36,6 +36,7 @@ const struct option_row option_rows[] = {
         { "lines",          'n', "N",        false, TAKES_LOG,     TEXT(lines),          "only the newest N, default 50; 0: all" },
         { "max-age",        0,   "SECONDS",  false, TAKES_VERIFY,  TEXT(max_age),        "a log sealed longer ago is STALE" },
         { "no-qr",          0,   NULL,       false, TAKES_QR,      FLAG(no_qr),          "no QR code, on a terminal either" },
+        { "nonce",          0,   "HEX",      false, TAKES_NONCE,   TEXT(nonce),          "an auditor's challenge, put into the log before the seal" },
         { "origin",         0,   NULL,       false, TAKES_ORIGIN,  FLAG(origin),         "say for each value where it was set" },
         { "outcome",        0,   "WORD",     false, TAKES_LOG,     TEXT(outcome),        "only those that are pending, ok, fail, denied, unknown or info" },
         { "policies",       0,   "DIR",      false, TAKES_POLICY,  TEXT(policies),       "policies to read, default /etc/governor/policies.d" },

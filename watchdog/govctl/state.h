@@ -24,6 +24,14 @@ int state_try_log(struct call *call, char path[static PATH_MAX], struct audit_re
 /* What could not be opened, and what may help. */
 enum code state_complain(struct call *call, int error, const char *path);
 
+/* Why the log could not be `done` ("rotated"), and what may help. */
+enum code state_complain_writing(struct call *call, int error, const char *done);
+
+/* The daemon that writes this log is asked; when none runs, or it is another's, `*ret_here` says that govctl may do it
+ * itself, holding the daemon's lock. `parameters` is taken over. */
+enum code state_ask_or_here(struct call *call, const char *method, json_t *parameters, json_t **ret_answer,
+                            bool *ret_here);
+
 static inline void audit_reader_closep(struct audit_reader **reader)
 {
         audit_reader_close(*reader);

@@ -83,6 +83,33 @@ const struct verb verbs[] = {
           "Prints the newest checkpoint as the signed note that other tools and witnesses read, or as a one-line anchor. Kept "
           "elsewhere, it is what the log can be held against.",
           run_audit_checkpoint },
+        { "audit seal", "", 0, 0, ARGUMENT_NONE, TAKES_NONCE | TAKES_ANCHOR, false, true,
+          "seal now; --nonce: with an auditor's challenge",
+          "Seals all that is recorded and prints the checkpoint. With --nonce the challenge is recorded first: a log that was cut "
+          "before somebody stole its keys cannot answer.",
+          run_audit_seal },
+        { "audit rotate", "", 0, 0, ARGUMENT_NONE, TAKES_REASON | TAKES_STATE | TAKES_POLICY | TAKES_QR, false, false,
+          "end this log on purpose and begin a new one",
+          "Sets the log aside whole and begins a new one that names its last checkpoint; prints the anchor of the new one. It needs "
+          "--reason. Without a daemon govctl does it itself.",
+          run_audit_rotate },
+        { "audit restored", "", 0, 0, ARGUMENT_NONE, TAKES_REASON, false, true,
+          "explain a broken log, such as after a snapshot",
+          "Puts your explanation into the log and closes the incident that says that the log was broken. It needs --reason.",
+          run_audit_restored },
+        { "audit witness list", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
+          "who cosigns the checkpoints of this log, and how far",
+          "Lists the witnesses, the size of the log that each has cosigned last, and when.",
+          run_audit_witness_list },
+        { "audit witness add", "VKEY URL", 2, 2, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
+          "let a witness cosign the checkpoints of this log",
+          "Makes known a witness that speaks the C2SP protocol: its verifier key, and the address that its add-checkpoint is "
+          "under. It refuses to cosign any log that was told in two ways.",
+          run_audit_witness_add },
+        { "audit witness remove", "NAME", 1, 1, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
+          "ask a witness no more",
+          "Takes the witness from the list. What it has cosigned stays in the log.",
+          run_audit_witness_remove },
         { "doctor", "", 0, 0, ARGUMENT_NONE, TAKES_ROOT | TAKES_STATE | TAKES_POLICY, true, false,
           "what is set up wrongly here, each with the fix to paste",
           "Looks for settings of systemd, PM2 and Governor that will hurt one day. Changes nothing, needs no daemon and no rights, "
