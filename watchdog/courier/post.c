@@ -182,10 +182,10 @@ static int error_of(CURLcode code)
 {
         switch (code) {
         case CURLE_OPERATION_TIMEDOUT: return -ETIMEDOUT;
-        case CURLE_WRITE_ERROR: return -EMSGSIZE;
+        case CURLE_WRITE_ERROR:
+        case CURLE_OUT_OF_MEMORY: return -EMSGSIZE; /* the second is what curl calls a header line without end */
         case CURLE_PEER_FAILED_VERIFICATION:
         case CURLE_SSL_CACERT_BADFILE: return -EKEYREJECTED;
-        case CURLE_OUT_OF_MEMORY: return -ENOMEM;
         case CURLE_WEIRD_SERVER_REPLY:
         case CURLE_UNSUPPORTED_PROTOCOL:
         case CURLE_HTTP2:
@@ -199,7 +199,7 @@ static int error_of(CURLcode code)
 
 static void say_why(char why[POST_WHY_MAX], CURLcode code, const char *told)
 {
-        if (code == CURLE_WRITE_ERROR)
+        if (error_of(code) == -EMSGSIZE)
                 told = "its answer is longer than 16 KiB";
         text_copy_safe(why, POST_WHY_MAX, told[0] ? told : curl_easy_strerror(code));
 }
