@@ -168,6 +168,10 @@ struct audit_head {
 };
 void audit_head(const struct audit *audit, struct audit_head *ret);
 
+/* Reads a one-line anchor (without LF) into size, root and anchor, as a head that another process told; `sealed_size` is
+ * left at 0. -EBADMSG. */
+int audit_head_read(const char *anchor, struct audit_head *ret);
+
 /* The note of the newest seal, on loan until the next commit. */
 const char *audit_last_note(const struct audit *audit);
 
@@ -313,7 +317,8 @@ int audit_add_checkpoint_body(struct audit_reader *reader, uint64_t old_size, ch
 bool audit_consistent(uint64_t old_size, const uint8_t old_root[32], uint64_t new_size, const uint8_t new_root[32],
                       const uint8_t *proof, size_t n);
 
-/* Is the line a cosignature (type 0x04) by this witness over the note's text? Its POSIX time. -EKEYREJECTED, -EBADMSG. */
+/* Is the line (without LF) a cosignature (type 0x04) by this witness over the note's text? Its POSIX time. -ENOKEY: it
+ * names another key, whose word is ignored; -EKEYREJECTED: it names this one and does not verify; -EBADMSG: malformed. */
 int audit_cosignature_check(const char *note, size_t length, struct audit_slice line, const struct audit_vkey *witness,
                             uint64_t *ret_time);
 

@@ -39,6 +39,18 @@ enum code call_complain(const struct call *call, enum code code, const char *wha
         return code;
 }
 
+void call_tell(const struct call *call, const char *text)
+{
+        json_auto_t *json = call->options.json ? json_pack("{s:i, s:s}", "schema_version", 1, "note", text) : NULL;
+
+        fflush(call->page.out);
+        if (json) {
+                json_dumpf(json, call->talk, JSON_COMPACT);
+                fputc('\n', call->talk);
+        } else
+                complain_line(call, "govctl: ", text);
+}
+
 enum code call_out_of_memory(const struct call *call)
 {
         return call_complain(call, CODE_FAILURE, "out of memory", "", "govctl doctor");

@@ -19,14 +19,22 @@ enum code {
         CODE_INTERRUPTED = 130,
 };
 
+/* Values of an option that may be given again and again; more than fit is a usage error. */
+struct texts {
+        const char *list[256];
+        size_t n;
+};
+
 /* Options as given; NULL or false when not. The table in options.c says which is which. */
 struct options {
         bool json, help, version;
-        bool all, follow, watch, origin, require_anchor;
+        bool all, follow, watch, origin, require_anchor, qr, no_qr;
         const char *socket, *colour, *width;
         const char *state, *config, *policies, *root;
-        const char *every, *since, *lines, *reason;
-        const char *db, *key, *max_age;
+        const char *every, *since, *until, *action, *outcome, *lines, *reason;
+        const char *db, *key, *max_age, *at, *threads;
+        const char *jsonl, *checkpoints, *subtree;
+        struct texts against, anchors, archives, witnesses;
 };
 
 struct verb;
@@ -42,6 +50,9 @@ struct call {
 
 /* Says on the talk stream what is wrong, why, and what to type next (each but the first may be ""), and returns `code`. */
 enum code call_complain(const struct call *call, enum code code, const char *what, const char *why, const char *next);
+
+/* Says on the talk stream what is good to know beside the data. */
+void call_tell(const struct call *call, const char *text);
 
 /* Memory ended; there is nothing to explain. */
 enum code call_out_of_memory(const struct call *call);

@@ -16,6 +16,19 @@ const char *state_directory(const struct call *call)
         return set && set[0] ? set : STATE_DEFAULT;
 }
 
+bool state_is_default(const struct call *call)
+{
+        return strcmp(state_directory(call), STATE_DEFAULT) == 0;
+}
+
+bool state_is_daemons(const struct call *call)
+{
+        const char *socket = getenv("GOVERNOR_SOCKET");
+        bool socket_chosen = call->options.socket || (socket && socket[0]);
+
+        return socket_chosen || state_is_default(call);
+}
+
 enum code state_complain(struct call *call, int error, const char *path)
 {
         char what[PATH_MAX + 32];

@@ -6,6 +6,13 @@
 /* --state, $GOVERNOR_STATE or /var/lib/governor. */
 const char *state_directory(const struct call *call);
 
+/* Whether that is the one that nobody has chosen. */
+bool state_is_default(const struct call *call);
+
+/* Whether the daemon that would be asked is the one of this directory, as far as the call says: both by default, or both
+ * chosen. With one of them chosen its answers may be about another log. */
+bool state_is_daemons(const struct call *call);
+
 /* Opens the log of --db or of the state directory for reading; complains when it cannot. */
 enum code state_open_log(struct call *call, struct audit_reader **ret);
 
