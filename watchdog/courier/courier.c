@@ -163,6 +163,7 @@ static int run(const struct errand *errand)
         json_auto_t *answer = NULL;
         struct core_refusal refusal;
         const json_t *witnesses;
+        const char *why;
         int r = core_open(errand->socket, &core);
 
         if (r < 0) {
@@ -171,6 +172,11 @@ static int run(const struct errand *errand)
         }
         if (core_ask(core, "witnesses", NULL, &answer, &refusal) < 0)
                 return say_refusal(&refusal);
+        why = json_string_value(json_object_get(answer, "why"));
+        if (why && why[0]) { /* then the list is empty, which must not pass for having nobody to tell */
+                log_error("The list of witnesses cannot be read: %s", why);
+                return EXIT_FAILURE;
+        }
         witnesses = json_object_get(answer, "witnesses");
         return errand->all ? push_to_all(core, witnesses) : push_to_one(core, witnesses, errand);
 }
