@@ -166,10 +166,11 @@ static void without_a_daemon_every_verb_that_needs_it_ends_with_6(void **state)
                 const char *argument = verbs[i].least > 0                     ? "lily"
                                        : strcmp(verbs[i].name, "disarm") == 0 ? "--all"
                                                                               : NULL;
+                const char *second = verbs[i].least > 1 ? "https://lily.example" : NULL;
 
                 if (!verbs[i].daemon)
                         continue;
-                assert_int_equal(stage_run(&stage, verbs[i].name, argument, NULL), CODE_UNREACHABLE);
+                assert_int_equal(stage_run(&stage, verbs[i].name, argument, second, NULL), CODE_UNREACHABLE);
                 says(stage.talk, "cannot reach governord");
                 says(stage.talk, "govctl doctor");
                 assert_string_equal(stage.data, "");
