@@ -98,7 +98,7 @@ static bool cosign(struct push *push, struct reply_text line, uint64_t *ret_time
 
         if (r >= 0)
                 *ret_time = (uint64_t)json_integer_value(json_object_get(result, "time"));
-        else if (r == -EREMOTEIO && refusal.exit_code == 3)
+        else if (r == -EREMOTEIO && (refusal.exit_code == 3 || refusal.exit_code == 4))
                 finish(push, PUSH_BAD_COSIGNATURE, "its line does not verify over our checkpoint of size %llu: %s",
                        (unsigned long long)push->size, refusal.why);
         else if (r == -ENOMEM)
