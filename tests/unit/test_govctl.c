@@ -88,11 +88,6 @@ static void discovery_prints_a_policy_to_keep(void **state)
         golden("", 100, CODE_OK, "discover.txt", "discover", NULL);
 }
 
-static void witnesses_are_listed_with_how_far_they_have_seen(void **state)
-{
-        golden("", 80, CODE_OK, "witnesses.txt", "audit witness list", NULL);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -108,7 +103,6 @@ int main(void)
                 cmocka_unit_test(a_long_story_is_told_by_its_first_and_last),
                 cmocka_unit_test(why_says_that_observing_did_nothing),
                 cmocka_unit_test(discovery_prints_a_policy_to_keep),
-                cmocka_unit_test(witnesses_are_listed_with_how_far_they_have_seen),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

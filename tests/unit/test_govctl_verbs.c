@@ -170,7 +170,7 @@ static void without_a_daemon_every_verb_that_needs_it_ends_with_6(void **state)
                                        : strcmp(verbs[i].name, "disarm") == 0 ? "--all"
                                        : text_ends(verbs[i].name, "restored") ? "--reason=x"
                                                                               : NULL;
-                const char *second = verbs[i].least > 1 ? "lily" : NULL;
+                const char *second = verbs[i].least > 1 ? "https://lily.example" : NULL;
 
                 if (!verbs[i].daemon)
                         continue;

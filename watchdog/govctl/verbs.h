@@ -68,6 +68,7 @@ enum code run_audit_restored(struct call *call);
 enum code run_audit_witness_list(struct call *call);
 enum code run_audit_witness_add(struct call *call);
 enum code run_audit_witness_remove(struct call *call);
+enum code run_audit_witness_push(struct call *call);
 enum code run_doctor(struct call *call);
 enum code run_version(struct call *call);
 enum code run_completion(struct call *call);
