@@ -81,6 +81,10 @@ enum audit_step {
         AUDIT_STEP_LINKED,    /* set aside: the old files have their second name */
         AUDIT_STEP_STAGED,    /* a new log is complete under its temporary names */
         AUDIT_STEP_SWAPPED,   /* new keys in place, database not yet */
+        AUDIT_STEP_ARCHIVED,  /* the files of an archive are complete */
+        AUDIT_STEP_PRUNED,    /* the log without its records is staged */
+        AUDIT_STEP_CAUGHT_UP, /* and has all that the log has, which is one file now */
+        AUDIT_STEP_REPLACED,  /* and has its name */
         AUDIT_STEP_N,
 };
 
@@ -211,15 +215,23 @@ struct audit_archiving {
 struct audit_archive_options {
         const char *state_dir;
         const char *file;     /* without the suffixes; NULL: STATE/archive/ORIGIN-LAST_PART.FROM-TO */
-        uint64_t before_usec; /* records of this realtime and later stay */
+        uint64_t before_usec; /* `to` is made before this realtime */
         uint64_t now_usec;    /* 0: the clock's */
+
+        void (*step)(void *userdata, enum audit_step step); /* for tests */
+        void *step_userdata;
 };
 
-/* Verifies the log, writes and syncs the archive, verifies it alone, stages the pruned database and verifies that. -ENODATA: no
- * record is old enough (`retention_days` of the genesis); -EUCLEAN: the log or the archive does not verify, see `why`. */
+/* Verifies the log, writes and syncs the archive, verifies it alone, stages the pruned database and verifies that. One at a
+ * time, while the writer goes on. -ENODATA: no record is old enough (`retention_days` of the genesis, and `before`);
+ * -EUCLEAN: the log or the archive does not verify, see `why`; -EEXIST: another file has the archive's name. What is left of
+ * an attempt that did not end is used or replaced by the next. `ret` is filled in as far as it went. */
 int audit_archive_prepare(const struct audit_archive_options *options, struct audit_archiving *ret);
 
-/* Appends audit.archive, seals, brings the staged database up to date, puts it in place of audit.db. */
+/* Appends audit.archive, seals, brings the staged database up to date, puts it in place of audit.db. Result as audit_commit.
+ * After each of these the log is as good as before: -EBUSY: someone reads the log, call again later. -ENODATA: by the clock
+ * of now `to` is too young. -ESTALE: what is staged is of another log or range, or a stranger wrote meanwhile: prepare
+ * again. -EIO: seal.key fails. -EUCLEAN: as in audit_commit. */
 int audit_archive_commit(struct audit *audit, const struct audit_archiving *archiving, const char *actor);
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */

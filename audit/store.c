@@ -53,7 +53,11 @@ static const struct {
 };
 /* clang-format on */
 
-enum { SCHEMA_N = sizeof(schema) / sizeof(schema[0]), TABLES_SEEN = 0xf /* the first four are the tables */ };
+enum {
+        SCHEMA_N = sizeof(schema) / sizeof(schema[0]),
+        TABLES_N = 4 /* the first of them */,
+        TABLES_SEEN = (1 << TABLES_N) - 1
+};
 
 int audit_sqlite_errno(sqlite3 *db, int code)
 {
@@ -129,8 +133,34 @@ int audit_store_create(const char *path, sqlite3 **ret)
                  AUDIT_USER_VERSION);
         r = audit_store_run(db, "PRAGMA encoding='UTF-8'; PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; BEGIN");
         r = r ?: audit_store_run(db, numbers);
-        for (size_t i = 0; i < SCHEMA_N && r == 0; i++)
+        for (size_t i = 0; i < TABLES_N && r == 0; i++)
                 r = audit_store_run(db, schema[i].sql);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(db);
+        return 0;
+}
+
+int audit_store_add_triggers(sqlite3 *db)
+{
+        int r = 0;
+
+        for (size_t i = TABLES_N; i < SCHEMA_N && r == 0; i++)
+                r = audit_store_run(db, schema[i].sql);
+        return r;
+}
+
+/* Who is alone keeps the index of the WAL in its own memory, so this must be said before the first look at the file. */
+static int open_writer(const char *path, const char *mode, sqlite3 **ret)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        int r = open_database(path, SQLITE_OPEN_READWRITE, &db);
+
+        if (r < 0)
+                return r;
+        audit_store_keep_wal(db, true); /* until it is clear that this log is continued */
+        r = audit_store_run(db, mode);
+        r = r ?: audit_store_run(db, "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON");
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(db);
@@ -139,17 +169,12 @@ int audit_store_create(const char *path, sqlite3 **ret)
 
 int audit_store_open(const char *path, sqlite3 **ret)
 {
-        _cleanup_(close_database) sqlite3 *db = NULL;
-        int r = open_database(path, SQLITE_OPEN_READWRITE, &db);
+        return open_writer(path, "PRAGMA locking_mode=NORMAL", ret);
+}
 
-        if (r < 0)
-                return r;
-        audit_store_keep_wal(db, true); /* until it is clear that this log is continued */
-        r = audit_store_run(db, "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON");
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(db);
-        return 0;
+int audit_store_open_alone(const char *path, sqlite3 **ret)
+{
+        return open_writer(path, "PRAGMA locking_mode=EXCLUSIVE", ret);
 }
 
 void audit_store_keep_wal(sqlite3 *db, bool keep)
