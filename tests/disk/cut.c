@@ -106,8 +106,10 @@ static void find_safe(struct cutting *cutting)
         for (size_t i = cutting->cut->at; i-- > 0;) {
                 const struct step *step = &cutting->disk->steps[i];
 
-                if (step->kind == SYNC || step->kind == FAILED_SYNC)
-                        synced[step->holder] = step->kind == SYNC;
+                if (step->kind == SYNC)
+                        synced[step->holder] = true;
+                else if (step->kind == FAILED_SYNC) /* names are in the journal, which forgets none */
+                        synced[step->holder] &= cutting->disk->files[step->holder].is_directory;
                 else
                         cutting->safe[i] = synced[step->holder];
         }

@@ -25,7 +25,8 @@ size_t disk_steps(const struct disk *disk);
 const char *disk_step_name(const struct disk *disk, size_t step);
 
 /* From call `from` on (the next is disk_calls()), `count` calls fail with this errno. A write that fails for want of space
- * still writes its first half. What a failed sync was to make safe never is, whatever later syncs say: Linux forgets it. */
+ * still writes its first half. What a failed sync was to make safe in a file never is, whatever
+ * later syncs say: Linux forgets it. */
 void disk_fail(struct disk *disk, size_t from, size_t count, int error);
 size_t disk_calls(const struct disk *disk);
 
