@@ -99,6 +99,7 @@ enum audit_start {
         AUDIT_CREATED,   /* there was no log */
         AUDIT_CONTINUED, /* the last seal, its root and the live key fit */
         AUDIT_SET_ASIDE, /* the old log may not be continued: it is kept untouched, a new one names it as prev_log */
+        AUDIT_ROTATED,   /* the old log was ended on purpose; the rest as SET_ASIDE, but nothing was found */
 };
 
 /* How audit_open began. */
@@ -106,7 +107,7 @@ struct audit_how {
         enum audit_start start;
         const char *finding; /* set aside: the code (KEY_AHEAD, KEY_MISSING, ROOT_MISMATCH ...), else NULL */
         char detail[160];    /* set aside: what was found */
-        char aside[1024];    /* set aside: the directory that the old files are in, else "" */
+        char aside[1024];    /* set aside or rotated: the directory that the old files are in, "" when not known */
         bool adopted;        /* records after the last seal were taken over, these: */
         uint64_t adopted_from;
         uint64_t adopted_to;
@@ -168,18 +169,30 @@ struct audit_head {
 };
 void audit_head(const struct audit *audit, struct audit_head *ret);
 
+/* Reads a one-line anchor (without LF) into size, root and anchor, as a head that another process told; `sealed_size` is
+ * left at 0. -EBADMSG. */
+int audit_head_read(const char *anchor, struct audit_head *ret);
+
 /* The note of the newest seal, on loan until the next commit. */
 const char *audit_last_note(const struct audit *audit);
 
-/* Answers an auditor: an audit.nonce record with `nonce` (hex digits), sealed at once. A log that was cut before cannot. */
+/* Answers an auditor: an audit.nonce record with `nonce` (16 to 128 hex digits, else -EINVAL), sealed at once. A log that was
+ * cut before cannot. Result as audit_commit, but a seal.key that fails is -EIO: durable, not sealed. */
 int audit_seal_nonce(struct audit *audit, const char *nonce, const char *actor);
 
-/* Ends this log on purpose: it is set aside whole, a new one opens that names its last seal as prev_log. What was pending goes
- * into the new one. Errors as audit_reopen. */
+/* Ends this log on purpose: a last record audit.rotate, sealed, then it is set aside whole and a new one opens that names
+ * its last seal as prev_log. Result as audit_commit. After an error of the commit nothing has changed but that the record
+ * waits; after any other audit_reopen goes on with whichever log is there. */
 int audit_rotate(struct audit *audit, const char *reason, const char *actor, struct audit_how *ret_how);
 
+/* The same with no daemon: opens, rotates, closes. A log that may not be continued is set aside by opening it, and that is
+ * all then. -EBUSY: a daemon runs, ask it. -ENOENT: there is no log. */
+int audit_rotate_offline(const char *state_dir, const struct audit_options *options, const char *reason,
+                         const char *actor, struct audit_how *ret_how);
+
 /* Stores a witness's cosignature line (without LF) of the checkpoint of `size`, durable on return. The line must be by the key
- * in `vkey` and verify over that checkpoint: -EKEYREJECTED. -ENOENT: no checkpoint has this size. Storing it again: 0. */
+ * in `vkey` and verify over that checkpoint: -EKEYREJECTED. -EINVAL: no vkey. -ENOENT: no checkpoint has this size.
+ * -ENOSPC, -EIO, -EBUSY, -EUCLEAN as audit_commit. Storing it again: 0. What is pending stays pending. */
 int audit_cosign(struct audit *audit, uint64_t size, const char *vkey, struct audit_slice line);
 
 /* ---- retention ------------------------------------------------------------------------------------------------ */
@@ -313,7 +326,8 @@ int audit_add_checkpoint_body(struct audit_reader *reader, uint64_t old_size, ch
 bool audit_consistent(uint64_t old_size, const uint8_t old_root[32], uint64_t new_size, const uint8_t new_root[32],
                       const uint8_t *proof, size_t n);
 
-/* Is the line a cosignature (type 0x04) by this witness over the note's text? Its POSIX time. -EKEYREJECTED, -EBADMSG. */
+/* Is the line (without LF) a cosignature (type 0x04) by this witness over the note's text? Its POSIX time. -ENOKEY: it
+ * names another key, whose word is ignored; -EKEYREJECTED: it names this one and does not verify; -EBADMSG: malformed. */
 int audit_cosignature_check(const char *note, size_t length, struct audit_slice line, const struct audit_vkey *witness,
                             uint64_t *ret_time);
 

@@ -169,11 +169,12 @@ static void choose_origin(struct audit *audit)
                  audit->host[0] ? audit->host : "localhost", random);
 }
 
-int audit_begin_log(struct audit *audit, const char *prev_log)
+int audit_begin_log(struct audit *audit, const char *prev_log, bool rotated)
 {
         int r;
 
         audit->genesis.retention_days = audit->retention_days;
+        audit->genesis.rotated = rotated;
         choose_origin(audit);
 
         r = remove_leftovers(audit);

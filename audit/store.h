@@ -43,3 +43,6 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret);
 /* Puts together the right edge of the tree of `size` leaves from the kept subtrees and the last bodies. -EUCLEAN when rows
  * are missing. */
 int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret);
+
+/* The note of the checkpoint of the greatest size that is at most `size`, allocated. -ENOENT: there is none. */
+int audit_store_note_of(sqlite3 *db, uint64_t size, char **ret_note, uint64_t *ret_size);

@@ -189,6 +189,7 @@ static void check_log(struct verify *verify)
         int r;
 
         walk->source = &verify->source;
+        walk->threads = verify->options->threads;
         walk->anchors = verify->options->anchors;
         walk->head = verify->options->head;
         r = audit_walk_run(walk);

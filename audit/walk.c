@@ -12,18 +12,19 @@ static bool is_of_this_log(const struct audit_walk *walk, const struct audit_not
 }
 
 /* Both signatures. The key of a seal is what the seal before it says, whatever the note itself says. */
-static void check_signatures(struct audit_walk *walk, const struct audit_note *note, int64_t epoch)
+static void check_signatures(struct audit_walk *walk, const struct audit_looked_note *looked, int64_t epoch)
 {
-        if (walk->has_genesis && !audit_note_log_signed(note, walk->genesis.log_key))
+        if (walk->has_genesis && !audit_looked_log_signed(looked, walk->genesis.log_key))
                 audit_report_add(walk->report, CODE_LOG_SIG, -1, epoch, "not signed by the log key");
-        if (walk->has_seal_key && !audit_note_sealed(note, walk->seal_key))
+        if (walk->has_seal_key && !audit_looked_sealed(looked, walk->seal_key))
                 audit_report_add(walk->report, CODE_SEAL_SIG, -1, epoch,
                                  "not sealed by the key that the seal before it names");
 }
 
 /* Checks one note by itself and against its predecessor. False: there is nothing in it to compare a root with. */
-static bool take_note(struct audit_walk *walk, const struct audit_stored_note *stored, struct audit_note *ret)
+static bool take_note(struct audit_walk *walk, const struct audit_looked_note *looked, struct audit_note *ret)
 {
+        const struct audit_stored_note *stored = &looked->stored;
         const int64_t epoch = (int64_t)stored->epoch;
 
         if (stored->epoch != walk->epoch) {
@@ -33,11 +34,12 @@ static bool take_note(struct audit_walk *walk, const struct audit_stored_note *s
         }
         walk->epoch = stored->epoch + 1;
 
-        if (!audit_note_parse(stored->text, stored->length, ret)) {
+        if (!looked->is_note) {
                 audit_report_add(walk->report, CODE_BAD_NOTE, -1, epoch, "not a well-formed note with one seal line");
                 walk->has_seal_key = false;
                 return false;
         }
+        *ret = looked->note;
         if (walk->has_genesis && !is_of_this_log(walk, ret))
                 audit_report_add(walk->report, CODE_BAD_NOTE, -1, epoch, "the note of another log");
         if (stored->size != ret->size)
@@ -51,7 +53,7 @@ static bool take_note(struct audit_walk *walk, const struct audit_stored_note *s
                 memcpy(walk->wanted_key, walk->seal_key, AUDIT_PUBLIC_KEY);
                 walk->has_wanted_key = true;
         }
-        check_signatures(walk, ret, epoch);
+        check_signatures(walk, looked, epoch);
         memcpy(walk->seal_key, ret->next, AUDIT_PUBLIC_KEY);
         walk->has_seal_key = true;
 
@@ -67,12 +69,12 @@ static bool take_note(struct audit_walk *walk, const struct audit_stored_note *s
 /* Moves on to the next checkpoint that has a root to compare. */
 static int next_checkpoint(struct audit_walk *walk)
 {
-        struct audit_stored_note stored;
+        const struct audit_looked_note *looked;
         int r;
 
         walk->has_due = false;
-        while ((r = walk->source->next_note(walk->source->self, &stored)) > 0)
-                if (take_note(walk, &stored, &walk->due)) {
+        while ((r = audit_look_next_note(walk->look, &looked)) > 0)
+                if (take_note(walk, looked, &walk->due)) {
                         walk->has_due = true;
                         return 0;
                 }
@@ -266,24 +268,24 @@ static void end_anchors(struct audit_walk *walk)
 
 /* ---- records -------------------------------------------------------------------------------------------------- */
 
-static void check_record(struct audit_walk *walk, const struct audit_item *item)
+static void check_record(struct audit_walk *walk, const struct audit_looked *looked)
 {
-        const uint64_t seq = item->seq;
-        struct audit_view record;
+        const struct audit_view *record = &looked->view;
+        const uint64_t seq = looked->item.seq;
 
-        if (!item->body || !audit_record_scan(item->body, item->length, &record)) {
+        if (!looked->is_record) {
                 audit_report_add(walk->report, CODE_NOT_CANONICAL, (int64_t)seq, -1,
                                  "not the canonical bytes of a record");
                 return;
         }
-        if (record.seq != seq)
+        if (record->seq != seq)
                 audit_report_add(walk->report, CODE_SEQ_ORDER, (int64_t)seq, -1, "the record says it is %llu",
-                                 (unsigned long long)record.seq);
-        if (walk->has_last && !audit_record_follows(&record, &walk->last))
+                                 (unsigned long long)record->seq);
+        if (walk->has_last && !audit_hash_equal(&looked->prev, &walk->last))
                 audit_report_add(walk->report, CODE_PREV_MISMATCH, (int64_t)seq, -1,
                                  "does not carry the hash of the record before it");
 
-        memcpy(walk->ts, record.ts.text, AUDIT_TS_LENGTH);
+        memcpy(walk->ts, record->ts.text, AUDIT_TS_LENGTH);
         if (walk->unsealed_ts[0] == '\0')
                 memcpy(walk->unsealed_ts, walk->ts, sizeof(walk->ts));
 }
@@ -299,18 +301,19 @@ static void pass_gap(struct audit_walk *walk, uint64_t seq)
         walk->has_last = false;
 }
 
-static int take_record(struct audit_walk *walk, const struct audit_item *item)
+static int take_record(struct audit_walk *walk, const struct audit_looked *looked)
 {
+        const uint64_t seq = looked->item.seq;
         int r = 0;
 
-        if (item->seq != walk->position) {
-                pass_gap(walk, item->seq);
-                r = item->seq % (1u << AUDIT_SUBTREE_STEP) == 0 ? mend_tree(walk) : 0;
+        if (seq != walk->position) {
+                pass_gap(walk, seq);
+                r = seq % (1u << AUDIT_SUBTREE_STEP) == 0 ? mend_tree(walk) : 0;
         }
         walk->unread = false;
-        check_record(walk, item);
+        check_record(walk, looked);
 
-        walk->last = audit_leaf_hash(item->body, item->length);
+        walk->last = looked->leaf;
         walk->has_last = true;
         r = r ?: grow_tree(walk, &walk->last);
         r = r ?: compare_checkpoints(walk);
@@ -320,29 +323,28 @@ static int take_record(struct audit_walk *walk, const struct audit_item *item)
         return r;
 }
 
-static int after_damage(struct audit_walk *walk, int error, struct audit_item *ret)
+static int after_damage(struct audit_walk *walk, int error, const struct audit_looked **ret)
 {
         if (error == -ENOMEM)
                 return error;
         audit_report_add(walk->report, error == -EUCLEAN ? CODE_CORRUPT : CODE_IO, (int64_t)walk->position, -1,
                          "the records cannot be read from here on");
         walk->unread = true;
-        return walk->source->skip_damage(walk->source->self, walk->position, ret);
+        return audit_look_skip_damage(walk->look, walk->position, ret);
 }
 
 static int walk_records(struct audit_walk *walk)
 {
-        const struct audit_source *source = walk->source;
-        struct audit_item item;
+        const struct audit_looked *looked;
         int r;
 
         for (;;) {
-                r = source->next_record(source->self, &item);
+                r = audit_look_next(walk->look, &looked);
                 if (r < 0)
-                        r = after_damage(walk, r, &item);
+                        r = after_damage(walk, r, &looked);
                 if (r <= 0)
                         return r;
-                r = take_record(walk, &item);
+                r = take_record(walk, looked);
                 if (r < 0)
                         return r;
         }
@@ -389,7 +391,7 @@ static int count_subtrees(struct audit_walk *walk)
         return r == -ENOMEM ? r : 0;
 }
 
-int audit_walk_run(struct audit_walk *walk)
+static int run(struct audit_walk *walk)
 {
         int r;
 
@@ -406,4 +408,14 @@ int audit_walk_run(struct audit_walk *walk)
                 end_head(walk);
         }
         return r ?: count_subtrees(walk);
+}
+
+int audit_walk_run(struct audit_walk *walk)
+{
+        int r = audit_look_new(walk->source, walk->has_genesis ? &walk->genesis : NULL,
+                               audit_look_threads(walk->threads), &walk->look);
+
+        r = r ?: run(walk);
+        walk->look = audit_look_free(walk->look);
+        return r;
 }

@@ -3,12 +3,13 @@
 /* One pass over records and checkpoints side by side: each root is compared at the moment the tree has its size. */
 
 #include "audit/anchor.h"
-#include "audit/genesis.h"
+#include "audit/look.h"
 #include "audit/report.h"
-#include "audit/source.h"
 
 struct audit_walk {
         struct audit_source *source;
+        unsigned threads;        /* as in the options of verify */
+        struct audit_look *look; /* through which records and notes are read; the run's own */
         struct audit_report *report;
         struct audit_genesis genesis;
         bool has_genesis;
@@ -23,7 +24,7 @@ struct audit_walk {
 
         /* checkpoints */
         bool no_seals;         /* none are expected: an export of records alone */
-        struct audit_note due; /* the next whose root is compared; its slices are on loan from the source */
+        struct audit_note due; /* the next whose root is compared; its slices are on loan from the look */
         bool has_due;
         uint64_t epoch; /* of the next checkpoint */
         uint64_t sealed_size;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "evidence.h"
 #include "governor_inside.h"
 #include "io/cleanup.h"
 #include "orders.h"
@@ -232,4 +233,5 @@ control_call *const answers[METHOD_N] = {
         [METHOD_SAFE_MODE] = answer_safe_mode,    [METHOD_DISARM] = answer_disarm,
         [METHOD_POLICY] = answer_policy,          [METHOD_DISCOVER] = answer_discover,
         [METHOD_SUBSCRIBE] = answer_subscribe,    [METHOD_VERSION] = answer_version,
+        [METHOD_AUDIT_HEAD] = evidence_head,
 };

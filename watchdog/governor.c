@@ -231,13 +231,19 @@ static void on_recovered(void *self)
         sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
 }
 
-static void on_reopened(void *self)
+static void on_reopened(void *self, const struct audit_how *how)
 {
         struct governor *governor = self;
 
-        log_warning("The audit log is open again");
-        memory_write(governor, true);
+        governor->audit_how = *how;
         governor->trouble[0] = '\0';
+        if (how->start == AUDIT_CONTINUED)
+                log_warning("The audit log is open again");
+        else
+                governor->published = 0; /* records are counted anew */
+        if (how->start == AUDIT_SET_ASIDE)
+                on_troubled(governor, 0, how->detail);
+        memory_write(governor, true);
         sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
 }
 
@@ -374,7 +380,8 @@ static int open_stores(struct governor *governor)
 
         if (asprintf(&governor->database, "%s/audit.db", governor->options.state) < 0 ||
             asprintf(&governor->footprint_path, "%s/footprint", governor->options.state) < 0 ||
-            asprintf(&governor->socket, "%s/governor.sock", governor->options.runtime) < 0)
+            asprintf(&governor->socket, "%s/governor.sock", governor->options.runtime) < 0 ||
+            asprintf(&governor->courier_socket, "%s/courier.sock", governor->options.runtime) < 0)
                 return -ENOMEM;
         r = file_make_directory(governor->options.state, 0700);
         if (r < 0)
@@ -390,6 +397,8 @@ static int open_socket(struct governor *governor)
         struct control_options options = {
                 .path = governor->socket,
                 .group = "governor",
+                .courier_path = governor->courier_socket,
+                .courier = "governor-courier",
                 .calls = answers,
                 .self = governor,
         };
@@ -399,7 +408,14 @@ static int open_socket(struct governor *governor)
                 r = control_new(governor->event, &options, &governor->control);
         if (r == -EADDRINUSE)
                 return log_failure(r, "Another governord answers on '%s'", governor->socket);
-        return r < 0 ? log_failure(r, "Cannot listen on '%s'", governor->socket) : 0;
+        if (r < 0)
+                return log_failure(r, "Cannot listen on '%s'", governor->socket);
+        r = control_hears_courier(governor->control);
+        if (r == -ESRCH)
+                log_info("There is no user governor-courier: nothing is carried to witnesses or phones");
+        else if (r < 0)
+                log_ignored(r, "Cannot listen for the courier on '%s'", governor->courier_socket);
+        return 0;
 }
 
 static int open_door(struct governor *governor)
@@ -557,6 +573,7 @@ struct governor *governor_free(struct governor *governor)
         sd_event_unref(governor->event);
         free(governor->database);
         free(governor->socket);
+        free(governor->courier_socket);
         footprint_free(governor->footprint);
         footprint_free(governor->left_behind);
         free(governor->footprint_path);

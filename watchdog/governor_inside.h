@@ -59,6 +59,7 @@ struct governor {
         uint64_t published;  /* records up to this seq were told to subscribers */
         char *database;
         char *socket;
+        char *courier_socket;
         struct footprint *footprint;
         struct footprint *left_behind; /* by runs whose log is lost, as it stood when we came; NULL: nothing */
         char *footprint_path;

@@ -36,12 +36,13 @@ static void tell_trouble(struct chronicle *chronicle, int error, const char *wha
 static int reopen(struct chronicle *chronicle)
 {
         struct audit_options options = { .retention_days = chronicle->options.retention_days, .reason = "reopened" };
+        struct audit_how how;
         int r;
 
-        r = chronicle->audit ? audit_reopen(chronicle->audit, "reopened", NULL)
-                             : audit_open(chronicle->state_dir, &options, &chronicle->audit, NULL);
+        r = chronicle->audit ? audit_reopen(chronicle->audit, "reopened", &how)
+                             : audit_open(chronicle->state_dir, &options, &chronicle->audit, &how);
         if (r >= 0 && chronicle->options.reopened)
-                chronicle->options.reopened(chronicle->options.self);
+                chronicle->options.reopened(chronicle->options.self, &how);
         return r;
 }
 
@@ -255,4 +256,9 @@ void chronicle_head(const struct chronicle *chronicle, struct audit_head *ret)
 {
         if (chronicle->audit)
                 audit_head(chronicle->audit, ret);
+}
+
+const char *chronicle_last_note(const struct chronicle *chronicle)
+{
+        return chronicle->audit ? audit_last_note(chronicle->audit) : "";
 }

@@ -14,7 +14,8 @@ struct chronicle_options {
         unsigned retention_days;
         const char *reason;            /* stands in the audit.start record */
         void (*committed)(void *self); /* new records are durable; may be NULL */
-        void (*reopened)(void *self);  /* a chain is open again after trouble: what it must know is to be told anew */
+        /* A chain is open again, often a new one: what it must know is to be told anew. */
+        void (*reopened)(void *self, const struct audit_how *how);
         /* the chain was touched by another program, or with an error: it cannot be written, or is about not to be */
         void (*troubled)(void *self, int error, const char *what);
         void (*recovered)(void *self); /* what was told with an error is over */
@@ -43,3 +44,6 @@ int chronicle_settle(struct chronicle *chronicle);
 bool chronicle_healthy(const struct chronicle *chronicle);
 
 void chronicle_head(const struct chronicle *chronicle, struct audit_head *ret);
+
+/* The note of the newest seal, on loan until the next turn of the loop; "" while there is no chain. */
+const char *chronicle_last_note(const struct chronicle *chronicle);
