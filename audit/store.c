@@ -59,13 +59,29 @@ enum {
         TABLES_SEEN = (1 << TABLES_N) - 1
 };
 
+/* SQLite takes errno when it has tidied up after the failure, which may have failed for reasons of its own: what does not
+ * say more than EIO is not believed. */
+static int believed(int system_error)
+{
+        switch (system_error) {
+        case ENOSPC:
+        case EDQUOT: return ENOSPC;
+        case EACCES:
+        case EPERM:
+        case EROFS:
+        case EMFILE:
+        case ENFILE: return system_error;
+        default: return EIO;
+        }
+}
+
 int audit_sqlite_errno(sqlite3 *db, int code)
 {
         const int system_error = db ? sqlite3_system_errno(db) : 0;
 
         code &= 0xff;
-        if ((code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && system_error > 0)
-                return -system_error;
+        if (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)
+                return -believed(system_error);
         for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
                 if (meanings[i].code == code)
                         return -meanings[i].error;
