@@ -67,7 +67,7 @@ each_seal_is_in_the_journal() {
 status_says_how_far_it_can_be_trusted() {
         status_says '.machine.audit | .anchored.unanchored and .anchored.trust == "journald" and .set_aside == null and (.genesis_anchor | length > 0)'
         bed_run govctl status | grep -q UNANCHORED
-        bed_run govctl doctor | grep -q UNANCHORED || [ ${PIPESTATUS[0]} = 3 ]
+        bed_run govctl doctor | grep -q UNANCHORED || [ "${PIPESTATUS[0]}" = 3 ]
 }
 
 witnesses_are_kept_in_a_file_of_their_own() {
