@@ -19,6 +19,10 @@ struct audit_tree {
 };
 
 struct audit_hash audit_leaf_hash(const void *body, size_t length);
+
+/* Of two bodies at once, which is faster than one after the other. */
+void audit_leaf_hash_two(const void *const bodies[2], const size_t lengths[2], struct audit_hash *const ret[2]);
+
 struct audit_hash audit_node_hash(const struct audit_hash *left, const struct audit_hash *right);
 bool audit_hash_equal(const struct audit_hash *a, const struct audit_hash *b);
 

@@ -27,6 +27,13 @@ enum method {
         METHOD_SUBSCRIBE,
         METHOD_VERSION,
         METHOD_AUDIT_HEAD,
+        METHOD_AUDIT_SEAL,
+        METHOD_AUDIT_ROTATE,
+        METHOD_AUDIT_RESTORED,
+        METHOD_WITNESSES,
+        METHOD_WITNESS_ADD,
+        METHOD_WITNESS_REMOVE,
+        METHOD_COSIGN,
         METHOD_N,
 };
 
