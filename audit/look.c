@@ -293,7 +293,13 @@ int audit_look_next_note(struct audit_look *look, const struct audit_looked_note
         return r;
 }
 
-/* The batch that ended with the error is the last that was filled. */
+/* The batch that ended with the error is the last that was filled; after it reading begins anew. */
+static void reopen_ring(struct ring *ring)
+{
+        ring->taken++;
+        ring->is_open = ring->has_ended = false;
+}
+
 int audit_look_skip_damage(struct audit_look *look, uint64_t position, const struct audit_looked **ret)
 {
         const struct audit_source *source = look->source;
@@ -302,9 +308,21 @@ int audit_look_skip_damage(struct audit_look *look, uint64_t position, const str
         if (r <= 0)
                 return r;
         look->has_held = true;
-        look->records.taken++;
-        look->records.is_open = look->records.has_ended = false;
+        reopen_ring(&look->records);
         return audit_look_next(look, ret);
+}
+
+int audit_look_skip_note_damage(struct audit_look *look, uint64_t epoch, const struct audit_looked_note **ret)
+{
+        const struct audit_source *source = look->source;
+        const int r = source->skip_note_damage ? source->skip_note_damage(source->self, epoch, &look->held_note) : 0;
+
+        if (r <= 0)
+                return r;
+        look->has_held_note = true;
+        look->knows_seal_key = false;
+        reopen_ring(&look->notes);
+        return audit_look_next_note(look, ret);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------ */

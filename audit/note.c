@@ -11,10 +11,9 @@
 
 enum {
         BASE64 = sodium_base64_VARIANT_ORIGINAL,
-        KEY_ID = 4,
+        KEY_ID = AUDIT_KEY_ID,
         LOG_PAYLOAD = KEY_ID + AUDIT_SIGNATURE,
         SEAL_PAYLOAD = KEY_ID + 8 + AUDIT_PUBLIC_KEY + AUDIT_SIGNATURE,
-        PAYLOAD_MAX = 8192,                    /* room for a post-quantum signature beside ours */
         BASE64_OF_32 = 4 * ((32 + 2) / 3) + 1, /* with NUL */
         BASE64_OF_SEAL = 4 * ((SEAL_PAYLOAD + 2) / 3) + 1,
         MESSAGE_MAX = AUDIT_ORIGIN_MAX + 512,
@@ -30,14 +29,14 @@ bool audit_base64_decode(struct audit_slice text, uint8_t *ret, size_t room)
         return sodium_base642bin(ret, room, text.text, text.length, NULL, &length, NULL, BASE64) == 0 && length == room;
 }
 
-static void key_id(const char *name, size_t name_length, const void *type, size_t type_length,
-                   const uint8_t key[AUDIT_PUBLIC_KEY], uint8_t ret[KEY_ID])
+void audit_key_id(struct audit_slice name, const void *type, size_t type_length, const uint8_t key[AUDIT_PUBLIC_KEY],
+                  uint8_t ret[static AUDIT_KEY_ID])
 {
         crypto_hash_sha256_state state;
         uint8_t hash[32];
 
         crypto_hash_sha256_init(&state);
-        crypto_hash_sha256_update(&state, (const uint8_t *)name, name_length);
+        crypto_hash_sha256_update(&state, (const uint8_t *)name.text, name.length);
         crypto_hash_sha256_update(&state, (const uint8_t *)"\n", 1);
         crypto_hash_sha256_update(&state, type, type_length);
         crypto_hash_sha256_update(&state, key, AUDIT_PUBLIC_KEY);
@@ -47,7 +46,7 @@ static void key_id(const char *name, size_t name_length, const void *type, size_
 
 static void log_key_id(struct audit_slice origin, const uint8_t key[AUDIT_PUBLIC_KEY], uint8_t ret[KEY_ID])
 {
-        key_id(origin.text, origin.length, "\x01", 1, key, ret);
+        audit_key_id(origin, "\x01", 1, key, ret);
 }
 
 static void seal_key_id(struct audit_slice origin, const uint8_t key[AUDIT_PUBLIC_KEY], uint8_t ret[KEY_ID])
@@ -55,7 +54,8 @@ static void seal_key_id(struct audit_slice origin, const uint8_t key[AUDIT_PUBLI
         char name[AUDIT_ORIGIN_MAX + sizeof(SEAL_SUFFIX)];
         const int length = snprintf(name, sizeof(name), "%.*s" SEAL_SUFFIX, (int)origin.length, origin.text);
 
-        key_id(name, (size_t)length, "\xff" SEAL_KIND, sizeof("\xff" SEAL_KIND) - 1, key, ret);
+        audit_key_id((struct audit_slice){ name, (size_t)length }, "\xff" SEAL_KIND, sizeof("\xff" SEAL_KIND) - 1, key,
+                     ret);
 }
 
 void audit_vkey_write(const char *origin, const uint8_t log_key[AUDIT_PUBLIC_KEY], char ret[static AUDIT_VKEY_MAX])
@@ -111,8 +111,7 @@ void audit_anchor_write(const char *origin, uint64_t size, const struct audit_ha
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-/* Takes the next line, its LF not included. Notes are split on LF and on nothing else. */
-static bool take_line(struct audit_slice *rest, struct audit_slice *ret)
+bool audit_line_next(struct audit_slice *rest, struct audit_slice *ret)
 {
         const char *end = memchr(rest->text, '\n', rest->length);
 
@@ -123,7 +122,7 @@ static bool take_line(struct audit_slice *rest, struct audit_slice *ret)
         return true;
 }
 
-static bool parse_size(struct audit_slice text, uint64_t *ret)
+bool audit_size_parse(struct audit_slice text, uint64_t *ret)
 {
         struct audit_scan scan = audit_scan_begin(text.text, text.length);
         int64_t size;
@@ -134,14 +133,7 @@ static bool parse_size(struct audit_slice text, uint64_t *ret)
         return true;
 }
 
-struct signature {
-        struct audit_slice name;
-        size_t length;
-        uint8_t payload[PAYLOAD_MAX]; /* the key id first */
-};
-
-/* 1 and a signature line, 0 at the end, -1 when it is malformed. */
-static int next_signature(struct audit_slice *rest, struct signature *ret)
+int audit_signature_next(struct audit_slice *rest, struct audit_signature *ret)
 {
         const size_t mark = sizeof(SIGNATURE_MARK) - 1;
         struct audit_slice line, base64;
@@ -149,7 +141,7 @@ static int next_signature(struct audit_slice *rest, struct signature *ret)
 
         if (rest->length == 0)
                 return 0;
-        if (!take_line(rest, &line) || line.length <= mark || memcmp(line.text, SIGNATURE_MARK, mark) != 0)
+        if (!audit_line_next(rest, &line) || line.length <= mark || memcmp(line.text, SIGNATURE_MARK, mark) != 0)
                 return -1;
 
         ret->name = (struct audit_slice){ line.text + mark, line.length - mark };
@@ -191,7 +183,7 @@ static uint64_t read_be64(const uint8_t *bytes)
         return value;
 }
 
-static bool parse_seal(const struct signature *line, struct audit_note *note)
+static bool parse_seal(const struct audit_signature *line, struct audit_note *note)
 {
         const uint8_t *at = line->payload;
 
@@ -208,11 +200,11 @@ static bool parse_seal(const struct signature *line, struct audit_note *note)
 static bool parse_signatures(struct audit_note *note)
 {
         struct audit_slice rest = note->signatures;
-        struct signature line;
+        struct audit_signature line;
         int r;
 
         note->has_seal = false;
-        while ((r = next_signature(&rest, &line)) > 0)
+        while ((r = audit_signature_next(&rest, &line)) > 0)
                 if (is_seal(note, &line.name) && (note->has_seal || !parse_seal(&line, note)))
                         return false;
         return r == 0;
@@ -223,13 +215,13 @@ bool audit_note_parse_loose(const char *text, size_t length, struct audit_note *
         struct audit_slice rest = { text, length }, size, root, empty;
         struct audit_note note;
 
-        if (!take_line(&rest, &note.origin) || !audit_origin_is_good(note.origin) || !take_line(&rest, &size) ||
-            !parse_size(size, &note.size) || !take_line(&rest, &root) ||
+        if (!audit_line_next(&rest, &note.origin) || !audit_origin_is_good(note.origin) ||
+            !audit_line_next(&rest, &size) || !audit_size_parse(size, &note.size) || !audit_line_next(&rest, &root) ||
             !audit_base64_decode(root, note.root.bytes, sizeof(note.root.bytes)))
                 return false;
         note.text = (struct audit_slice){ text, (size_t)(rest.text - text) };
 
-        if (!take_line(&rest, &empty) || empty.length != 0)
+        if (!audit_line_next(&rest, &empty) || empty.length != 0)
                 return false;
         note.signatures = rest;
         if (!parse_signatures(&note))
@@ -253,12 +245,12 @@ bool audit_note_parse(const char *text, size_t length, struct audit_note *ret)
 bool audit_note_log_signed(const struct audit_note *note, const uint8_t log_key[AUDIT_PUBLIC_KEY])
 {
         struct audit_slice rest = note->signatures;
-        struct signature line;
+        struct audit_signature line;
         uint8_t id[KEY_ID];
         bool is_signed = false;
 
         log_key_id(note->origin, log_key, id);
-        while (next_signature(&rest, &line) > 0) {
+        while (audit_signature_next(&rest, &line) > 0) {
                 if (!is_origin(note, &line.name) || memcmp(line.payload, id, KEY_ID) != 0)
                         continue;
                 if (line.length != LOG_PAYLOAD ||

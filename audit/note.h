@@ -9,7 +9,9 @@ enum {
         AUDIT_PUBLIC_KEY = 32,
         AUDIT_SECRET_KEY = 64, /* libsodium's form: seed and public key */
         AUDIT_SIGNATURE = 64,
-        AUDIT_NOTE_MAX = 4096, /* of the notes we write: three lines and two signatures */
+        AUDIT_KEY_ID = 4,
+        AUDIT_NOTE_MAX = 4096,    /* of the notes we write: three lines and two signatures */
+        AUDIT_PAYLOAD_MAX = 8192, /* of one signature line: room for a post-quantum one beside ours */
         AUDIT_VKEY_MAX = AUDIT_ORIGIN_MAX + 64,
 };
 
@@ -24,10 +26,30 @@ struct audit_note {
         /* from the seal line */
         bool has_seal;
         uint64_t epoch;
-        uint8_t seal_key_id[4];
+        uint8_t seal_key_id[AUDIT_KEY_ID];
         uint8_t next[AUDIT_PUBLIC_KEY];
         uint8_t seal[AUDIT_SIGNATURE];
 };
+
+/* One signature line. The bytes begin with the key id. */
+struct audit_signature {
+        struct audit_slice name;
+        size_t length;
+        uint8_t payload[AUDIT_PAYLOAD_MAX];
+};
+
+/* Takes a signature line: 1, 0 at the end, -1 when it is malformed. */
+int audit_signature_next(struct audit_slice *rest, struct audit_signature *ret);
+
+/* Takes a line without its LF; false when there is none that ends in one. Foreign text is split on LF and on nothing else. */
+bool audit_line_next(struct audit_slice *rest, struct audit_slice *ret);
+
+/* A decimal number in its one form: no sign, no leading zero, at most 2^53-1. */
+bool audit_size_parse(struct audit_slice text, uint64_t *ret);
+
+/* What C2SP tells keys of one name apart by. `type` is one byte, or more after 0xff. */
+void audit_key_id(struct audit_slice name, const void *type, size_t type_length, const uint8_t key[AUDIT_PUBLIC_KEY],
+                  uint8_t ret[static AUDIT_KEY_ID]);
 
 /* A well-formed note of ours: no extension lines, canonical base64, exactly one seal line, every line ended by LF. */
 bool audit_note_parse(const char *note, size_t length, struct audit_note *ret);
