@@ -475,8 +475,7 @@ static int run(struct audit_walk *walk)
 
 int audit_walk_run(struct audit_walk *walk)
 {
-        int r = audit_look_new(walk->source, walk->has_genesis ? &walk->genesis : NULL,
-                               audit_look_threads(walk->threads), &walk->look);
+        int r = audit_look_new(walk->source, walk->has_genesis ? &walk->genesis : NULL, walk->threads, &walk->look);
 
         r = r ?: run(walk);
         walk->look = audit_look_free(walk->look);
