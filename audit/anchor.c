@@ -115,6 +115,19 @@ static bool is_anchor_line(struct audit_slice line)
         return starts_with(line, WORD) && (line.length == strlen(WORD) || line.text[strlen(WORD)] == ' ');
 }
 
+int audit_head_read(const char *anchor, struct audit_head *ret)
+{
+        const struct audit_slice line = { anchor, strlen(anchor) };
+        struct audit_anchor read;
+
+        if (line.length >= sizeof(ret->anchor) || !is_anchor_line(line) || !parse_line(line, &read))
+                return -EBADMSG;
+        *ret = (struct audit_head){ .size = read.size };
+        memcpy(ret->root, read.root.bytes, sizeof(ret->root));
+        strcpy(ret->anchor, anchor);
+        return 0;
+}
+
 /* Do a size, a root, an empty line and a signature follow this line? Then it is the origin of a note, and `ret_end` is
  * where its signatures end. */
 static bool is_note(struct audit_slice origin, const char *end, struct audit_anchor *ret, const char **ret_end)
@@ -123,6 +136,7 @@ static bool is_note(struct audit_slice origin, const char *end, struct audit_anc
         const struct audit_slice root = line_at(after(size, end), end);
         const struct audit_slice empty = line_at(after(root, end), end);
         struct audit_slice line = line_at(after(empty, end), end);
+        struct audit_note note;
 
         *ret = (struct audit_anchor){ .origin = origin };
         if (!audit_origin_is_good(origin) || !parse_size(size, &ret->size) || !parse_root(root, &ret->root) ||
@@ -132,6 +146,10 @@ static bool is_note(struct audit_slice origin, const char *end, struct audit_anc
                 line = line_at(after(line, end), end);
         *ret_end = line.text;
         ret->note = (struct audit_slice){ origin.text, (size_t)(line.text - origin.text) };
+        if (audit_note_parse(ret->note.text, ret->note.length, &note)) {
+                ret->epoch = note.epoch;
+                ret->has_seal = true;
+        }
         return true;
 }
 

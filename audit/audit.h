@@ -81,6 +81,10 @@ enum audit_step {
         AUDIT_STEP_LINKED,    /* set aside: the old files have their second name */
         AUDIT_STEP_STAGED,    /* a new log is complete under its temporary names */
         AUDIT_STEP_SWAPPED,   /* new keys in place, database not yet */
+        AUDIT_STEP_ARCHIVED,  /* the files of an archive are complete */
+        AUDIT_STEP_PRUNED,    /* the log without its records is staged */
+        AUDIT_STEP_CAUGHT_UP, /* and has all that the log has, which is one file now */
+        AUDIT_STEP_REPLACED,  /* and has its name */
         AUDIT_STEP_N,
 };
 
@@ -99,6 +103,7 @@ enum audit_start {
         AUDIT_CREATED,   /* there was no log */
         AUDIT_CONTINUED, /* the last seal, its root and the live key fit */
         AUDIT_SET_ASIDE, /* the old log may not be continued: it is kept untouched, a new one names it as prev_log */
+        AUDIT_ROTATED,   /* the old log was ended on purpose; the rest as SET_ASIDE, but nothing was found */
 };
 
 /* How audit_open began. */
@@ -106,7 +111,7 @@ struct audit_how {
         enum audit_start start;
         const char *finding; /* set aside: the code (KEY_AHEAD, KEY_MISSING, ROOT_MISMATCH ...), else NULL */
         char detail[160];    /* set aside: what was found */
-        char aside[1024];    /* set aside: the directory that the old files are in, else "" */
+        char aside[1024];    /* set aside or rotated: the directory that the old files are in, "" when not known */
         bool adopted;        /* records after the last seal were taken over, these: */
         uint64_t adopted_from;
         uint64_t adopted_to;
@@ -168,18 +173,30 @@ struct audit_head {
 };
 void audit_head(const struct audit *audit, struct audit_head *ret);
 
+/* Reads a one-line anchor (without LF) into size, root and anchor, as a head that another process told; `sealed_size` is
+ * left at 0. -EBADMSG. */
+int audit_head_read(const char *anchor, struct audit_head *ret);
+
 /* The note of the newest seal, on loan until the next commit. */
 const char *audit_last_note(const struct audit *audit);
 
-/* Answers an auditor: an audit.nonce record with `nonce` (hex digits), sealed at once. A log that was cut before cannot. */
+/* Answers an auditor: an audit.nonce record with `nonce` (16 to 128 hex digits, else -EINVAL), sealed at once. A log that was
+ * cut before cannot. Result as audit_commit, but a seal.key that fails is -EIO: durable, not sealed. */
 int audit_seal_nonce(struct audit *audit, const char *nonce, const char *actor);
 
-/* Ends this log on purpose: it is set aside whole, a new one opens that names its last seal as prev_log. What was pending goes
- * into the new one. Errors as audit_reopen. */
+/* Ends this log on purpose: a last record audit.rotate, sealed, then it is set aside whole and a new one opens that names
+ * its last seal as prev_log. Result as audit_commit. After an error of the commit nothing has changed but that the record
+ * waits; after any other audit_reopen goes on with whichever log is there. */
 int audit_rotate(struct audit *audit, const char *reason, const char *actor, struct audit_how *ret_how);
 
+/* The same with no daemon: opens, rotates, closes. A log that may not be continued is set aside by opening it, and that is
+ * all then. -EBUSY: a daemon runs, ask it. -ENOENT: there is no log. */
+int audit_rotate_offline(const char *state_dir, const struct audit_options *options, const char *reason,
+                         const char *actor, struct audit_how *ret_how);
+
 /* Stores a witness's cosignature line (without LF) of the checkpoint of `size`, durable on return. The line must be by the key
- * in `vkey` and verify over that checkpoint: -EKEYREJECTED. -ENOENT: no checkpoint has this size. Storing it again: 0. */
+ * in `vkey` and verify over that checkpoint: -EKEYREJECTED. -EINVAL: no vkey. -ENOENT: no checkpoint has this size.
+ * -ENOSPC, -EIO, -EBUSY, -EUCLEAN as audit_commit. Storing it again: 0. What is pending stays pending. */
 int audit_cosign(struct audit *audit, uint64_t size, const char *vkey, struct audit_slice line);
 
 /* ---- retention ------------------------------------------------------------------------------------------------ */
@@ -198,15 +215,23 @@ struct audit_archiving {
 struct audit_archive_options {
         const char *state_dir;
         const char *file;     /* without the suffixes; NULL: STATE/archive/ORIGIN-LAST_PART.FROM-TO */
-        uint64_t before_usec; /* records of this realtime and later stay */
+        uint64_t before_usec; /* `to` is made before this realtime */
         uint64_t now_usec;    /* 0: the clock's */
+
+        void (*step)(void *userdata, enum audit_step step); /* for tests */
+        void *step_userdata;
 };
 
-/* Verifies the log, writes and syncs the archive, verifies it alone, stages the pruned database and verifies that. -ENODATA: no
- * record is old enough (`retention_days` of the genesis); -EUCLEAN: the log or the archive does not verify, see `why`. */
+/* Verifies the log, writes and syncs the archive, verifies it alone, stages the pruned database and verifies that. One at a
+ * time, while the writer goes on. -ENODATA: no record is old enough (`retention_days` of the genesis, and `before`);
+ * -EUCLEAN: the log or the archive does not verify, see `why`; -EEXIST: another file has the archive's name. What is left of
+ * an attempt that did not end is used or replaced by the next. `ret` is filled in as far as it went. */
 int audit_archive_prepare(const struct audit_archive_options *options, struct audit_archiving *ret);
 
-/* Appends audit.archive, seals, brings the staged database up to date, puts it in place of audit.db. */
+/* Appends audit.archive, seals, brings the staged database up to date, puts it in place of audit.db. Result as audit_commit.
+ * After each of these the log is as good as before: -EBUSY: someone reads the log, call again later. -ENODATA: by the clock
+ * of now `to` is too young. -ESTALE: what is staged is of another log or range, or a stranger wrote meanwhile: prepare
+ * again. -EIO: seal.key fails. -EUCLEAN: as in audit_commit. */
 int audit_archive_commit(struct audit *audit, const struct audit_archiving *archiving, const char *actor);
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 /* The writer: what struct audit holds, shared by the files that start, replace and extend a log. */
 
 #include "audit/genesis.h"
+#include "audit/pending.h"
 #include "audit/sealkey.h"
 #include "audit/store.h"
 
@@ -11,19 +12,6 @@ struct audit_keys {
         uint8_t log[AUDIT_SECRET_KEY];
         uint8_t seal[AUDIT_SECRET_KEY]; /* of the next seal, `epoch` */
         uint8_t next[AUDIT_SECRET_KEY]; /* of the one after, once it is on disk */
-};
-
-struct audit_waiting {
-        size_t offset, length; /* in pending.bytes */
-        struct audit_hash hash;
-};
-
-/* Records that have their place in the chain and are not in the file yet. */
-struct audit_pending {
-        char *bytes;
-        size_t length, room;
-        struct audit_waiting *list;
-        size_t n, list_room;
 };
 
 struct audit {
@@ -69,16 +57,51 @@ void audit_step_done(const struct audit *audit, enum audit_step step);
 /* "DIR/NAME", allocated; NULL when memory is short. */
 char *audit_path(const struct audit *audit, const char *name);
 
+uint64_t audit_boottime_usec(const struct audit *audit);
+uint64_t audit_realtime_usec(const struct audit *audit);
+
+/* Records that no seal covers, waiting ones included. */
+uint64_t audit_unsealed(const struct audit *audit);
+
+/* In the state directory. A file that is not there is removed already, and renamed already. */
+int audit_sync_directory(const struct audit *audit, const char *name);
+int audit_remove_file(const struct audit *audit, const char *name);
+int audit_rename_file(const struct audit *audit, const char *from, const char *to);
+
+/* audit.db-wal and the like: left beside another audit.db they would be taken for its own. */
+int audit_remove_companions(const struct audit *audit);
+
+/* A pruned log that was staged and never put in place. */
+int audit_remove_staged(const struct audit *audit);
+
 /* The next record's place, and the clock's reading for what an entry does not say. */
 struct audit_place audit_next_place(const struct audit *audit);
 
 /* audit_append without the names that are reserved. */
 int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq);
 
+/* A record that the chain makes about itself. */
+int audit_append_remark(struct audit *audit, const char *action, const json_t *details);
+
 /* Adds a body that had its place in another log: all of it stays but prev and seq. */
 int audit_append_again(struct audit *audit, const char *body, size_t length);
 
+/* Locks, then continues what is there or puts a new log in its place; what is sealed by the end of it is durable. */
+int audit_start(struct audit *audit, struct audit_how *how);
+int audit_replace_reason(struct audit *audit, const char *reason);
+
+/* A database that was judged good becomes the one that is written to. */
+int audit_begin_writing(struct audit *audit);
 int audit_prepare_statements(struct audit *audit);
+int audit_close_log(struct audit *audit);
+
+/* Does the file end with the record and the seal that we wrote last? -EUCLEAN. */
+int audit_compare_end(struct audit *audit);
+
+/* One transaction of the writer, after a look at what others did. The end commits, or takes back when `r` is negative,
+ * and returns it or what the commit says. */
+int audit_begin_transaction(struct audit *audit);
+int audit_end_transaction(struct audit *audit, int r);
 
 /* Lays the ballast down unless it is there or space is short; deletes it, true when that freed something. */
 void audit_keep_ballast(struct audit *audit);
@@ -88,10 +111,11 @@ bool audit_give_ballast(struct audit *audit);
  * `how`, and audit->note is the last note of it that can be read, or "". A negative errno: that cannot be told. */
 enum { AUDIT_JUDGED_GOOD, AUDIT_JUDGED_NONE, AUDIT_JUDGED_BAD };
 int audit_judge(struct audit *audit, struct audit_how *how);
+int audit_judge_database(struct audit *audit, struct audit_how *how); /* audit->db, whatever its name */
 
 /* Replaces what is in the directory by a new, sealed log: puts the old files in a directory of their own, stages the new
- * ones, swaps. `prev_log` is a note or "". What is staged completely is swapped in by the next start if need be. */
-int audit_begin_log(struct audit *audit, const char *prev_log);
+ * ones, swaps. `prev_log` is a note or "", `rotated` says that the log before ended on purpose. What is staged completely is swapped in by the next start if need be. */
+int audit_begin_log(struct audit *audit, const char *prev_log, bool rotated);
 int audit_set_aside(struct audit *audit, char *ret_name, size_t room);
 
 /* Ends what audit_begin_log had staged before a crash. 1 when there was something to end. */

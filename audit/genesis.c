@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define ACTION "audit.genesis"
+#define SUBJECT "audit"
+#define SUBJECT_ROTATED "audit:rotated"
 
 int audit_genesis_encode(const struct audit_genesis *genesis, const char *prev_log, const struct audit_place *place,
                          char *space, size_t *ret_length)
@@ -22,9 +24,11 @@ int audit_genesis_encode(const struct audit_genesis *genesis, const char *prev_l
         if (!details)
                 return -ENOMEM;
 
-        return audit_record_encode(
-                &(struct audit_entry){ .action = ACTION, .subject = "audit", .outcome = AUDIT_OK, .details = details },
-                place, space, ret_length);
+        return audit_record_encode(&(struct audit_entry){ .action = ACTION,
+                                                          .subject = genesis->rotated ? SUBJECT_ROTATED : SUBJECT,
+                                                          .outcome = AUDIT_OK,
+                                                          .details = details },
+                                   place, space, ret_length);
 }
 
 #define LITERAL(scan, text) audit_scan_literal(scan, text, sizeof(text) - 1)
@@ -67,6 +71,8 @@ bool audit_genesis_parse(const char *body, size_t length, struct audit_genesis *
                 return false;
         genesis.retention_days = (uint64_t)retention;
         genesis.continues = prev_log.length > 0;
+        genesis.rotated = record.subject.length == sizeof(SUBJECT_ROTATED) - 1 &&
+                          memcmp(record.subject.text, SUBJECT_ROTATED, sizeof(SUBJECT_ROTATED) - 1) == 0;
         *ret = genesis;
         return true;
 }

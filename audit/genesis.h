@@ -10,7 +10,8 @@ struct audit_genesis {
         uint8_t log_key[AUDIT_PUBLIC_KEY];
         uint8_t seal_key[AUDIT_PUBLIC_KEY]; /* of epoch 0 */
         uint64_t retention_days;
-        bool continues; /* prev_log names another log */
+        bool continues; /* prev_log names another log ... */
+        bool rotated;   /* ... that was ended on purpose: the subject of the record says so */
 };
 
 /* Writes the body of record 0. `prev_log` is a note or "". */

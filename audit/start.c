@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { BUSY_MS = 250, RETENTION_DAYS = 400 };
+enum { BUSY_MS = 250 };
 
 /* ---- going on ------------------------------------------------------------------------------------------------- */
 
-static int close_log(struct audit *audit)
+int audit_close_log(struct audit *audit)
 {
         sqlite3_stmt **statements[] = { &audit->begin,
                                         &audit->commit,
@@ -35,25 +35,33 @@ static int open_new_log(struct audit *audit)
         return r == AUDIT_JUDGED_GOOD || r < 0 ? r : -EIO;
 }
 
-static int set_aside(struct audit *audit, struct audit_how *how)
+/* Keeps what is there and begins anew; `start` says why: SET_ASIDE or ROTATED. */
+static int replace_log(struct audit *audit, enum audit_start start, struct audit_how *how)
 {
         char prev_log[AUDIT_NOTE_MAX], name[128];
         int r;
 
         strcpy(prev_log, audit->note);
-        close_log(audit);
+        audit_close_log(audit);
+        audit->next_stored = false;
         r = audit_set_aside(audit, name, sizeof(name));
-        r = r ?: audit_begin_log(audit, prev_log);
+        r = r ?: audit_begin_log(audit, prev_log, start == AUDIT_ROTATED);
         if (r < 0)
                 return r;
-        how->start = AUDIT_SET_ASIDE;
+        how->start = start;
         snprintf(how->aside, sizeof(how->aside), "%s/%s", audit->dir, name);
         return open_new_log(audit);
 }
 
-/* The start that judged the old log is gone, and with it what it found. */
-static void cut_short(struct audit_how *how)
+/* A crash came between the genesis and the first start record, which would have told. Who judged the old log is gone, and
+ * with it what was found. */
+static void tell_first_start(const struct audit *audit, struct audit_how *how)
 {
+        how->start = !audit->genesis.continues ? AUDIT_CREATED
+                     : audit->genesis.rotated  ? AUDIT_ROTATED
+                                               : AUDIT_SET_ASIDE;
+        if (how->start != AUDIT_SET_ASIDE)
+                return;
         how->finding = "UNKNOWN";
         snprintf(how->detail, sizeof(how->detail), "a start that set the log aside was cut short; see set-aside/");
 }
@@ -67,22 +75,18 @@ static int settle(struct audit *audit, struct audit_how *how)
                 return r;
         r = audit_judge(audit, how);
         if (r == AUDIT_JUDGED_BAD)
-                return set_aside(audit, how);
+                return replace_log(audit, AUDIT_SET_ASIDE, how);
         if (r == AUDIT_JUDGED_NONE) {
                 how->start = AUDIT_CREATED;
-                r = audit_begin_log(audit, "");
+                r = audit_begin_log(audit, "", false);
                 return r ?: open_new_log(audit);
         }
         if (r < 0)
                 return r;
 
         how->start = AUDIT_CONTINUED;
-        if (audit->tree.size == 1) {
-                /* A crash came between the genesis and the first start record, which would have told. */
-                how->start = audit->genesis.continues ? AUDIT_SET_ASIDE : AUDIT_CREATED;
-                if (audit->genesis.continues)
-                        cut_short(how);
-        }
+        if (audit->tree.size == 1)
+                tell_first_start(audit, how);
         return 0;
 }
 
@@ -111,6 +115,9 @@ static json_t *start_details(const struct audit *audit, const struct audit_how *
             json_object_set_new(
                     details, "set_aside",
                     json_pack("{s:s, s:s, s:s}", "detail", how->detail, "finding", how->finding, "path", aside)) < 0)
+                json_decref(TAKE_PTR(details));
+        if (details && how->start == AUDIT_ROTATED &&
+            json_object_set_new(details, "rotated", json_pack("{s:s}", "path", aside)) < 0)
                 json_decref(TAKE_PTR(details));
         return details;
 }
@@ -150,109 +157,30 @@ static int genesis_anchor(struct audit *audit, char ret[static AUDIT_ANCHOR_MAX]
         return 0;
 }
 
+int audit_begin_writing(struct audit *audit)
+{
+        int r;
+
+        audit_store_keep_wal(audit->db, false);
+        sqlite3_busy_timeout(audit->db, BUSY_MS); /* the daemon's one thread must not wait for a stranger's lock */
+        r = audit_store_run(audit->db, "PRAGMA journal_mode=WAL");
+        return r ?: audit_prepare_statements(audit);
+}
+
 static int go_on(struct audit *audit, struct audit_how *how)
 {
         int r = erase_stale_slot(audit);
 
         if (r < 0)
                 return r;
-        audit_store_keep_wal(audit->db, false);
-        sqlite3_busy_timeout(audit->db, BUSY_MS); /* the daemon's one thread must not wait for a stranger's lock */
-        r = audit_store_run(audit->db, "PRAGMA journal_mode=WAL");
-        r = r ?: audit_prepare_statements(audit);
+        r = audit_begin_writing(audit);
         r = r ?: record_start(audit, how);
         r = r ?: genesis_anchor(audit, how->genesis_anchor);
         if (r < 0)
                 return r;
+        audit_remove_staged(audit); /* space is all that it would cost */
         audit_keep_ballast(audit);
         return 0;
-}
-
-/* ---- opening and closing -------------------------------------------------------------------------------------- */
-
-static int read_boot_id(char ret[static 33])
-{
-        _cleanup_(close_fd) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-        char text[64] = "";
-        size_t n = 0;
-
-        if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-                return -errno;
-        for (const char *at = text; *at && n < 32; at++)
-                if (strchr("0123456789abcdef", *at))
-                        ret[n++] = *at;
-        ret[n] = '\0';
-        return n == 32 ? 0 : -EBADMSG;
-}
-
-static int replace_reason(struct audit *audit, const char *reason)
-{
-        char *copy = strdup(reason);
-
-        if (!copy)
-                return -ENOMEM;
-        free(audit->reason);
-        audit->reason = copy;
-        return 0;
-}
-
-static int take_options(struct audit *audit, const struct audit_options *options)
-{
-        static const struct audit_options defaults;
-        int r;
-
-        options = options ?: &defaults;
-        audit->clock = options->clock;
-        audit->clock.boot_id = NULL;
-        audit->retention_days = options->retention_days ?: RETENTION_DAYS;
-        audit->no_ballast = options->no_ballast;
-        audit->step = options->step;
-        audit->step_userdata = options->step_userdata;
-        r = replace_reason(audit, options->reason ?: "start");
-        if (r < 0)
-                return r;
-
-        if (options->host)
-                snprintf(audit->host, sizeof(audit->host), "%s", options->host);
-        else if (gethostname(audit->host, sizeof(audit->host) - 1) < 0)
-                return -errno;
-        if (!options->clock.boot_id)
-                return read_boot_id(audit->boot_id);
-        if (strlen(options->clock.boot_id) != 32)
-                return -EINVAL;
-        strcpy(audit->boot_id, options->clock.boot_id);
-        return 0;
-}
-
-static int audit_new(const char *state_dir, const struct audit_options *options, struct audit **ret)
-{
-        struct audit *audit = calloc(1, sizeof(*audit));
-        int r;
-
-        if (!audit)
-                return -ENOMEM;
-        audit->lock_fd = -1;
-        audit->dir = strdup(state_dir);
-        audit->space = malloc(AUDIT_BODY_MAX);
-        audit->keys = sodium_malloc(sizeof(*audit->keys));
-        r = audit->dir && audit->space && audit->keys ? take_options(audit, options) : -ENOMEM;
-        if (r < 0) {
-                audit_close(audit);
-                return r;
-        }
-        *ret = audit;
-        return 0;
-}
-
-static int make_directories(const struct audit *audit)
-{
-        _cleanup_(free_memory) char *keys = audit_path(audit, "keys");
-
-        if (!keys)
-                return -ENOMEM;
-        if (mkdir(audit->dir, 0700) < 0 && errno != EEXIST)
-                return -errno;
-        return mkdir(keys, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 static int lock(struct audit *audit)
@@ -262,7 +190,7 @@ static int lock(struct audit *audit)
         return path ? audit_sealkey_lock(path, &audit->lock_fd) : -ENOMEM;
 }
 
-static int begin(struct audit *audit, struct audit_how *how)
+int audit_start(struct audit *audit, struct audit_how *how)
 {
         int r = lock(audit);
 
@@ -270,78 +198,68 @@ static int begin(struct audit *audit, struct audit_how *how)
         return r ?: go_on(audit, how);
 }
 
-static void done_pending(struct audit_pending *pending)
-{
-        free(pending->bytes);
-        free(pending->list);
-}
+/* ---- ending on purpose ---------------------------------------------------------------------------------------- */
 
-static void close_audit(struct audit **audit)
+/* The last record of the old log, sealed if the key file lets us: a broken one may be why it is rotated. */
+static int record_rotation(struct audit *audit, const char *reason, const char *actor)
 {
-        audit_close(*audit);
-}
-
-int audit_open(const char *state_dir, const struct audit_options *options, struct audit **ret,
-               struct audit_how *ret_how)
-{
-        _cleanup_(close_audit) struct audit *audit = NULL;
-        struct audit_how how = { 0 };
+        _cleanup_(drop_json) json_t *details = json_pack("{s:s}", "reason", reason);
         int r;
 
-        if (sodium_init() < 0)
-                return -EIO;
-        r = audit_new(state_dir, options, &audit);
-        r = r ?: make_directories(audit);
-        r = r ?: begin(audit, &how);
-        if (r < 0)
-                return r;
-
-        if (ret_how)
-                *ret_how = how;
-        *ret = TAKE_PTR(audit);
-        return 0;
+        if (!details)
+                return -EINVAL;
+        r = audit_append_own(audit,
+                             &(struct audit_entry){ .action = "audit.rotate",
+                                                    .actor = actor,
+                                                    .subject = "audit",
+                                                    .outcome = AUDIT_INFO,
+                                                    .details = details },
+                             NULL);
+        return r ?: audit_commit(audit, AUDIT_SEAL);
 }
 
-int audit_reopen(struct audit *audit, const char *reason, struct audit_how *ret_how)
+int audit_rotate(struct audit *audit, const char *reason, const char *actor, struct audit_how *ret_how)
 {
-        _cleanup_(done_pending) struct audit_pending waiting = audit->pending;
         struct audit_how how = { 0 };
-        int r;
+        int r, flags;
 
-        audit->pending = (struct audit_pending){ 0 };
-        close_log(audit);
-        close_fd(&audit->lock_fd);
-        audit->lock_fd = -1;
-        audit->next_stored = audit->foreign_noted = false;
+        if (!audit->db)
+                return -EUCLEAN; /* a reopen failed */
+        flags = record_rotation(audit, reason, actor);
+        if (flags < 0)
+                return flags;
 
-        r = replace_reason(audit, reason);
-        r = r ?: begin(audit, &how);
+        r = audit_replace_reason(audit, reason);
+        r = r ?: replace_log(audit, AUDIT_ROTATED, &how);
+        r = r ?: go_on(audit, &how);
         if (r < 0) {
-                done_pending(&audit->pending);
-                close_log(audit);
-                audit->pending = waiting; /* they wait for a call that succeeds */
-                waiting = (struct audit_pending){ 0 };
+                audit_close_log(audit); /* a reopen goes on with whichever log is there */
                 return r;
         }
-
-        for (size_t i = 0; i < waiting.n && r == 0; i++)
-                r = audit_append_again(audit, waiting.bytes + waiting.list[i].offset, waiting.list[i].length);
         if (ret_how)
                 *ret_how = how;
-        return r;
+        return flags;
 }
 
-struct audit *audit_close(struct audit *audit)
+int audit_rotate_offline(const char *state_dir, const struct audit_options *options, const char *reason,
+                         const char *actor, struct audit_how *ret_how)
 {
-        if (!audit)
-                return NULL;
-        close_log(audit);
-        close_fd(&audit->lock_fd);
-        sodium_free(audit->keys);
-        done_pending(&audit->pending);
-        free(audit->space);
-        free(audit->reason);
-        free(audit->dir);
-        free(audit);
-        return NULL;
+        _cleanup_(free_memory) char *database = NULL;
+        struct audit_how how = { 0 };
+        struct audit *audit;
+        int r;
+
+        if (asprintf(&database, "%s/audit.db", state_dir) < 0)
+                return -ENOMEM;
+        if (access(database, F_OK) < 0)
+                return -errno;
+        r = audit_open(state_dir, options, &audit, &how);
+        if (r < 0)
+                return r;
+        if (how.start == AUDIT_CONTINUED)
+                r = audit_rotate(audit, reason, actor, &how);
+        audit_close(audit);
+        if (r >= 0 && ret_how)
+                *ret_how = how;
+        return r;
 }

@@ -53,15 +53,35 @@ static const struct {
 };
 /* clang-format on */
 
-enum { SCHEMA_N = sizeof(schema) / sizeof(schema[0]), TABLES_SEEN = 0xf /* the first four are the tables */ };
+enum {
+        SCHEMA_N = sizeof(schema) / sizeof(schema[0]),
+        TABLES_N = 4 /* the first of them */,
+        TABLES_SEEN = (1 << TABLES_N) - 1
+};
+
+/* SQLite takes errno when it has tidied up after the failure, which may have failed for reasons of its own: what does not
+ * say more than EIO is not believed. */
+static int believed(int system_error)
+{
+        switch (system_error) {
+        case ENOSPC:
+        case EDQUOT: return ENOSPC;
+        case EACCES:
+        case EPERM:
+        case EROFS:
+        case EMFILE:
+        case ENFILE: return system_error;
+        default: return EIO;
+        }
+}
 
 int audit_sqlite_errno(sqlite3 *db, int code)
 {
         const int system_error = db ? sqlite3_system_errno(db) : 0;
 
         code &= 0xff;
-        if ((code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && system_error > 0)
-                return -system_error;
+        if (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)
+                return -believed(system_error);
         for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
                 if (meanings[i].code == code)
                         return -meanings[i].error;
@@ -129,8 +149,34 @@ int audit_store_create(const char *path, sqlite3 **ret)
                  AUDIT_USER_VERSION);
         r = audit_store_run(db, "PRAGMA encoding='UTF-8'; PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; BEGIN");
         r = r ?: audit_store_run(db, numbers);
-        for (size_t i = 0; i < SCHEMA_N && r == 0; i++)
+        for (size_t i = 0; i < TABLES_N && r == 0; i++)
                 r = audit_store_run(db, schema[i].sql);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(db);
+        return 0;
+}
+
+int audit_store_add_triggers(sqlite3 *db)
+{
+        int r = 0;
+
+        for (size_t i = TABLES_N; i < SCHEMA_N && r == 0; i++)
+                r = audit_store_run(db, schema[i].sql);
+        return r;
+}
+
+/* Who is alone keeps the index of the WAL in its own memory, so this must be said before the first look at the file. */
+static int open_writer(const char *path, const char *mode, sqlite3 **ret)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        int r = open_database(path, SQLITE_OPEN_READWRITE, &db);
+
+        if (r < 0)
+                return r;
+        audit_store_keep_wal(db, true); /* until it is clear that this log is continued */
+        r = audit_store_run(db, mode);
+        r = r ?: audit_store_run(db, "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON");
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(db);
@@ -139,17 +185,12 @@ int audit_store_create(const char *path, sqlite3 **ret)
 
 int audit_store_open(const char *path, sqlite3 **ret)
 {
-        _cleanup_(close_database) sqlite3 *db = NULL;
-        int r = open_database(path, SQLITE_OPEN_READWRITE, &db);
+        return open_writer(path, "PRAGMA locking_mode=NORMAL", ret);
+}
 
-        if (r < 0)
-                return r;
-        audit_store_keep_wal(db, true); /* until it is clear that this log is continued */
-        r = audit_store_run(db, "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON");
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(db);
-        return 0;
+int audit_store_open_alone(const char *path, sqlite3 **ret)
+{
+        return open_writer(path, "PRAGMA locking_mode=EXCLUSIVE", ret);
 }
 
 void audit_store_keep_wal(sqlite3 *db, bool keep)
@@ -268,6 +309,30 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret)
         found.is_ours = found.detail[0] == '\0';
         found.has_tables = (seen & TABLES_SEEN) == TABLES_SEEN;
         *ret = found;
+        return 0;
+}
+
+/* ---- checkpoints ---------------------------------------------------------------------------------------------- */
+
+/* Sizes grow with epochs, and what is asked for is mostly among the newest. */
+int audit_store_note_of(sqlite3 *db, uint64_t size, char **ret_note, uint64_t *ret_size)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        char *note;
+        int r = audit_store_prepare(db, "SELECT size, note FROM checkpoint WHERE size<=?1 ORDER BY epoch DESC LIMIT 1",
+                                    &statement);
+
+        if (r < 0)
+                return r;
+        sqlite3_bind_int64(statement, 1, size > INT64_MAX ? INT64_MAX : (sqlite3_int64)size);
+        r = sqlite3_step(statement);
+        if (r != SQLITE_ROW)
+                return r == SQLITE_DONE ? -ENOENT : audit_sqlite_errno(db, r);
+        note = strdup(column_text(statement, 1));
+        if (!note)
+                return -ENOMEM;
+        *ret_note = note;
+        *ret_size = (uint64_t)sqlite3_column_int64(statement, 0);
         return 0;
 }
 

@@ -13,6 +13,11 @@ struct audit_hash audit_leaf_hash(const void *body, size_t length)
         return hash;
 }
 
+void audit_leaf_hash_two(const void *const bodies[2], const size_t lengths[2], struct audit_hash *const ret[2])
+{
+        audit_sha256_prefixed_two(0x00, bodies, lengths, (uint8_t *const[]){ ret[0]->bytes, ret[1]->bytes });
+}
+
 struct audit_hash audit_node_hash(const struct audit_hash *left, const struct audit_hash *right)
 {
         const struct audit_hash pair[2] = { *left, *right };

@@ -19,6 +19,10 @@ struct audit_tree {
 };
 
 struct audit_hash audit_leaf_hash(const void *body, size_t length);
+
+/* Of two bodies at once, which is faster than one after the other. */
+void audit_leaf_hash_two(const void *const bodies[2], const size_t lengths[2], struct audit_hash *const ret[2]);
+
 struct audit_hash audit_node_hash(const struct audit_hash *left, const struct audit_hash *right);
 bool audit_hash_equal(const struct audit_hash *a, const struct audit_hash *b);
 
@@ -29,7 +33,11 @@ struct audit_subtree {
         struct audit_hash hash;
 };
 
-enum { AUDIT_SUBTREE_STEP = 8, AUDIT_SUBTREES_MAX = 3 }; /* levels 8, 16 and 24 are kept: 1/256 of the records */
+enum {
+        AUDIT_SUBTREE_STEP = 8,
+        AUDIT_SUBTREE_LEAVES = 256,
+        AUDIT_SUBTREES_MAX = 3
+}; /* levels 8, 16 and 24 are kept: 1/256 of the records */
 
 /* Adds a complete subtree of 2^level leaves; size must be a multiple of 2^level. Fills in the kept subtrees that this
  * completed, lowest first, and returns their number. A level that is given is not "completed" by this. */

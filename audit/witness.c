@@ -85,8 +85,8 @@ int audit_cosignature_judge(struct audit_slice text, const struct audit_signatur
         return 0;
 }
 
-/* A line for audit_signature_next, which wants its LF. */
-static int read_signature(struct audit_slice line, struct audit_signature *ret)
+/* The line goes to audit_signature_next, which wants its LF. */
+int audit_signature_read(struct audit_slice line, struct audit_signature *ret)
 {
         char text[AUDIT_COSIGNATURE_LINE_MAX];
         struct audit_slice rest = { text, line.length + 1 };
@@ -112,7 +112,7 @@ int audit_cosignature_check(const char *note, size_t length, struct audit_slice 
                 return -EIO;
         if (!audit_note_parse_loose(note, length, &parsed))
                 return -EBADMSG;
-        r = read_signature(line, &signature);
+        r = audit_signature_read(line, &signature);
         return r ?: audit_cosignature_judge(parsed.text, &signature, witness, ret_time);
 }
 

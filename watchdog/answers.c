@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "evidence.h"
 #include "governor_inside.h"
 #include "io/cleanup.h"
 #include "orders.h"
@@ -225,11 +226,26 @@ void answers_publish(struct governor *governor)
 }
 
 control_call *const answers[METHOD_N] = {
-        [METHOD_STATUS] = answer_status,          [METHOD_AGENTS] = answer_agents,
-        [METHOD_INCIDENTS] = answer_incidents,    [METHOD_WHY] = answer_why,
-        [METHOD_RESTART] = order_restart,         [METHOD_RELEASE] = order_release,
-        [METHOD_ACKNOWLEDGE] = order_acknowledge, [METHOD_RELOAD] = answer_reload,
-        [METHOD_SAFE_MODE] = answer_safe_mode,    [METHOD_DISARM] = answer_disarm,
-        [METHOD_POLICY] = answer_policy,          [METHOD_DISCOVER] = answer_discover,
-        [METHOD_SUBSCRIBE] = answer_subscribe,    [METHOD_VERSION] = answer_version,
+        [METHOD_STATUS] = answer_status,
+        [METHOD_AGENTS] = answer_agents,
+        [METHOD_INCIDENTS] = answer_incidents,
+        [METHOD_WHY] = answer_why,
+        [METHOD_RESTART] = order_restart,
+        [METHOD_RELEASE] = order_release,
+        [METHOD_ACKNOWLEDGE] = order_acknowledge,
+        [METHOD_RELOAD] = answer_reload,
+        [METHOD_SAFE_MODE] = answer_safe_mode,
+        [METHOD_DISARM] = answer_disarm,
+        [METHOD_POLICY] = answer_policy,
+        [METHOD_DISCOVER] = answer_discover,
+        [METHOD_SUBSCRIBE] = answer_subscribe,
+        [METHOD_VERSION] = answer_version,
+        [METHOD_AUDIT_HEAD] = evidence_head,
+        [METHOD_AUDIT_RESTORED] = evidence_restored,
+        [METHOD_WITNESSES] = evidence_witnesses,
+        [METHOD_WITNESS_ADD] = evidence_witness_add,
+        [METHOD_WITNESS_REMOVE] = evidence_witness_remove,
+        [METHOD_AUDIT_SEAL] = evidence_seal,
+        [METHOD_AUDIT_ROTATE] = evidence_rotate,
+        [METHOD_COSIGN] = evidence_cosign,
 };

@@ -329,9 +329,9 @@ static void seventy_thousand_leaves_complete_274_subtrees(void **state)
         assert_hash(&root, text_of(wanted, "root"));
 }
 
-static void both_ways_to_hash_agree_at_every_length(void **state)
+static void every_way_to_hash_agrees_at_every_length(void **state)
 {
-        uint8_t data[400], one[32], other[32];
+        uint8_t data[400], one[32], other[32], beside[32];
 
         for (size_t i = 0; i < sizeof(data); i++)
                 data[i] = (uint8_t)(i * 7 + i / 13);
@@ -339,6 +339,16 @@ static void both_ways_to_hash_agree_at_every_length(void **state)
                 audit_sha256_prefixed((uint8_t)length, data + length % 3, length, one);
                 audit_sha256_prefixed_portable((uint8_t)length, data + length % 3, length, other);
                 assert_memory_equal(one, other, sizeof(one));
+
+                for (size_t second = 0; second <= sizeof(data); second += 37) {
+                        audit_sha256_prefixed_two(
+                                (uint8_t)length,
+                                (const void *const[]){ data + length % 3, data + sizeof(data) - second },
+                                (const size_t[]){ length, second }, (uint8_t *const[]){ one, beside });
+                        assert_memory_equal(one, other, sizeof(one));
+                        audit_sha256_prefixed_portable((uint8_t)length, data + sizeof(data) - second, second, one);
+                        assert_memory_equal(one, beside, sizeof(one));
+                }
         }
 }
 
@@ -564,7 +574,7 @@ int main(void)
                 cmocka_unit_test(genesis_says_both_keys),
                 cmocka_unit_test(roots_are_those_of_the_vectors),
                 cmocka_unit_test(seventy_thousand_leaves_complete_274_subtrees),
-                cmocka_unit_test(both_ways_to_hash_agree_at_every_length),
+                cmocka_unit_test(every_way_to_hash_agrees_at_every_length),
                 cmocka_unit_test(rfc_6962_known_answers),
                 cmocka_unit_test(rfc_8032_known_answer),
                 cmocka_unit_test(checkpoints_are_written_byte_by_byte),

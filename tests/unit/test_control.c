@@ -49,7 +49,7 @@ static control_call *const calls[METHOD_N] = {
         [METHOD_STATUS] = echo,     [METHOD_AGENTS] = refuse, [METHOD_INCIDENTS] = echo,   [METHOD_WHY] = echo,
         [METHOD_RESTART] = put_off, [METHOD_RELEASE] = echo,  [METHOD_ACKNOWLEDGE] = echo, [METHOD_RELOAD] = echo,
         [METHOD_SAFE_MODE] = echo,  [METHOD_DISARM] = echo,   [METHOD_POLICY] = echo,      [METHOD_DISCOVER] = echo,
-        [METHOD_SUBSCRIBE] = echo,  [METHOD_VERSION] = echo,
+        [METHOD_SUBSCRIBE] = echo,  [METHOD_VERSION] = echo,  [METHOD_AUDIT_HEAD] = echo,
 };
 
 static int dial(const struct bench *bench)
@@ -168,6 +168,10 @@ static void what_is_wrong_is_said_in_words(void **state)
         expect_error(bench, "{\"id\":1,\"method\":\"eat\",\"params\":{}}\n", -32601, 2, "unknown method 'eat'");
         expect_error(bench, "{\"id\":1,\"method\":\"why\"}\n", -32602, 2, "needs the parameter 'what'");
         expect_error(bench, "{\"id\":1,\"method\":\"why\",\"params\":{\"what\":3}}\n", -32602, 2, "must be a string");
+        expect_error(bench, "{\"id\":1,\"method\":\"cosign\",\"params\":{\"size\":\"3\",\"line\":\"x\"}}\n", -32602, 2,
+                     "must be a whole number");
+        expect_error(bench, "{\"id\":1,\"method\":\"cosign\",\"params\":{\"size\":3.0,\"line\":\"x\"}}\n", -32602, 2,
+                     "must be a whole number");
         expect_error(bench, "{\"id\":1,\"method\":\"status\",\"params\":[]}\n", -32602, 2, "params must be an object");
         expect_error(bench, "{\"id\":1,\"method\":\"status\",\"params\":{\"x\":1}}\n", -32602, 2,
                      "takes no parameter 'x'");
@@ -293,6 +297,79 @@ static void readers_leave_room_for_root(void **state)
         turn(bench);
 }
 
+/* Connects as another user and asks for `method`; the exit code of the refusal, 0 when it was answered. */
+static int asked_as(struct bench *bench, uid_t uid, const char *path, const char *method)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), exit_code, r;
+        json_t *answer;
+        char text[96];
+
+        strcpy(address.sun_path, path);
+        assert_int_equal(setegid(uid) + seteuid(uid), 0);
+        r = connect(fd, (struct sockaddr *)&address, sizeof(address));
+        assert_int_equal(seteuid(0) + setegid(0), 0);
+        if (r < 0) {
+                close(fd);
+                return -1;
+        }
+        snprintf(text, sizeof(text), "{\"id\":1,\"method\":\"%s\"}\n", method);
+        assert_true(send(fd, text, strlen(text), MSG_NOSIGNAL) > 0);
+        answer = hear(bench, fd);
+        assert_non_null(answer);
+        exit_code = (int)json_integer_value(
+                json_object_get(json_object_get(json_object_get(answer, "error"), "data"), "exit"));
+        json_decref(answer);
+        close(fd);
+        turn(bench);
+        return exit_code;
+}
+
+static void the_courier_has_a_door_of_its_own_and_may_carry_only(void **state)
+{
+        struct control_options options = { .calls = calls, .courier = "nobody" };
+        struct bench *bench = *state;
+        char door[128];
+        struct stat st;
+
+        if (geteuid() != 0)
+                skip();
+        control_free(bench->control);
+        snprintf(door, sizeof(door), "%s/c", bench->directory);
+        options.path = bench->path;
+        options.courier_path = door;
+        options.self = bench;
+        assert_int_equal(control_new(bench->event, &options, &bench->control), 0);
+        assert_int_equal(control_hears_courier(bench->control), 0);
+        assert_int_equal(chmod(bench->directory, 0755), 0);
+
+        assert_int_equal(stat(door, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+        assert_int_equal(st.st_uid, 65534);
+        assert_int_equal(asked_as(bench, 65534, door, "audit-head"), 0);
+        assert_int_equal(asked_as(bench, 65534, door, "status"), 4);
+        assert_int_equal(asked_as(bench, 65534, door, "reload"), 4);
+        assert_int_equal(asked_as(bench, 0, door, "status"), 0);
+        assert_int_equal(asked_as(bench, 1, door, "audit-head"), -1);
+        assert_int_equal(asked_as(bench, 65534, bench->path, "audit-head"), -1);
+}
+
+static void without_its_user_there_is_no_door_for_the_courier(void **state)
+{
+        struct control_options options = { .calls = calls, .courier = "nobody of that name" };
+        struct bench *bench = *state;
+        char door[128];
+
+        control_free(bench->control);
+        snprintf(door, sizeof(door), "%s/c", bench->directory);
+        options.path = bench->path;
+        options.courier_path = door;
+        options.self = bench;
+        assert_int_equal(control_new(bench->event, &options, &bench->control), 0);
+        assert_int_equal(control_hears_courier(bench->control), -ESRCH);
+        assert_int_equal(access(door, F_OK), -1);
+}
+
 static void a_second_daemon_is_told_and_a_dead_ones_socket_is_replaced(void **state)
 {
         struct bench *bench = *state;
@@ -318,7 +395,8 @@ static void every_method_has_a_name_and_someone_it_is_for(void **state)
 
         for (unsigned i = 0; i < METHOD_N; i++) {
                 assert_non_null(method_row((enum method)i)->name);
-                assert_true(method_row((enum method)i)->role > ROLE_NONE);
+                assert_true(method_is_for(method_row((enum method)i), ROLE_OPERATOR));
+                assert_false(method_is_for(method_row((enum method)i), ROLE_NONE));
                 assert_int_equal(method_find(method_row((enum method)i)->name, &near), i);
         }
 }
@@ -336,6 +414,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(the_sixty_fifth_client_is_turned_away_and_a_place_is_free_again, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(readers_leave_room_for_root, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_courier_has_a_door_of_its_own_and_may_carry_only, setup, teardown),
+                cmocka_unit_test_setup_teardown(without_its_user_there_is_no_door_for_the_courier, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_second_daemon_is_told_and_a_dead_ones_socket_is_replaced, setup,
                                                 teardown),
                 cmocka_unit_test(every_method_has_a_name_and_someone_it_is_for),

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "govctl/field.h"
 #include "govctl/moment.h"
 #include "govctl/options.h"
@@ -46,6 +47,8 @@ static void a_mistyped_verb_gets_a_suggestion(void **state)
                 { "incident", NULL, "did you mean: govctl incidents" },
                 { "relaod", NULL, "did you mean: govctl reload" },
                 { "audit", "verfiy", "did you mean: govctl audit verify" },
+                { "audit", "witness", "audit witness needs one of: list, add, remove" },
+                { "audit", "witness lst", "did you mean: govctl audit witness list" },
                 { "policy", NULL, "policy needs one of: check, show" },
                 { "frobnicate", NULL, "govctl help" },
         };
@@ -165,11 +168,13 @@ static void without_a_daemon_every_verb_that_needs_it_ends_with_6(void **state)
         for (size_t i = 0; i < verbs_n; i++) {
                 const char *argument = verbs[i].least > 0                     ? "lily"
                                        : strcmp(verbs[i].name, "disarm") == 0 ? "--all"
+                                       : text_ends(verbs[i].name, "restored") ? "--reason=x"
                                                                               : NULL;
+                const char *second = verbs[i].least > 1 ? "https://lily.example" : NULL;
 
                 if (!verbs[i].daemon)
                         continue;
-                assert_int_equal(stage_run(&stage, verbs[i].name, argument, NULL), CODE_UNREACHABLE);
+                assert_int_equal(stage_run(&stage, verbs[i].name, argument, second, NULL), CODE_UNREACHABLE);
                 says(stage.talk, "cannot reach governord");
                 says(stage.talk, "govctl doctor");
                 assert_string_equal(stage.data, "");
@@ -210,6 +215,11 @@ static void json_of_every_verb_parses_and_has_a_schema(void **state)
                 { "version" },
                 { "help" },
                 { "policy show" },
+                { "audit restored", "--reason=x" },
+                { "audit seal" },
+                { "audit witness list" },
+                { "audit witness remove", "witness.example" },
+                { "audit rotate", "--reason=x" },
                 { "help", "status" },
         };
         struct stage stage;
@@ -306,18 +316,18 @@ static void every_verb_explains_itself(void **state)
         char *all = strdup(stage.data);
 
         for (size_t i = 0; i < verbs_n; i++) {
-                char first[32], *second;
+                char name[64], *words[VERB_WORDS_MAX + 2] = { 0 }, *rest = name;
+                unsigned n = 0;
 
                 says(all, verbs[i].name);
-                strcpy(first, verbs[i].name);
-                second = strchr(first, ' ');
-                if (second)
-                        *second++ = '\0';
-                assert_int_equal(stage_run(&stage, "help", first, second, NULL), CODE_OK);
+                strcpy(name, verbs[i].name);
+                while (rest)
+                        words[n++] = strsep(&rest, " ");
+                assert_int_equal(stage_run(&stage, "help", words[0], words[1], words[2], NULL), CODE_OK);
                 char *help = strdup(stage.data);
 
-                assert_int_equal(stage_run(&stage, first, second ? second : "--help", second ? "--help" : NULL, NULL),
-                                 CODE_OK);
+                words[n] = (char *)"--help";
+                assert_int_equal(stage_run(&stage, words[0], words[1], words[2], words[3], NULL), CODE_OK);
                 assert_string_equal(help, stage.data);
                 free(help);
         }
@@ -356,13 +366,16 @@ static void the_man_page_has_every_verb_with_an_example(void **state)
                         fail_msg("man/govctl.1 has no example of '%s'", verbs[i].name);
         }
         for (const char *at = strstr(page, ".Sh VERBS"); (at = strstr(at + 1, "\n.It Cm "));) {
-                char first[32] = "", second[32] = "";
-                unsigned words;
+                char first[32] = "", second[32] = "", third[32] = "";
+                const char *words[] = { first, second, third };
+                unsigned taken;
 
                 if (at > strstr(page, ".Sh OPTIONS"))
                         break;
-                assert_true(sscanf(at, "\n.It Cm %31s %31s", first, second) >= 1);
-                if (!verb_find(first, second, &words))
+                int n = sscanf(at, "\n.It Cm %31s %31s %31s", first, second, third);
+
+                assert_true(n >= 1);
+                if (!verb_find(words, (unsigned)n, &taken))
                         fail_msg("man/govctl.1 has a verb that is none: '%s %s'", first, second);
         }
         free(page);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,17 +17,26 @@
 #include "io/cleanup.h"
 
 #define CLIENTS_MAX 64
-#define READERS_MAX 48 /* the rest is for root: who may only read cannot keep out who has to act */
+#define READERS_MAX 44 /* the rest is for root and the courier: who may only read cannot keep out who has to act */
+#define COURIERS_MAX 4
 
 enum { RPC_PARSE = -32700, RPC_REQUEST = -32600, RPC_METHOD = -32601, RPC_PARAMS = -32602, RPC_REFUSED = 1 };
 
+/* A listening socket. */
+struct door {
+        char *path;
+        int fd; /* negative: there is none */
+        sd_event_source *source;
+};
+
 struct control {
         struct control_options options;
-        char *path;
-        int fd;
-        gid_t group; /* (gid_t)-1: none */
+        struct door door;
+        struct door courier_door;
+        gid_t group;   /* (gid_t)-1: none */
+        uid_t courier; /* (uid_t)-1: none */
+        int courier_why;
         sd_event *event;
-        sd_event_source *source;
         uint64_t generation;
         struct client clients[CLIENTS_MAX];
 };
@@ -136,8 +146,9 @@ static int take_request(struct client *client, const json_t *request)
         if (method == METHOD_N)
                 return refuse_method(client, id, name, near);
         row = method_row(method);
-        if (client->role < row->role) {
-                snprintf(text, sizeof(text), "'%s' is for root; you are uid %u", row->name, (unsigned)client->uid);
+        if (!method_is_for(row, client->role)) {
+                snprintf(text, sizeof(text), "'%s' is for root%s; you are uid %u", row->name,
+                         method_is_for(row, ROLE_READER) ? " and group 'governor'" : "", (unsigned)client->uid);
                 return refuse(client, id, RPC_REFUSED, 4, text);
         }
         if (method_check(row, params, text, sizeof(text)) < 0)
@@ -216,21 +227,27 @@ static enum role role_of(const struct control *control, const struct ucred *who)
 {
         if (who->uid == 0 || who->uid == geteuid())
                 return ROLE_OPERATOR;
+        if (who->uid == control->courier)
+                return ROLE_COURIER; /* and never more, whatever groups it is in */
         return in_group(control->group, who) ? ROLE_READER : ROLE_NONE;
 }
 
 static struct client *free_place(struct control *control, enum role role)
 {
         struct client *place = NULL;
-        unsigned readers = 0;
+        unsigned readers = 0, couriers = 0;
 
         for (unsigned i = 0; i < CLIENTS_MAX; i++) {
-                if (control->clients[i].fd < 0)
+                if (control->clients[i].fd < 0) {
                         place = &control->clients[i];
-                else
-                        readers += control->clients[i].role < ROLE_OPERATOR;
+                        continue;
+                }
+                readers += control->clients[i].role <= ROLE_READER;
+                couriers += control->clients[i].role == ROLE_COURIER;
         }
-        return role < ROLE_OPERATOR && readers >= READERS_MAX ? NULL : place;
+        if (role <= ROLE_READER)
+                return readers < READERS_MAX ? place : NULL;
+        return role == ROLE_COURIER && couriers >= COURIERS_MAX ? NULL : place;
 }
 
 static void accept_client(struct control *control, int fd)
@@ -287,28 +304,73 @@ static int is_answered(const struct sockaddr_un *address)
         return connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
 }
 
-static int listen_on(struct control *control)
+static int bind_door(struct door *door)
 {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         _cleanup_close_ int fd = -1;
         int r;
 
-        if (strlen(control->path) >= sizeof(address.sun_path))
+        if (strlen(door->path) >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
-        memcpy(address.sun_path, control->path, strlen(control->path) + 1);
+        memcpy(address.sun_path, door->path, strlen(door->path) + 1);
         r = is_answered(&address);
         if (r != 0)
                 return r < 0 ? r : -EADDRINUSE;
-        unlink(control->path);
+        unlink(door->path);
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
                 return -errno;
-        if (control->group != (gid_t)-1 && chown(control->path, (uid_t)-1, control->group) < 0)
-                control->group = (gid_t)-1; /* not root: then only our own user can connect anyway */
-        if (chmod(control->path, 0660) < 0 || listen(fd, 64) < 0)
-                return -errno;
-        control->fd = TAKE_FD(fd);
+        door->fd = TAKE_FD(fd);
         return 0;
+}
+
+static int open_door(struct control *control, struct door *door)
+{
+        if (listen(door->fd, 64) < 0)
+                return -errno;
+        return sd_event_add_io(control->event, &door->source, door->fd, EPOLLIN, on_connection, control);
+}
+
+static void close_door(struct door *door)
+{
+        sd_event_source_disable_unref(door->source);
+        if (door->fd >= 0) {
+                close(door->fd);
+                unlink(door->path);
+        }
+        free(door->path);
+        *door = (struct door){ .fd = -1 };
+}
+
+static int listen_for_people(struct control *control)
+{
+        struct door *door = &control->door;
+        int r;
+
+        door->path = strdup(control->options.path);
+        r = door->path ? bind_door(door) : -ENOMEM;
+        if (r < 0)
+                return r;
+        if (control->group != (gid_t)-1 && chown(door->path, (uid_t)-1, control->group) < 0)
+                control->group = (gid_t)-1; /* not root: then only our own user can connect anyway */
+        return chmod(door->path, 0660) < 0 ? -errno : open_door(control, door);
+}
+
+/* A door of its own, so that its user needs to be in no group: on the other one it could only knock. */
+static int listen_for_courier(struct control *control)
+{
+        struct door *door = &control->courier_door;
+        int r;
+
+        if (control->courier == (uid_t)-1)
+                return -ESRCH;
+        door->path = strdup(control->options.courier_path);
+        r = door->path ? bind_door(door) : -ENOMEM;
+        if (r < 0)
+                return r;
+        if (chmod(door->path, 0600) < 0 || chown(door->path, control->courier, (gid_t)-1) < 0)
+                return -errno;
+        return open_door(control, door);
 }
 
 /* Read from the file and not through NSS, which would load its modules into a daemon that asks once. */
@@ -322,6 +384,16 @@ static gid_t group_id(const char *name)
         return group ? group->gr_gid : (gid_t)-1;
 }
 
+static uid_t user_id(const char *name)
+{
+        _cleanup_fclose_ FILE *file = fopen("/etc/passwd", "re");
+        const struct passwd *user = NULL;
+
+        while (file && name && (user = fgetpwent(file)) && strcmp(user->pw_name, name) != 0)
+                ;
+        return user ? user->pw_uid : (uid_t)-1;
+}
+
 int control_new(sd_event *event, const struct control_options *options, struct control **ret)
 {
         struct control *control = calloc(1, sizeof(*control));
@@ -331,18 +403,20 @@ int control_new(sd_event *event, const struct control_options *options, struct c
                 return -ENOMEM;
         control->options = *options;
         control->event = sd_event_ref(event);
-        control->fd = -1;
+        control->door.fd = control->courier_door.fd = -1;
         for (unsigned i = 0; i < CLIENTS_MAX; i++)
                 control->clients[i].fd = -1;
         control->group = group_id(options->group);
-        control->path = strdup(options->path);
-        r = control->path ? listen_on(control) : -ENOMEM;
-        if (r >= 0)
-                r = sd_event_add_io(event, &control->source, control->fd, EPOLLIN, on_connection, control);
+        control->courier = user_id(options->courier);
+        r = listen_for_people(control);
         if (r < 0) {
                 control_free(control);
                 return r;
         }
+        r = options->courier_path ? listen_for_courier(control) : 0;
+        if (r < 0)
+                close_door(&control->courier_door);
+        control->courier_why = r < 0 ? r : 0;
         *ret = control;
         return 0;
 }
@@ -353,15 +427,16 @@ struct control *control_free(struct control *control)
                 return NULL;
         for (unsigned i = 0; i < CLIENTS_MAX; i++)
                 client_done(&control->clients[i]);
-        sd_event_source_disable_unref(control->source);
-        if (control->fd >= 0) {
-                close(control->fd);
-                unlink(control->path);
-        }
+        close_door(&control->door);
+        close_door(&control->courier_door);
         sd_event_unref(control->event);
-        free(control->path);
         free(control);
         return NULL;
+}
+
+int control_hears_courier(const struct control *control)
+{
+        return control->courier_why;
 }
 
 /* ---- words that come later ---------------------------------------------------------------------------------------------- */

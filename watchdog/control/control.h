@@ -44,6 +44,8 @@ typedef json_t *control_call(void *self, const struct control_request *request, 
 struct control_options {
         const char *path;
         const char *group;          /* may read; absent on this machine: only root and our own user may connect */
+        const char *courier_path;   /* where the courier's user, and only that one, may connect; NULL: nowhere */
+        const char *courier;        /* its name */
         control_call *const *calls; /* METHOD_N of them */
         void *self;
 };
@@ -51,6 +53,9 @@ struct control_options {
 /* Listens. A socket that nobody answers on is replaced; -EADDRINUSE when another daemon answers there. */
 int control_new(sd_event *event, const struct control_options *options, struct control **ret);
 struct control *control_free(struct control *control);
+
+/* 0 when the courier can connect, -ESRCH when there is no such user on this machine, or why its socket could not be made. */
+int control_hears_courier(const struct control *control);
 
 /* Answers a request that was put off; frees the ticket. `result` is taken; NULL: `error` says why. A client that left is no error. */
 void control_answer(struct control *control, struct control_ticket *ticket, json_t *result,

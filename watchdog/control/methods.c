@@ -7,27 +7,40 @@
 
 /* clang-format off */
 static const struct method_row rows[METHOD_N] = {
-        /*                      name           who            parameters: name, type, required */
-        [METHOD_STATUS]      = { "status",      ROLE_READER,   { { 0 } } },
-        [METHOD_AGENTS]      = { "agents",      ROLE_READER,   { { "name", JSON_STRING, false } } },
-        [METHOD_INCIDENTS]   = { "incidents",   ROLE_READER,   { { "all", JSON_TRUE, false } } },
-        [METHOD_WHY]         = { "why",         ROLE_READER,   { { "what", JSON_STRING, true } } },
-        [METHOD_RESTART]     = { "restart",     ROLE_OPERATOR, { { "agent", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
-        [METHOD_RELEASE]     = { "release",     ROLE_OPERATOR, { { "agent", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
-        [METHOD_ACKNOWLEDGE] = { "acknowledge", ROLE_OPERATOR, { { "incident", JSON_STRING, true }, { "reason", JSON_STRING, true } } },
-        [METHOD_RELOAD]      = { "reload",      ROLE_OPERATOR, { { 0 } } },
-        [METHOD_SAFE_MODE]   = { "safe-mode",   ROLE_OPERATOR, { { "set", JSON_STRING, false } } },
-        [METHOD_DISARM]      = { "disarm",      ROLE_OPERATOR, { { "all", JSON_TRUE, true } } },
-        [METHOD_POLICY]      = { "policy",      ROLE_READER,   { { 0 } } },
-        [METHOD_DISCOVER]    = { "discover",    ROLE_READER,   { { 0 } } },
-        [METHOD_SUBSCRIBE]   = { "subscribe",   ROLE_READER,   { { 0 } } },
-        [METHOD_VERSION]     = { "version",     ROLE_READER,   { { 0 } } },
+        /*                        name              who                parameters: name, type, required */
+        [METHOD_STATUS]         = { "status",         MAY_READ,          { { 0 } } },
+        [METHOD_AGENTS]         = { "agents",         MAY_READ,          { { "name", JSON_STRING, false } } },
+        [METHOD_INCIDENTS]      = { "incidents",      MAY_READ,          { { "all", JSON_TRUE, false } } },
+        [METHOD_WHY]            = { "why",            MAY_READ,          { { "what", JSON_STRING, true } } },
+        [METHOD_RESTART]        = { "restart",        MAY_ORDER,         { { "agent", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
+        [METHOD_RELEASE]        = { "release",        MAY_ORDER,         { { "agent", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
+        [METHOD_ACKNOWLEDGE]    = { "acknowledge",    MAY_ORDER,         { { "incident", JSON_STRING, true }, { "reason", JSON_STRING, true } } },
+        [METHOD_RELOAD]         = { "reload",         MAY_ORDER,         { { 0 } } },
+        [METHOD_SAFE_MODE]      = { "safe-mode",      MAY_ORDER,         { { "set", JSON_STRING, false } } },
+        [METHOD_DISARM]         = { "disarm",         MAY_ORDER,         { { "all", JSON_TRUE, true } } },
+        [METHOD_POLICY]         = { "policy",         MAY_READ,          { { 0 } } },
+        [METHOD_DISCOVER]       = { "discover",       MAY_READ,          { { 0 } } },
+        [METHOD_SUBSCRIBE]      = { "subscribe",      MAY_READ,          { { 0 } } },
+        [METHOD_VERSION]        = { "version",        MAY_READ,          { { 0 } } },
+        [METHOD_AUDIT_HEAD]     = { "audit-head",     MAY_READ_OR_CARRY, { { 0 } } },
+        [METHOD_AUDIT_SEAL]     = { "audit-seal",     MAY_ORDER,         { { "nonce", JSON_STRING, false } } },
+        [METHOD_AUDIT_ROTATE]   = { "audit-rotate",   MAY_ORDER,         { { "reason", JSON_STRING, true } } },
+        [METHOD_AUDIT_RESTORED] = { "audit-restored", MAY_ORDER,         { { "reason", JSON_STRING, true } } },
+        [METHOD_WITNESSES]      = { "witnesses",      MAY_READ_OR_CARRY, { { 0 } } },
+        [METHOD_WITNESS_ADD]    = { "witness-add",    MAY_ORDER,         { { "vkey", JSON_STRING, true }, { "url", JSON_STRING, true } } },
+        [METHOD_WITNESS_REMOVE] = { "witness-remove", MAY_ORDER,         { { "name", JSON_STRING, true } } },
+        [METHOD_COSIGN]         = { "cosign",         MAY_CARRY,         { { "size", JSON_INTEGER, true }, { "line", JSON_STRING, true } } },
 };
 /* clang-format on */
 
 const struct method_row *method_row(enum method method)
 {
         return &rows[method];
+}
+
+bool method_is_for(const struct method_row *row, enum role role)
+{
+        return row->may & 1U << role;
 }
 
 enum method method_find(const char *name, const char **ret_near)
@@ -51,6 +64,11 @@ enum method method_find(const char *name, const char **ret_near)
 static bool same_type(json_type want, const json_t *value)
 {
         return want == JSON_TRUE ? json_is_boolean(value) : json_typeof(value) == want;
+}
+
+static const char *type_name(json_type type)
+{
+        return type == JSON_TRUE ? "boolean" : type == JSON_INTEGER ? "whole number" : "string";
 }
 
 static int check_known(const struct method_row *row, const json_t *params, char *text, size_t size)
@@ -91,7 +109,7 @@ int method_check(const struct method_row *row, const json_t *params, char *text,
                 }
                 if (!same_type(row->params[i].type, value)) {
                         snprintf(text, size, "parameter '%s' of method '%s' must be a %s", row->params[i].name,
-                                 row->name, row->params[i].type == JSON_TRUE ? "boolean" : "string");
+                                 row->name, type_name(row->params[i].type));
                         return -EINVAL;
                 }
         }

@@ -7,6 +7,7 @@
 enum role {
         ROLE_NONE,
         ROLE_READER,   /* group `governor` */
+        ROLE_COURIER,  /* the user of governor-courier: carries what is to leave the machine, and what comes back */
         ROLE_OPERATOR, /* root */
 };
 
@@ -25,14 +26,30 @@ enum method {
         METHOD_DISCOVER,
         METHOD_SUBSCRIBE,
         METHOD_VERSION,
+        METHOD_AUDIT_HEAD,
+        METHOD_AUDIT_SEAL,
+        METHOD_AUDIT_ROTATE,
+        METHOD_AUDIT_RESTORED,
+        METHOD_WITNESSES,
+        METHOD_WITNESS_ADD,
+        METHOD_WITNESS_REMOVE,
+        METHOD_COSIGN,
         METHOD_N,
 };
 
 #define METHOD_PARAMS_MAX 2
 
+/* Who may ask: a set of roles. */
+enum {
+        MAY_ORDER = 1 << ROLE_OPERATOR,
+        MAY_READ = MAY_ORDER | 1 << ROLE_READER,
+        MAY_CARRY = MAY_ORDER | 1 << ROLE_COURIER,
+        MAY_READ_OR_CARRY = MAY_READ | MAY_CARRY,
+};
+
 struct method_row {
         const char *name;
-        enum role role;
+        unsigned may; /* a set of roles */
         struct {
                 const char *name;
                 json_type type;
@@ -41,6 +58,9 @@ struct method_row {
 };
 
 const struct method_row *method_row(enum method method);
+
+/* Whether somebody in this role may ask for it. */
+bool method_is_for(const struct method_row *row, enum role role);
 
 /* The method of that name, METHOD_N for none; `ret_near` then gets the nearest name or NULL. */
 enum method method_find(const char *name, const char **ret_near);

@@ -1,6 +1,7 @@
 /* Shell completion, generated from the tables of verbs and options; agents and incidents are asked of the daemon. */
 #include <string.h>
 
+#include "base/text.h"
 #include "govctl/daemon.h"
 #include "govctl/field.h"
 #include "govctl/options.h"
@@ -25,21 +26,9 @@ static bool takes(const struct verb *verb, const struct option_row *row)
 
 /* ---- bash ---- */
 
-static void bash_second_words(FILE *out, const char *first)
-{
-        size_t length = strlen(first);
-        const char *between = "";
-
-        for (size_t i = 0; i < verbs_n; i++)
-                if (strncmp(verbs[i].name, first, length) == 0 && verbs[i].name[length] == ' ') {
-                        fprintf(out, "%s%s", between, verbs[i].name + length + 1);
-                        between = " ";
-                }
-}
-
 static void bash_verb(FILE *out, const struct verb *verb)
 {
-        fprintf(out, "        '%s')\n                options='", verb->name);
+        fprintf(out, "        '%s' | '%s '*)\n                options='", verb->name, verb->name);
         for (size_t i = 0; i < option_rows_n; i++)
                 if (takes(verb, &option_rows[i]))
                         fprintf(out, "%s--%s", i > 0 ? " " : "", option_rows[i].name);
@@ -68,22 +57,42 @@ static void bash_verb(FILE *out, const struct verb *verb)
         fputs("                ;;\n", out);
 }
 
+/* What may follow `first` in longer verbs, each word once. */
+static void put_next_words(FILE *out, const char *first)
+{
+        size_t length = strlen(first), last_length = 0;
+        const char *last = NULL;
+
+        for (size_t i = 0; i < verbs_n; i++) {
+                const char *next = verbs[i].name + length + 1;
+
+                if (!text_starts(verbs[i].name, first) || verbs[i].name[length] != ' ')
+                        continue;
+                if (last && strcspn(next, " ") == last_length && strncmp(next, last, last_length) == 0)
+                        continue;
+                fprintf(out, "%s%.*s", last ? " " : "", (int)strcspn(next, " "), next);
+                last = next;
+                last_length = strcspn(next, " ");
+        }
+}
+
+/* After the first words of a longer verb come its next. */
 static void bash_families(FILE *out)
 {
-        for (size_t i = 0; i < verbs_n; i++) {
-                const char *space = strchr(verbs[i].name, ' ');
-                char first[32];
-                size_t length = space ? (size_t)(space - verbs[i].name) : 0;
+        for (size_t i = 0; i < verbs_n; i++)
+                for (const char *space = strchr(verbs[i].name, ' '); space; space = strchr(space + 1, ' ')) {
+                        char first[64];
+                        size_t length = (size_t)(space - verbs[i].name);
 
-                if (!space || length >= sizeof first ||
-                    (i > 0 && strncmp(verbs[i].name, verbs[i - 1].name, length + 1) == 0))
-                        continue;
-                memcpy(first, verbs[i].name, length);
-                first[length] = '\0';
-                fprintf(out, "        '%s')\n                words='", first);
-                bash_second_words(out, first);
-                fputs("'\n                ;;\n", out);
-        }
+                        if (length >= sizeof first ||
+                            (i > 0 && strncmp(verbs[i].name, verbs[i - 1].name, length + 1) == 0))
+                                continue;
+                        memcpy(first, verbs[i].name, length);
+                        first[length] = '\0';
+                        fprintf(out, "        '%s')\n                words='", first);
+                        put_next_words(out, first);
+                        fputs("'\n                ;;\n", out);
+                }
 }
 
 /* Options whose value is a path. */
@@ -107,13 +116,10 @@ static void put_bash(FILE *out)
         fputs("# bash completion for govctl, printed by `govctl completion bash`\n"
               "\n"
               "_govctl() {\n"
-              "        local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} first= second= i\n"
+              "        local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} typed= i\n"
               "        local options= words= files=\n"
               "        for ((i = 1; i < COMP_CWORD; i++)); do\n"
-              "                case ${COMP_WORDS[i]} in\n"
-              "                -*) ;;\n"
-              "                *) [ -z \"$first\" ] && first=${COMP_WORDS[i]} || : \"${second:=${COMP_WORDS[i]}}\" ;;\n"
-              "                esac\n"
+              "                [[ ${COMP_WORDS[i]} == -* ]] || typed+=${typed:+ }${COMP_WORDS[i]}\n"
               "        done\n"
               "        case $before in\n"
               "        ",
@@ -121,7 +127,7 @@ static void put_bash(FILE *out)
         put_path_options(out);
         fputs(") COMPREPLY=($(compgen -f -- \"$word\")) && return ;;\n"
               "        esac\n"
-              "        case \"$first${second:+ $second}\" in\n"
+              "        case $typed in\n"
               "        '')\n"
               "                options='",
               out);
@@ -233,17 +239,24 @@ static void put_zsh(FILE *out)
         fputs("\n        )\n"
               "        local -a typed\n"
               "        typed=(${${words[2,CURRENT-1]}:#-*})\n"
-              "        local verb=${typed[1]} family=\"${typed[1]} ${typed[2]}\"\n"
-              "        (( ${#typed} )) || { _describe verb verbs; return }\n"
-              "        [[ -z ${(M)verbs:#$family:*} ]] || verb=$family\n"
+              "        local verb= n\n"
+              "        for n in 3 2 1; do\n"
+              "                verb=${(j: :)typed[1,n]}\n"
+              "                [[ -z ${(M)verbs:#$verb:*} ]] || break\n"
+              "        done\n"
               "        case $verb in\n",
               out);
         for (size_t i = 0; i < verbs_n; i++)
                 zsh_verb(out, &verbs[i]);
         fputs("        *)\n"
-              "                local -a seconds\n"
-              "                seconds=(${${(M)verbs:#$verb *}#$verb })\n"
-              "                _describe verb seconds\n"
+              "                local -aU nexts\n"
+              "                local next first=\"${verb:+$verb }\"\n"
+              "                for next in ${(M)verbs:#$first*}; do\n"
+              "                        next=${next#$first}\n"
+              "                        [[ ${next%%:*} != *' '* ]] || next=${next%% *}\n"
+              "                        nexts+=($next)\n"
+              "                done\n"
+              "                _describe verb nexts\n"
               "                ;;\n"
               "        esac\n"
               "}\n"

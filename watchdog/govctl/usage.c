@@ -119,13 +119,11 @@ enum code usage_verb(struct call *call, const struct verb *verb)
 
 enum code run_help(struct call *call)
 {
-        unsigned words;
+        unsigned taken;
+        const struct verb *verb;
 
         if (call->arguments_n == 0)
                 return usage_all(call);
-
-        const char *first = call->arguments[0], *second = call->arguments_n > 1 ? call->arguments[1] : NULL;
-        const struct verb *verb = verb_find(first, second, &words);
-
-        return verb ? usage_verb(call, verb) : verb_complain_unknown(call, first, second);
+        verb = verb_find(call->arguments, call->arguments_n, &taken);
+        return verb ? usage_verb(call, verb) : verb_complain_unknown(call, call->arguments, call->arguments_n);
 }

@@ -59,14 +59,61 @@ const struct verb verbs[] = {
           "read the policy again; a wrong one changes nothing",
           "Makes the daemon read its policy again. When there is any error it keeps the old one and the errors are printed.",
           run_reload },
+        { "audit init", "", 0, 0, ARGUMENT_NONE, TAKES_STATE | TAKES_POLICY | TAKES_QR, false, false,
+          "the anchor of the log's beginning, to keep elsewhere",
+          "Prints the trust anchor, one line that fixes the log from its first record on, and on a terminal its QR code. Where "
+          "there is no log yet it begins one, as governord does when it starts first.",
+          run_audit_init },
         { "audit verify", "", 0, 0, ARGUMENT_NONE, TAKES_VERIFY | TAKES_STATE | TAKES_DB, true, false,
           "prove that the audit log is whole",
           "Checks every record, the chain, the tree, the seals and the live key. Needs no daemon.",
           run_audit_verify },
-        { "audit log", "", 0, 0, ARGUMENT_NONE, TAKES_LOG | TAKES_STATE | TAKES_DB, false, false,
+        { "audit log", "[AGENT|INCIDENT]", 0, 1, ARGUMENT_EITHER, TAKES_LOG | TAKES_STATE | TAKES_DB, false, false,
           "the records themselves, as they are stored",
-          "Prints raw record bodies, one a line, exactly as they were hashed.",
+          "Prints raw record bodies, one a line, exactly as they were hashed, in the order of the log: all, or those that the "
+          "options choose.",
           run_audit_log },
+        { "audit show", "SEQ", 1, 1, ARGUMENT_NONE, TAKES_STATE | TAKES_DB, false, false,
+          "one record whole: its words, hash, other half and seal",
+          "Shows a record with its hash, which is its leaf in the tree too, the intent or outcome that belongs to it, and the "
+          "checkpoint that covers it. With --json prints its body as it was hashed.",
+          run_audit_show },
+        { "audit checkpoint", "", 0, 0, ARGUMENT_NONE, TAKES_ANCHOR | TAKES_STATE | TAKES_DB, false, false,
+          "the newest checkpoint, to keep elsewhere",
+          "Prints the newest checkpoint as the signed note that other tools and witnesses read, or as a one-line anchor. Kept "
+          "elsewhere, it is what the log can be held against.",
+          run_audit_checkpoint },
+        { "audit seal", "", 0, 0, ARGUMENT_NONE, TAKES_NONCE | TAKES_ANCHOR, false, true,
+          "seal now; --nonce: with an auditor's challenge",
+          "Seals all that is recorded and prints the checkpoint. With --nonce the challenge is recorded first: a log that was cut "
+          "before somebody stole its keys cannot answer.",
+          run_audit_seal },
+        { "audit rotate", "", 0, 0, ARGUMENT_NONE, TAKES_REASON | TAKES_STATE | TAKES_POLICY | TAKES_QR, false, false,
+          "end this log on purpose and begin a new one",
+          "Sets the log aside whole and begins a new one that names its last checkpoint; prints the anchor of the new one. It needs "
+          "--reason. Without a daemon govctl does it itself.",
+          run_audit_rotate },
+        { "audit restored", "", 0, 0, ARGUMENT_NONE, TAKES_REASON, false, true,
+          "explain a broken log, such as after a snapshot",
+          "Puts your explanation into the log and closes the incident that says that the log was broken. It needs --reason.",
+          run_audit_restored },
+        { "audit witness list", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
+          "who vouches for the log, and how far each has seen it",
+          "Lists the witnesses with the size that each cosigned last, when, and how many sealed records it has not seen yet.",
+          run_audit_witness_list },
+        { "audit witness add", "VKEY URL", 2, 2, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
+          "let a witness vouch for the log",
+          "Adds a witness by its C2SP verifier key and the URL that takes its checkpoints. It must know the key of this log too.",
+          run_audit_witness_add },
+        { "audit witness remove", "NAME", 1, 1, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
+          "a witness is asked no more",
+          "Takes a witness off the list. What it has cosigned stays in the log.",
+          run_audit_witness_remove },
+        { "audit witness push", "[NAME]", 0, 1, ARGUMENT_NONE, TAKES_ALWAYS, true, true,
+          "bring the newest checkpoint to the witnesses now",
+          "Runs governor-courier(8) for each witness, or for one, and prints how it ended. A witness that has cosigned another "
+          "history refuses: exit status 3.",
+          run_audit_witness_push },
         { "doctor", "", 0, 0, ARGUMENT_NONE, TAKES_ROOT | TAKES_STATE | TAKES_POLICY, true, false,
           "what is set up wrongly here, each with the fix to paste",
           "Looks for settings of systemd, PM2 and Governor that will hurt one day. Changes nothing, needs no daemon and no rights, "
@@ -88,7 +135,7 @@ const struct verb verbs[] = {
           "print the completion for a shell",
           "Prints a script that completes verbs, options, agents and incidents.",
           run_completion },
-        { "help", "[VERB]", 0, 2, ARGUMENT_VERB, TAKES_ALWAYS, false, false,
+        { "help", "[VERB]", 0, VERB_WORDS_MAX, ARGUMENT_VERB, TAKES_ALWAYS, false, false,
           "this list, or one verb explained",
           "Prints all verbs, or explains one.",
           run_help },
@@ -97,52 +144,74 @@ const struct verb verbs[] = {
 
 const size_t verbs_n = sizeof verbs / sizeof verbs[0];
 
-const struct verb *verb_find(const char *first, const char *second, unsigned *ret_words)
+/* The first `n` words with spaces between them, cut where they are longer than any verb. */
+#define WORDS_MAX 128
+static char *join(const char *const *words, unsigned n, char buffer[WORDS_MAX])
 {
-        char both[64];
+        buffer[0] = '\0';
+        for (unsigned i = 0; i < n; i++)
+                text_append(buffer, WORDS_MAX, "%s%s", i > 0 ? " " : "", words[i]);
+        return buffer;
+}
 
-        snprintf(both, sizeof both, "%s %s", first, second ? second : "");
-        for (size_t i = 0; i < verbs_n; i++) {
-                if (strcmp(verbs[i].name, first) != 0 && strcmp(verbs[i].name, both) != 0)
-                        continue;
-                *ret_words = strchr(verbs[i].name, ' ') ? 2 : 1;
-                return &verbs[i];
+const struct verb *verb_find(const char *const *words, unsigned n, unsigned *ret_taken)
+{
+        char typed[WORDS_MAX];
+
+        for (unsigned taken = n < VERB_WORDS_MAX ? n : VERB_WORDS_MAX; taken > 0; taken--) {
+                join(words, taken, typed);
+                for (size_t i = 0; i < verbs_n; i++)
+                        if (strcmp(verbs[i].name, typed) == 0) {
+                                *ret_taken = taken;
+                                return &verbs[i];
+                        }
         }
         return NULL;
 }
 
-/* "check, show" for "policy"; false when no verb of two words begins with it. */
+/* "check, show" for "policy", each once; false when no longer verb begins with these words. */
 static bool family_of(const char *first, char *members, size_t size)
 {
         size_t length = strlen(first);
+        char last[WORDS_MAX] = "";
 
         members[0] = '\0';
-        for (size_t i = 0; i < verbs_n; i++)
-                if (text_starts(verbs[i].name, first) && verbs[i].name[length] == ' ')
-                        text_append(members, size, "%s%s", members[0] ? ", " : "", verbs[i].name + length + 1);
+        for (size_t i = 0; i < verbs_n; i++) {
+                char member[WORDS_MAX];
+
+                if (!text_starts(verbs[i].name, first) || verbs[i].name[length] != ' ')
+                        continue;
+                text_copy(member, sizeof member, verbs[i].name + length + 1);
+                member[strcspn(member, " ")] = '\0';
+                if (strcmp(member, last) != 0) /* rows of a family stand together */
+                        text_append(members, size, "%s%s", members[0] ? ", " : "", member);
+                text_copy(last, sizeof last, member);
+        }
         return members[0] != '\0';
 }
 
-enum code verb_complain_unknown(const struct call *call, const char *first, const char *second)
+enum code verb_complain_unknown(const struct call *call, const char *const *words, unsigned n)
 {
-        const char *names[64];
-        char typed[128], what[192], next[128] = "govctl help", members[128], why[160] = "there is no such verb";
+        const char *names[64], *near;
+        char typed[WORDS_MAX], family[WORDS_MAX], members[256], what[WORDS_MAX + 32], why[512], next[512];
+        unsigned known = 0;
 
-        snprintf(typed, sizeof typed, "%s%s%s", first, second ? " " : "", second ? second : "");
+        _Static_assert(sizeof members < sizeof why - WORDS_MAX, "why holds a family and its members");
+        while (known < n && known < VERB_WORDS_MAX - 1 &&
+               family_of(join(words, known + 1, family), members, sizeof members))
+                known++;
+        join(words, known < n ? known + 1 : n, typed);
+        snprintf(what, sizeof what, "unknown verb '%s'", typed);
+        snprintf(why, sizeof why, "there is no such verb");
+        snprintf(next, sizeof next, "govctl help");
+        if (known > 0) {
+                family_of(join(words, known, family), members, sizeof members);
+                snprintf(why, sizeof why, "%s needs one of: %s", family, members);
+                snprintf(next, sizeof next, "govctl %s %.*s", family, (int)strcspn(members, ","), members);
+        }
         for (size_t i = 0; i < verbs_n; i++)
                 names[i] = verbs[i].name;
-
-        const char *near = NULL;
-
-        if (family_of(first, members, sizeof members)) {
-                snprintf(why, sizeof why, "%s needs one of: %s", first, members);
-                near = second ? suggest(typed, names, verbs_n) : NULL;
-                snprintf(next, sizeof next, "govctl %s %.*s", first, (int)strcspn(members, ","), members);
-        } else {
-                snprintf(typed, sizeof typed, "%s", first);
-                near = suggest(first, names, verbs_n);
-        }
-        snprintf(what, sizeof what, "unknown verb '%s'", typed);
+        near = known < n ? suggest(typed, names, verbs_n) : NULL;
         if (near)
                 snprintf(next, sizeof next, "did you mean: govctl %s", near);
         return call_complain(call, CODE_USAGE, what, why, next);
@@ -202,7 +271,7 @@ static enum code run_chosen(struct call *call)
 /* Options before the verb are those that every verb takes; `govctl --watch` is `govctl status --watch`. */
 enum code verb_run(struct call *call, int argc, char **argv)
 {
-        unsigned words = 0;
+        unsigned taken = 0;
         int first = 1;
         enum code code = options_take(call, TAKES_WATCH, true, argc, argv, &first);
 
@@ -210,16 +279,19 @@ enum code verb_run(struct call *call, int argc, char **argv)
                 return code;
         call->verb = &verbs[0];
         if (first < argc) {
-                call->verb = verb_find(argv[first], first + 1 < argc ? argv[first + 1] : NULL, &words);
+                const char *const *words = (const char *const *)argv + first;
+                unsigned n = 0;
+
+                while (n < VERB_WORDS_MAX && first + (int)n < argc && words[n][0] != '-')
+                        n++;
+                call->verb = verb_find(words, n, &taken);
                 if (!call->verb)
-                        return call->options.help ? run_help(call)
-                                                  : verb_complain_unknown(call, argv[first],
-                                                                          first + 1 < argc ? argv[first + 1] : NULL);
+                        return call->options.help ? run_help(call) : verb_complain_unknown(call, words, n);
         } else if (call->options.help)
                 return usage_all(call);
 
         /* getopt skips argv[0], which here is the last word of the verb */
-        int skip = words > 0 ? first + (int)words - 1 : first - 1;
+        int skip = taken > 0 ? first + (int)taken - 1 : first - 1;
 
         code = options_take(call, call->verb->takes, false, argc - skip, argv + skip, &first);
         if (code != CODE_OK)

@@ -16,7 +16,7 @@ enum argument_kind {
 };
 
 struct verb {
-        const char *name;      /* one word or two */
+        const char *name;      /* one word, two or three */
         const char *arguments; /* as usage shows them, "" for none */
         unsigned least, most;
         enum argument_kind kind;
@@ -31,11 +31,13 @@ struct verb {
 extern const struct verb verbs[];
 extern const size_t verbs_n;
 
-/* The verb that the words name and how many of them it took (1 or 2); NULL when they name none. */
-const struct verb *verb_find(const char *first, const char *second, unsigned *ret_words);
+#define VERB_WORDS_MAX 3
+
+/* The verb that the first of these words name and how many of them it took; NULL when they name none. */
+const struct verb *verb_find(const char *const *words, unsigned n, unsigned *ret_taken);
 
 /* Complains about words that name no verb. */
-enum code verb_complain_unknown(const struct call *call, const char *first, const char *second);
+enum code verb_complain_unknown(const struct call *call, const char *const *words, unsigned n);
 
 /* Parses the arguments into the call and runs it: all of govctl, once its streams are set. */
 enum code verb_run(struct call *call, int argc, char **argv);
@@ -55,8 +57,18 @@ enum code run_safe_mode(struct call *call);
 enum code run_disarm(struct call *call);
 enum code run_policy_check(struct call *call);
 enum code run_policy_show(struct call *call);
+enum code run_audit_init(struct call *call);
 enum code run_audit_verify(struct call *call);
 enum code run_audit_log(struct call *call);
+enum code run_audit_show(struct call *call);
+enum code run_audit_checkpoint(struct call *call);
+enum code run_audit_seal(struct call *call);
+enum code run_audit_rotate(struct call *call);
+enum code run_audit_restored(struct call *call);
+enum code run_audit_witness_list(struct call *call);
+enum code run_audit_witness_add(struct call *call);
+enum code run_audit_witness_remove(struct call *call);
+enum code run_audit_witness_push(struct call *call);
 enum code run_doctor(struct call *call);
 enum code run_version(struct call *call);
 enum code run_completion(struct call *call);

@@ -16,7 +16,8 @@ struct chronicle {
         sd_event_source *turn;  /* end of each turn of the loop */
         sd_event_source *timer; /* next seal, or next try */
         bool healthy;
-        bool full; /* the reserve is in use */
+        uint64_t sealed_size; /* as it was told last */
+        bool full;            /* the reserve is in use */
 };
 
 static int arm(struct chronicle *chronicle, usec_t boottime)
@@ -32,16 +33,36 @@ static void tell_trouble(struct chronicle *chronicle, int error, const char *wha
                 chronicle->options.troubled(chronicle->options.self, error, what);
 }
 
+static void tell(struct chronicle *chronicle, void (*what)(void *self))
+{
+        if (what)
+                what(chronicle->options.self);
+}
+
+/* True when there is a seal that was not there before. */
+static bool note_seal(struct chronicle *chronicle)
+{
+        const uint64_t before = chronicle->sealed_size;
+        struct audit_head head;
+
+        audit_head(chronicle->audit, &head);
+        chronicle->sealed_size = head.sealed_size;
+        return head.sealed_size != before;
+}
+
 /* There is none, or the file is no longer the log that we wrote: it is set aside, and what waited goes into a new one. */
 static int reopen(struct chronicle *chronicle)
 {
         struct audit_options options = { .retention_days = chronicle->options.retention_days, .reason = "reopened" };
+        struct audit_how how;
         int r;
 
-        r = chronicle->audit ? audit_reopen(chronicle->audit, "reopened", NULL)
-                             : audit_open(chronicle->state_dir, &options, &chronicle->audit, NULL);
+        r = chronicle->audit ? audit_reopen(chronicle->audit, "reopened", &how)
+                             : audit_open(chronicle->state_dir, &options, &chronicle->audit, &how);
+        if (r >= 0)
+                note_seal(chronicle);
         if (r >= 0 && chronicle->options.reopened)
-                chronicle->options.reopened(chronicle->options.self);
+                chronicle->options.reopened(chronicle->options.self, &how);
         return r;
 }
 
@@ -58,6 +79,28 @@ static void note_written(struct chronicle *chronicle, bool full)
                 chronicle->options.recovered(chronicle->options.self);
 }
 
+/* What a call came to that wrote to the chain, and all who have to know. */
+static int take_result(struct chronicle *chronicle, int r)
+{
+        if (r < 0) {
+                if (chronicle->healthy)
+                        tell_trouble(chronicle, r, "the audit log cannot be written");
+                chronicle->healthy = false;
+                return r;
+        }
+        note_written(chronicle, audit_degraded(chronicle->audit));
+        if (r & AUDIT_FOREIGN_WRITE) {
+                tell_trouble(chronicle, 0, "another program wrote to the audit log");
+                tell(chronicle, chronicle->options.touched);
+        }
+        if (r & AUDIT_KEY_FAULT)
+                tell_trouble(chronicle, 0, "seal.key cannot be written: records are durable but not sealed");
+        tell(chronicle, chronicle->options.committed);
+        if (note_seal(chronicle))
+                tell(chronicle, chronicle->options.sealed);
+        return 0;
+}
+
 static int commit(struct chronicle *chronicle, unsigned flags)
 {
         int r;
@@ -67,20 +110,7 @@ static int commit(struct chronicle *chronicle, unsigned flags)
                 tell_trouble(chronicle, r, "the audit log on disk is not the one this daemon wrote");
                 r = reopen(chronicle);
         }
-        if (r < 0) {
-                if (chronicle->healthy)
-                        tell_trouble(chronicle, r, "the audit log cannot be written");
-                chronicle->healthy = false;
-                return r;
-        }
-        note_written(chronicle, audit_degraded(chronicle->audit));
-        if (r & AUDIT_FOREIGN_WRITE)
-                tell_trouble(chronicle, 0, "another program wrote to the audit log");
-        if (r & AUDIT_KEY_FAULT)
-                tell_trouble(chronicle, 0, "seal.key cannot be written: records are durable but not sealed");
-        if (chronicle->options.committed)
-                chronicle->options.committed(chronicle->options.self);
-        return 0;
+        return take_result(chronicle, r);
 }
 
 static usec_t boottime_now(struct chronicle *chronicle)
@@ -140,6 +170,8 @@ int chronicle_new(sd_event *event, const struct chronicle_options *options, stru
         chronicle->state_dir = strdup(options->state_dir);
         r = chronicle->state_dir ? audit_open(options->state_dir, &audit_options, &chronicle->audit, ret_how) : -ENOMEM;
         chronicle->healthy = r >= 0;
+        if (r >= 0)
+                note_seal(chronicle);
         if (is_ill_disk(r))
                 r = 0;
         if (r >= 0)
@@ -160,7 +192,7 @@ struct chronicle *chronicle_free(struct chronicle *chronicle)
 {
         if (!chronicle)
                 return NULL;
-        chronicle->options.committed = NULL;
+        chronicle->options.committed = chronicle->options.touched = NULL;
         if (chronicle->audit)
                 audit_commit(chronicle->audit, AUDIT_SEAL);
         audit_close(chronicle->audit);
@@ -246,6 +278,34 @@ int chronicle_settle(struct chronicle *chronicle)
         return r;
 }
 
+int chronicle_seal_nonce(struct chronicle *chronicle, const char *nonce, const char *actor)
+{
+        int r = chronicle->audit ? audit_seal_nonce(chronicle->audit, nonce, actor) : -EIO;
+
+        if (r != -EINVAL)
+                r = take_result(chronicle, r);
+        arm_next(chronicle);
+        return r;
+}
+
+int chronicle_rotate(struct chronicle *chronicle, const char *reason, const char *actor, struct audit_how *ret_how)
+{
+        int r = chronicle->audit ? audit_rotate(chronicle->audit, reason, actor, ret_how) : -EIO;
+
+        if (r >= 0 && chronicle->options.reopened)
+                chronicle->options.reopened(chronicle->options.self, ret_how);
+        r = take_result(chronicle, r);
+        arm_next(chronicle);
+        return r < 0 ? r : chronicle_settle(chronicle);
+}
+
+int chronicle_cosign(struct chronicle *chronicle, uint64_t size, const char *vkey, const char *line)
+{
+        const struct audit_slice slice = { line, strlen(line) };
+
+        return chronicle->audit ? audit_cosign(chronicle->audit, size, vkey, slice) : -EIO;
+}
+
 bool chronicle_healthy(const struct chronicle *chronicle)
 {
         return chronicle->healthy && chronicle->audit && !audit_degraded(chronicle->audit);
@@ -255,4 +315,9 @@ void chronicle_head(const struct chronicle *chronicle, struct audit_head *ret)
 {
         if (chronicle->audit)
                 audit_head(chronicle->audit, ret);
+}
+
+const char *chronicle_last_note(const struct chronicle *chronicle)
+{
+        return chronicle->audit ? audit_last_note(chronicle->audit) : "";
 }

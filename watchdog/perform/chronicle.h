@@ -14,10 +14,13 @@ struct chronicle_options {
         unsigned retention_days;
         const char *reason;            /* stands in the audit.start record */
         void (*committed)(void *self); /* new records are durable; may be NULL */
-        void (*reopened)(void *self);  /* a chain is open again after trouble: what it must know is to be told anew */
+        /* A chain is open again, often a new one: what it must know is to be told anew. */
+        void (*reopened)(void *self, const struct audit_how *how);
         /* the chain was touched by another program, or with an error: it cannot be written, or is about not to be */
         void (*troubled)(void *self, int error, const char *what);
         void (*recovered)(void *self); /* what was told with an error is over */
+        void (*touched)(void *self);   /* another program wrote to the chain: it is to be verified */
+        void (*sealed)(void *self);    /* there is a new seal */
         void *self;
 };
 
@@ -39,7 +42,19 @@ int chronicle_event(struct chronicle *chronicle, const struct audit_entry *entry
 /* Makes everything told so far durable now, sealed: before an action. On failure nothing may be done that needs a record. */
 int chronicle_settle(struct chronicle *chronicle);
 
+/* Answers an auditor, see audit_seal_nonce. -EINVAL: not a nonce. */
+int chronicle_seal_nonce(struct chronicle *chronicle, const char *nonce, const char *actor);
+
+/* Ends the log on purpose and begins another, see audit_rotate; durable and sealed on return. `reopened` is called within. */
+int chronicle_rotate(struct chronicle *chronicle, const char *reason, const char *actor, struct audit_how *ret_how);
+
+/* Keeps a witness's line, see audit_cosign. */
+int chronicle_cosign(struct chronicle *chronicle, uint64_t size, const char *vkey, const char *line);
+
 /* False while the chain cannot be written. */
 bool chronicle_healthy(const struct chronicle *chronicle);
 
 void chronicle_head(const struct chronicle *chronicle, struct audit_head *ret);
+
+/* The note of the newest seal, on loan until the next turn of the loop; "" while there is no chain. */
+const char *chronicle_last_note(const struct chronicle *chronicle);
