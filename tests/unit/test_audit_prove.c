@@ -220,7 +220,7 @@ static void a_pruned_log_proves_every_record_it_keeps(void **state)
         struct audit_trust trust;
 
         audit_world_open(world);
-        audit_world_fill(world, 798, 1, AUDIT_SEAL);
+        audit_world_fill(world, 798, 7, AUDIT_SEAL);
         trust = trust_of(world);
         audit_world_close(world);
         audit_world_forge(world, "DELETE FROM record WHERE seq>0 AND seq<512");
