@@ -59,13 +59,29 @@ enum {
         TABLES_SEEN = (1 << TABLES_N) - 1
 };
 
+/* SQLite takes errno when it has tidied up after the failure, which may have failed for reasons of its own: what does not
+ * say more than EIO is not believed. */
+static int believed(int system_error)
+{
+        switch (system_error) {
+        case ENOSPC:
+        case EDQUOT: return ENOSPC;
+        case EACCES:
+        case EPERM:
+        case EROFS:
+        case EMFILE:
+        case ENFILE: return system_error;
+        default: return EIO;
+        }
+}
+
 int audit_sqlite_errno(sqlite3 *db, int code)
 {
         const int system_error = db ? sqlite3_system_errno(db) : 0;
 
         code &= 0xff;
-        if ((code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && system_error > 0)
-                return -system_error;
+        if (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)
+                return -believed(system_error);
         for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
                 if (meanings[i].code == code)
                         return -meanings[i].error;
@@ -377,16 +393,22 @@ static int load_leaves(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tre
 }
 
 /* From the largest subtrees down to the last bodies: at most 255 rows of each level below the top. */
-int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret)
+int audit_store_load_span(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tree *ret)
 {
         struct audit_tree tree = { 0 };
         int r = 0;
 
         for (unsigned level = AUDIT_SUBTREES_MAX * AUDIT_SUBTREE_STEP; level > 0 && r == 0; level -= AUDIT_SUBTREE_STEP)
-                r = load_rows(db, level, tree.size >> level, size >> level, &tree);
-        r = r ?: load_leaves(db, tree.size, size, &tree);
+                if ((to - from) >> level != 0)
+                        r = load_rows(db, level, (from + tree.size) >> level, to >> level, &tree);
+        r = r ?: load_leaves(db, from + tree.size, to, &tree);
         if (r < 0)
                 return r;
         *ret = tree;
         return 0;
+}
+
+int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret)
+{
+        return audit_store_load_span(db, 0, size, ret);
 }
