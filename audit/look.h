@@ -37,10 +37,11 @@ int audit_look_new(const struct audit_source *source, const struct audit_genesis
                    struct audit_look **ret);
 struct audit_look *audit_look_free(struct audit_look *look);
 
-/* As next_record, skip_damage and next_note of a source. An error comes at its place in the order, after all before it. */
+/* As those of a source. An error comes at its place in the order, after all before it. */
 int audit_look_next(struct audit_look *look, const struct audit_looked **ret);
 int audit_look_skip_damage(struct audit_look *look, uint64_t position, const struct audit_looked **ret);
 int audit_look_next_note(struct audit_look *look, const struct audit_looked_note **ret);
+int audit_look_skip_note_damage(struct audit_look *look, uint64_t epoch, const struct audit_looked_note **ret);
 
 /* As audit_note_log_signed and audit_note_sealed: from what was seen when it was seen with this key, else anew. */
 bool audit_looked_log_signed(const struct audit_looked_note *looked, const uint8_t log_key[AUDIT_PUBLIC_KEY]);

@@ -226,7 +226,7 @@ void anchoring_reload(struct governor *governor)
         watch(governor);
 }
 
-void anchoring_cosigned(struct governor *governor, struct witness *witness, const struct cosigned *cosigned)
+static void record_cosigned(struct governor *governor, const struct witness *witness, const struct cosigned *cosigned)
 {
         json_t *details = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I}", "at", (json_int_t)clock_now(&governor->clock),
                                     "channel", "witness", "witness", witness->key.name, "root", cosigned->root, "size",
@@ -238,11 +238,15 @@ void anchoring_cosigned(struct governor *governor, struct witness *witness, cons
                 .details = details,
         };
 
-        if (cosigned->time > witness->last_time)
-                chronicle_event(governor->chronicle, &entry);
+        chronicle_event(governor->chronicle, &entry);
         json_decref(details);
-        if (cosigned->time <= witness->last_time)
-                return; /* told before */
+}
+
+void anchoring_cosigned(struct governor *governor, struct witness *witness, const struct cosigned *cosigned)
+{
+        if (cosigned->time <= witness->last_time && cosigned->size <= witness->last_size)
+                return; /* told before: to repeat it makes nobody look alive */
+        record_cosigned(governor, witness, cosigned);
         if (cosigned->size > witness->last_size)
                 witness->last_size = cosigned->size;
         witness->last_time = cosigned->time;

@@ -326,6 +326,97 @@ static void records_are_chosen_by_what_they_are(void **state)
         assert_int_equal(GOVCTL(bed, "audit", "log", "--until", "whenever"), CODE_USAGE);
 }
 
+/* ---- show and checkpoint ---- */
+
+static void a_record_is_shown_with_its_hash_its_other_half_and_its_seal(void **state)
+{
+        struct bed *bed = *state;
+        char *prev;
+
+        fill(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "show", "2"), CODE_OK);
+        says(bed->stage.data, "record 2  agent.restart  pending");
+        says(bed->stage.data, "record 3 says how it ended");
+        says(bed->stage.data, "checkpoint of size 6");
+        /* its hash is what the next one carries */
+        prev = strdup(strstr(bed->stage.data, "hash"));
+        assert_int_equal(GOVCTL(bed, "audit", "show", "#3"), CODE_OK);
+        says(bed->stage.data, "record 2 announced it");
+        prev[4 + strspn(prev + 4, " ") + 64] = '\0';
+        says(bed->stage.data, prev + 4 + strspn(prev + 4, " "));
+        free(prev);
+
+        assert_int_equal(GOVCTL(bed, "audit", "show", "4"), CODE_OK);
+        says(bed->stage.data, "not known yet");
+        assert_int_equal(GOVCTL(bed, "audit", "show", "6"), CODE_OK);
+        says(bed->stage.data, "not yet: 1 of 7 records");
+        assert_int_equal(GOVCTL(bed, "audit", "show", "7"), CODE_NOT_FOUND);
+        says(bed->stage.talk, "the last one is record 6");
+        assert_int_equal(GOVCTL(bed, "audit", "show", "last"), CODE_USAGE);
+        assert_int_equal(GOVCTL(bed, "audit", "show", "-1"), CODE_USAGE);
+}
+
+static void a_shown_body_is_the_stored_one(void **state)
+{
+        struct bed *bed = *state;
+        char *shown;
+
+        fill(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "show", "3", "--json"), CODE_OK);
+        shown = strdup(bed->stage.data);
+        assert_int_equal(GOVCTL(bed, "audit", "log"), CODE_OK);
+        says(bed->stage.data, shown);
+        free(shown);
+}
+
+static void the_newest_checkpoint_is_an_anchor_of_its_log(void **state)
+{
+        struct bed *bed = *state;
+
+        fill(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "checkpoint"), CODE_OK);
+        says(bed->stage.data, "\n6\n");
+        write_file(bed, "note", bed->stage.data);
+        assert_int_equal(GOVCTL(bed, "audit", "checkpoint", "--anchor"), CODE_OK);
+        assert_int_equal(strncmp(bed->stage.data, "govaudit1 vps1/governor/", 24), 0);
+        write_file(bed, "line", bed->stage.data);
+        assert_int_equal(GOVCTL(bed, "audit", "checkpoint", "--json"), CODE_OK);
+        says(bed->stage.data, "\"size\":6");
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--at", "2026-11-20T02:45:10Z", "--against",
+                                path_of(bed, "note"), "--against", path_of(bed, "line")),
+                         CODE_OK);
+        says(bed->stage.data, "continues what was kept elsewhere");
+}
+
+/* ---- orders to the keeper of the log ---- */
+
+static void without_a_daemon_a_log_is_rotated_here(void **state)
+{
+        struct bed *bed = *state;
+
+        fill(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "rotate"), CODE_USAGE);
+        says(bed->stage.talk, "--reason is needed");
+        assert_int_equal(GOVCTL(bed, "audit", "rotate", "--reason", "a new disk", "--config", "/nonexistent",
+                                "--policies", "/nonexistent"),
+                         CODE_OK);
+        says(bed->stage.talk, "the old log is whole in ");
+        write_file(bed, "anchors", bed->stage.data);
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--against", path_of(bed, "anchors")), CODE_OK);
+}
+
+static void a_log_that_is_written_is_not_rotated_behind_its_daemons_back(void **state)
+{
+        struct bed *bed = *state;
+        struct audit *audit = open_log(bed);
+
+        assert_int_equal(GOVCTL(bed, "audit", "rotate", "--reason", "x", "--config", "/nonexistent", "--policies",
+                                "/nonexistent"),
+                         CODE_FAILURE);
+        says(bed->stage.talk, "--socket");
+        audit_close(audit);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -341,6 +432,11 @@ int main(void)
                 TEST(ages_are_measured_from_the_time_that_is_given),
                 TEST(times_with_their_zone_are_read_to_the_letter),
                 TEST(records_are_chosen_by_what_they_are),
+                TEST(a_record_is_shown_with_its_hash_its_other_half_and_its_seal),
+                TEST(a_shown_body_is_the_stored_one),
+                TEST(the_newest_checkpoint_is_an_anchor_of_its_log),
+                TEST(without_a_daemon_a_log_is_rotated_here),
+                TEST(a_log_that_is_written_is_not_rotated_behind_its_daemons_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

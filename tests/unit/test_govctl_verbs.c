@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "govctl/field.h"
 #include "govctl/moment.h"
 #include "govctl/options.h"
@@ -46,6 +47,8 @@ static void a_mistyped_verb_gets_a_suggestion(void **state)
                 { "incident", NULL, "did you mean: govctl incidents" },
                 { "relaod", NULL, "did you mean: govctl reload" },
                 { "audit", "verfiy", "did you mean: govctl audit verify" },
+                { "audit", "witness", "audit witness needs one of: list, add, remove" },
+                { "audit", "witness lst", "did you mean: govctl audit witness list" },
                 { "policy", NULL, "policy needs one of: check, show" },
                 { "frobnicate", NULL, "govctl help" },
         };
@@ -165,6 +168,7 @@ static void without_a_daemon_every_verb_that_needs_it_ends_with_6(void **state)
         for (size_t i = 0; i < verbs_n; i++) {
                 const char *argument = verbs[i].least > 0                     ? "lily"
                                        : strcmp(verbs[i].name, "disarm") == 0 ? "--all"
+                                       : text_ends(verbs[i].name, "restored") ? "--reason=x"
                                                                               : NULL;
                 const char *second = verbs[i].least > 1 ? "https://lily.example" : NULL;
 
@@ -211,6 +215,11 @@ static void json_of_every_verb_parses_and_has_a_schema(void **state)
                 { "version" },
                 { "help" },
                 { "policy show" },
+                { "audit restored", "--reason=x" },
+                { "audit seal" },
+                { "audit witness list" },
+                { "audit witness remove", "witness.example" },
+                { "audit rotate", "--reason=x" },
                 { "help", "status" },
         };
         struct stage stage;

@@ -16,3 +16,6 @@ struct anchors_kept {
  * wrong usage. To be freed in any case. */
 enum code anchors_read(struct call *call, bool here, struct anchors_kept *ret);
 void anchors_done(struct anchors_kept *kept);
+
+/* Prints an anchor, and its QR code where that is wanted and can be. */
+enum code anchor_show(struct call *call, const char *anchor);

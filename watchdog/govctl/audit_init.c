@@ -1,10 +1,10 @@
 /* The trust anchor: one line that fixes the whole log from its first record on. */
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "audit/audit.h"
 #include "base/text.h"
+#include "govctl/anchors.h"
 #include "govctl/daemon.h"
 #include "govctl/field.h"
 #include "govctl/local_policy.h"
@@ -38,40 +38,28 @@ static enum code show_qr(struct call *call, const char *anchor)
         }
 }
 
+enum code anchor_show(struct call *call, const char *anchor)
+{
+        page_put(&call->page, TINT_PLAIN, anchor);
+        page_end(&call->page);
+        return show_qr(call, anchor);
+}
+
 static enum code show(struct call *call, const char *anchor, bool created)
 {
+        enum code code;
+
         if (call->options.json) {
                 json_auto_t *json =
                         json_pack("{s:i, s:s, s:b}", "schema_version", 1, "anchor", anchor, "created", (int)created);
 
                 return json ? call_print_json(call, json, CODE_OK) : call_out_of_memory(call);
         }
-        page_put(&call->page, TINT_PLAIN, anchor);
-        page_end(&call->page);
-
-        enum code code = show_qr(call, anchor);
-
+        code = anchor_show(call, anchor);
         if (code == CODE_OK && call->page.terminal)
                 call_tell(call, "keep this line where root of this machine cannot change it: on paper, on a phone, on "
                                 "another machine. It is what `govctl audit verify --against FILE` starts from.");
         return code;
-}
-
-/* The retention is fixed in the first record for good, so a policy that cannot be read is no reason to guess. */
-static enum code read_retention(struct call *call, unsigned *ret_days)
-{
-        struct policy_messages messages = { 0 };
-        struct policy *policy = NULL;
-        int r = policy_load(local_config(call), local_policies(call), &policy, &messages);
-
-        policy_messages_done(&messages);
-        if (r < 0)
-                return call_complain(call, CODE_FAILURE, "there is no log yet, and none was begun",
-                                     "the policy has errors, and a log keeps the retention it begins with",
-                                     "govctl policy check, then govctl audit init");
-        *ret_days = policy->audit.retention_days;
-        policy_free(policy);
-        return CODE_OK;
 }
 
 static enum code create(struct call *call, const char *directory)
@@ -79,7 +67,7 @@ static enum code create(struct call *call, const char *directory)
         struct audit_options options = { .reason = "init" };
         struct audit_how how;
         struct audit *audit;
-        enum code code = read_retention(call, &options.retention_days);
+        enum code code = local_retention(call, &options.retention_days);
         int r;
 
         if (code != CODE_OK)
@@ -87,15 +75,8 @@ static enum code create(struct call *call, const char *directory)
         r = file_make_directory(directory, 0700);
         if (r >= 0)
                 r = audit_open(directory, &options, &audit, &how);
-        if (r == -EBUSY)
-                return call_complain(call, CODE_FAILURE, "there is no log yet, and none was begun",
-                                     "governord is just beginning one", "govctl audit init, in a moment");
-        if (r == -EACCES || r == -EPERM || r == -EROFS)
-                return call_complain(call, CODE_DENIED, "there is no log yet, and none was begun",
-                                     "to begin one is root's", "sudo govctl audit init");
         if (r < 0)
-                return call_complain(call, CODE_FAILURE, "there is no log yet, and none could be begun", strerror(-r),
-                                     "df -h, dmesg");
+                return state_complain_writing(call, r, "begun");
         audit_close(audit);
         return show(call, how.genesis_anchor, true);
 }
@@ -116,10 +97,8 @@ enum code run_audit_init(struct call *call)
         _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         const char *directory = state_directory(call);
         char path[PATH_MAX], anchor[AUDIT_ANCHOR_MAX];
-        int r;
+        int r = state_try_log(call, path, &reader);
 
-        snprintf(path, sizeof path, "%s/audit.db", directory);
-        r = audit_reader_open(path, &reader);
         if (r >= 0)
                 r = audit_reader_genesis_anchor(reader, anchor);
         if (r >= 0 || ((r == -ENOENT || r == -EACCES) && ask_daemon(call, anchor)))

@@ -28,10 +28,10 @@ struct texts {
 /* Options as given; NULL or false when not. The table in options.c says which is which. */
 struct options {
         bool json, help, version;
-        bool all, follow, watch, origin, require_anchor, qr, no_qr;
+        bool all, follow, watch, origin, require_anchor, qr, no_qr, anchor;
         const char *socket, *colour, *width;
         const char *state, *config, *policies, *root;
-        const char *every, *since, *until, *action, *outcome, *lines, *reason;
+        const char *every, *since, *until, *action, *outcome, *lines, *reason, *nonce;
         const char *db, *key, *max_age, *at, *threads;
         const char *jsonl, *checkpoints, *subtree;
         struct texts against, anchors, archives, witnesses;
@@ -59,6 +59,13 @@ enum code call_out_of_memory(const struct call *call);
 
 /* Prints JSON data: one line, indented for a person. */
 enum code call_print_json(struct call *call, const json_t *json, enum code code);
+
+/* The first argument as the number of a record. Complains. */
+enum code call_take_seq(const struct call *call, uint64_t *ret);
+
+/* Who acts when govctl does it itself, as the daemon would name them: "uid:0 pid:4711". */
+#define CALL_ACTOR_MAX 64
+char *call_actor(char buffer[CALL_ACTOR_MAX]);
 
 /* The first argument, or "". */
 const char *call_argument(const struct call *call);

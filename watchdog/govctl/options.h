@@ -19,6 +19,8 @@ enum option_set {
         TAKES_ORIGIN = 1 << 8,
         TAKES_DB = 1 << 9,
         TAKES_QR = 1 << 10,
+        TAKES_ANCHOR = 1 << 11,
+        TAKES_NONCE = 1 << 12,
 };
 
 struct option_row {

@@ -68,6 +68,35 @@ const struct verb verbs[] = {
           "prove that the audit log is whole",
           "Checks every record, the chain, the tree, the seals and the live key. Needs no daemon.",
           run_audit_verify },
+        { "audit log", "[AGENT|INCIDENT]", 0, 1, ARGUMENT_EITHER, TAKES_LOG | TAKES_STATE | TAKES_DB, false, false,
+          "the records themselves, as they are stored",
+          "Prints raw record bodies, one a line, exactly as they were hashed, in the order of the log: all, or those that the "
+          "options choose.",
+          run_audit_log },
+        { "audit show", "SEQ", 1, 1, ARGUMENT_NONE, TAKES_STATE | TAKES_DB, false, false,
+          "one record whole: its words, hash, other half and seal",
+          "Shows a record with its hash, which is its leaf in the tree too, the intent or outcome that belongs to it, and the "
+          "checkpoint that covers it. With --json prints its body as it was hashed.",
+          run_audit_show },
+        { "audit checkpoint", "", 0, 0, ARGUMENT_NONE, TAKES_ANCHOR | TAKES_STATE | TAKES_DB, false, false,
+          "the newest checkpoint, to keep elsewhere",
+          "Prints the newest checkpoint as the signed note that other tools and witnesses read, or as a one-line anchor. Kept "
+          "elsewhere, it is what the log can be held against.",
+          run_audit_checkpoint },
+        { "audit seal", "", 0, 0, ARGUMENT_NONE, TAKES_NONCE | TAKES_ANCHOR, false, true,
+          "seal now; --nonce: with an auditor's challenge",
+          "Seals all that is recorded and prints the checkpoint. With --nonce the challenge is recorded first: a log that was cut "
+          "before somebody stole its keys cannot answer.",
+          run_audit_seal },
+        { "audit rotate", "", 0, 0, ARGUMENT_NONE, TAKES_REASON | TAKES_STATE | TAKES_POLICY | TAKES_QR, false, false,
+          "end this log on purpose and begin a new one",
+          "Sets the log aside whole and begins a new one that names its last checkpoint; prints the anchor of the new one. It needs "
+          "--reason. Without a daemon govctl does it itself.",
+          run_audit_rotate },
+        { "audit restored", "", 0, 0, ARGUMENT_NONE, TAKES_REASON, false, true,
+          "explain a broken log, such as after a snapshot",
+          "Puts your explanation into the log and closes the incident that says that the log was broken. It needs --reason.",
+          run_audit_restored },
         { "audit witness list", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
           "who vouches for the log, and how far each has seen it",
           "Lists the witnesses with the size that each cosigned last, when, and how many sealed records it has not seen yet.",
@@ -85,11 +114,6 @@ const struct verb verbs[] = {
           "Runs governor-courier(8) for each witness, or for one, and prints how it ended. A witness that has cosigned another "
           "history refuses: exit status 3.",
           run_audit_witness_push },
-        { "audit log", "[AGENT|INCIDENT]", 0, 1, ARGUMENT_EITHER, TAKES_LOG | TAKES_STATE | TAKES_DB, false, false,
-          "the records themselves, as they are stored",
-          "Prints raw record bodies, one a line, exactly as they were hashed, in the order of the log: all, or those that the "
-          "options choose.",
-          run_audit_log },
         { "doctor", "", 0, 0, ARGUMENT_NONE, TAKES_ROOT | TAKES_STATE | TAKES_POLICY, true, false,
           "what is set up wrongly here, each with the fix to paste",
           "Looks for settings of systemd, PM2 and Governor that will hurt one day. Changes nothing, needs no daemon and no rights, "
