@@ -326,6 +326,7 @@ static void every_verb_explains_itself(void **state)
                 assert_int_equal(stage_run(&stage, "help", words[0], words[1], words[2], NULL), CODE_OK);
                 char *help = strdup(stage.data);
 
+                says(verbs[i].example, verbs[i].name);
                 words[n] = (char *)"--help";
                 assert_int_equal(stage_run(&stage, words[0], words[1], words[2], words[3], NULL), CODE_OK);
                 assert_string_equal(help, stage.data);
