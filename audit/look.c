@@ -59,16 +59,6 @@ struct audit_look {
         uint8_t seal_key[AUDIT_PUBLIC_KEY]; /* of the first note of the batch that is filled next */
 };
 
-unsigned audit_look_threads(unsigned wanted)
-{
-        unsigned n = wanted;
-        cpu_set_t ours;
-
-        if (n == 0)
-                n = sched_getaffinity(0, sizeof(ours), &ours) == 0 ? (unsigned)CPU_COUNT(&ours) : 1;
-        return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
-}
-
 /* ---- looking -------------------------------------------------------------------------------------------------- */
 
 /* Two at a time, which the hash is fastest at. */
@@ -337,6 +327,16 @@ int audit_look_skip_note_damage(struct audit_look *look, uint64_t epoch, const s
 
 /* ---- the whole ------------------------------------------------------------------------------------------------ */
 
+static unsigned count_threads(unsigned wanted)
+{
+        unsigned n = wanted;
+        cpu_set_t ours;
+
+        if (n == 0)
+                n = sched_getaffinity(0, sizeof(ours), &ours) == 0 ? (unsigned)CPU_COUNT(&ours) : 1;
+        return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
+}
+
 static int make_ring(struct ring *ring, unsigned n, size_t batch_size, void (*run)(struct audit_job *job))
 {
         for (ring->n = 0; ring->n < n; ring->n++) {
@@ -360,7 +360,7 @@ static void free_ring(struct ring *ring)
 int audit_look_new(const struct audit_source *source, const struct audit_genesis *genesis, unsigned threads,
                    struct audit_look **ret)
 {
-        const unsigned n = threads > 1 ? 2 * threads : 1;
+        const unsigned n_threads = count_threads(threads), n = n_threads > 1 ? 2 * n_threads : 1;
         struct audit_look *look = calloc(1, sizeof(*look));
         int r;
 
@@ -376,7 +376,7 @@ int audit_look_new(const struct audit_source *source, const struct audit_genesis
         }
         r = make_ring(&look->records, n, sizeof(struct record_batch), look_at_records);
         r = r ?: make_ring(&look->notes, n, sizeof(struct note_batch), look_at_notes);
-        r = r ?: audit_crew_new(threads, &look->crew);
+        r = r ?: audit_crew_new(n_threads, &look->crew);
         if (r < 0) {
                 audit_look_free(look);
                 return r;

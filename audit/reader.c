@@ -169,45 +169,6 @@ int audit_reader_last_note(struct audit_reader *reader, char **ret_note)
         return 0;
 }
 
-/* ---- a note with its cosignatures ----------------------------------------------------------------------------- */
-
-static int append_cosignatures(struct audit_reader *reader, uint64_t size, FILE *out)
-{
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        int r = audit_store_prepare(reader->db, "SELECT line FROM cosig WHERE size=?1 ORDER BY line", &statement);
-
-        if (r < 0)
-                return r;
-        sqlite3_bind_int64(statement, 1, (sqlite3_int64)size);
-        while ((r = sqlite3_step(statement)) == SQLITE_ROW)
-                fprintf(out, "%s\n", (const char *)sqlite3_column_text(statement, 0) ?: "");
-        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(reader->db, r);
-}
-
-int audit_reader_note_of(struct audit_reader *reader, uint64_t size, char **ret_note, uint64_t *ret_size)
-{
-        _cleanup_(free_memory) char *bare = NULL, *note = NULL;
-        size_t length;
-        uint64_t found;
-        FILE *out;
-        int r = audit_store_note_of(reader->db, size, &bare, &found);
-
-        if (r < 0)
-                return r;
-        out = open_memstream(&note, &length);
-        if (!out)
-                return -ENOMEM;
-        fputs(bare, out);
-        r = append_cosignatures(reader, found, out);
-        if (fclose(out) != 0)
-                r = r ?: -ENOMEM;
-        if (r < 0)
-                return r;
-        *ret_note = TAKE_PTR(note);
-        *ret_size = found;
-        return 0;
-}
-
 /* ---- single records -------------------------------------------------------------------------------------------- */
 
 int audit_reader_body(struct audit_reader *reader, uint64_t seq, sqlite3_stmt **ret_statement, struct audit_slice *ret)

@@ -312,30 +312,6 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret)
         return 0;
 }
 
-/* ---- checkpoints ---------------------------------------------------------------------------------------------- */
-
-/* Sizes grow with epochs, and what is asked for is mostly among the newest. */
-int audit_store_note_of(sqlite3 *db, uint64_t size, char **ret_note, uint64_t *ret_size)
-{
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        char *note;
-        int r = audit_store_prepare(db, "SELECT size, note FROM checkpoint WHERE size<=?1 ORDER BY epoch DESC LIMIT 1",
-                                    &statement);
-
-        if (r < 0)
-                return r;
-        sqlite3_bind_int64(statement, 1, size > INT64_MAX ? INT64_MAX : (sqlite3_int64)size);
-        r = sqlite3_step(statement);
-        if (r != SQLITE_ROW)
-                return r == SQLITE_DONE ? -ENOENT : audit_sqlite_errno(db, r);
-        note = strdup(column_text(statement, 1));
-        if (!note)
-                return -ENOMEM;
-        *ret_note = note;
-        *ret_size = (uint64_t)sqlite3_column_int64(statement, 0);
-        return 0;
-}
-
 /* ---- the tree ------------------------------------------------------------------------------------------------- */
 
 static int load_rows(sqlite3 *db, unsigned level, uint64_t from, uint64_t to, struct audit_tree *tree)

@@ -142,8 +142,7 @@ int audit_proof_check(const char *text, size_t length, const struct audit_trust 
         if (!is_trust(trust))
                 return -EINVAL;
         ret->why = audit_tlog_proof_read(text, length, &proof);
-        if (!ret->why && sodium_base642bin((uint8_t *)ret->space, AUDIT_BODY_MAX, proof.record.text,
-                                           proof.record.length, NULL, &body.length, NULL, BASE64) != 0)
+        if (!ret->why && !audit_base64_read(proof.record, (uint8_t *)ret->space, AUDIT_BODY_MAX, &body.length))
                 ret->why = "the record is not in canonical base64";
         if (!ret->why && !audit_note_parse_loose(proof.note.text, proof.note.length, &note))
                 ret->why = "it does not end with a checkpoint";

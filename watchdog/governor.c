@@ -257,7 +257,7 @@ static void on_reopened(void *self, const struct audit_how *how)
                 log_warning("The audit log is open again");
         else
                 begin_log(governor);
-        if (how->start != AUDIT_ROTATED) {
+        if (governor->trouble_passes) {
                 governor->trouble[0] = '\0';
                 sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
         }

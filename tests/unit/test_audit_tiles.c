@@ -82,13 +82,19 @@ static void ask_outside(struct audit_world *world, const char *what, const char 
         ret[strcspn(ret, "\n")] = '\0';
 }
 
+/* `make setup` brings it. */
+static bool has_node(void)
+{
+        return system("node --version >/dev/null 2>&1") == 0;
+}
+
 static void expect_outside(struct audit_world *world, const char *name)
 {
         struct audit_head head;
         char said[128], wanted[128], *at;
 
-        if (system("node --version >/dev/null 2>&1") != 0)
-                return; /* `make setup` brings it */
+        if (!has_node())
+                return;
         audit_head(world->audit, &head);
         at = wanted + sprintf(wanted, "%llu ", (unsigned long long)head.sealed_size);
         for (unsigned i = 0; i < sizeof(head.root); i++)
@@ -220,6 +226,33 @@ static void only_what_is_sealed_is_exported(void **state)
         assert_false(is_there(world, "t/tile/0/000.p/15"));
 }
 
+/* ---- proofs, from outside -------------------------------------------------------------------------------------- */
+
+static void an_outsider_follows_our_proofs(void **state)
+{
+        static const uint64_t places[] = { 0, 255, 256, 511, 512, 769 };
+        struct audit_world *world = *state;
+        struct audit_reader *reader;
+
+        make_log(world, 770);
+        if (!has_node())
+                return;
+        assert_int_equal(audit_reader_open(audit_world_path(world, "audit.db"), &reader), 0);
+        for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+                char said[1024], sql[64], *body, *proof;
+
+                assert_int_equal(audit_prove(reader, places[i], &proof), 0);
+                audit_world_write(world, "p.tlog-proof", proof, strlen(proof));
+                ask_outside(world, "proof", "p.tlog-proof", said, sizeof(said));
+                snprintf(sql, sizeof(sql), "SELECT body FROM record WHERE seq=%u", (unsigned)places[i]);
+                body = audit_world_text(world, sql);
+                assert_string_equal(said, body);
+                free(body);
+                free(proof);
+        }
+        audit_reader_close(reader);
+}
+
 /* ---- refusing -------------------------------------------------------------------------------------------------- */
 
 static void a_strange_directory_is_left_alone(void **state)
@@ -327,6 +360,7 @@ int main(void)
                 AUDIT_WORLD_TEST(an_export_grows_and_leaves_full_tiles_alone),
                 AUDIT_WORLD_TEST(an_export_that_broke_off_is_taken_up),
                 AUDIT_WORLD_TEST(only_what_is_sealed_is_exported),
+                AUDIT_WORLD_TEST(an_outsider_follows_our_proofs),
                 AUDIT_WORLD_TEST(a_strange_directory_is_left_alone),
                 AUDIT_WORLD_TEST(another_log_does_not_grow_this_export),
                 AUDIT_WORLD_TEST(a_log_that_was_cut_does_not_go_back_in_its_export),

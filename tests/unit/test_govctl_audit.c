@@ -417,6 +417,115 @@ static void a_log_that_is_written_is_not_rotated_behind_its_daemons_back(void **
         audit_close(audit);
 }
 
+/* ---- exports and proofs ---- */
+
+static void an_export_verifies_without_the_database(void **state)
+{
+        struct bed *bed = *state;
+
+        fill(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "export", "--jsonl", path_of(bed, "a.jsonl"), "--checkpoints",
+                                path_of(bed, "a.ckpt"), "--subtree", path_of(bed, "a.subtree")),
+                         CODE_OK);
+        assert_string_equal(bed->stage.data, "");
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--at", "2026-11-20T02:45:10Z", "--jsonl",
+                                path_of(bed, "a.jsonl"), "--checkpoints", path_of(bed, "a.ckpt"), "--subtree",
+                                path_of(bed, "a.subtree")),
+                         CODE_OK);
+        assert_int_equal(GOVCTL(bed, "audit", "export", "--tiles", path_of(bed, "tiles")), CODE_OK);
+        assert_int_equal(access(path_of(bed, "tiles/checkpoint"), R_OK), 0);
+}
+
+static void one_part_of_an_export_may_be_a_stream(void **state)
+{
+        struct bed *bed = *state;
+        char *bodies;
+
+        fill(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "export", "--jsonl", "-"), CODE_OK);
+        bodies = strdup(bed->stage.data);
+        assert_int_equal(count_lines(bodies), 7);
+        assert_int_equal(GOVCTL(bed, "audit", "export", "--json"), CODE_OK);
+        assert_string_equal(bodies, bed->stage.data);
+        free(bodies);
+        assert_int_equal(GOVCTL(bed, "audit", "export"), CODE_USAGE);
+        assert_int_equal(GOVCTL(bed, "audit", "export", "--jsonl", "-", "--checkpoints", "-"), CODE_USAGE);
+}
+
+static void an_export_that_failed_leaves_what_was_there(void **state)
+{
+        struct bed *bed = *state;
+
+        write_file(bed, "a.jsonl", "precious\n");
+        assert_int_equal(GOVCTL(bed, "audit", "export", "--jsonl", path_of(bed, "a.jsonl")), CODE_NOT_FOUND);
+        assert_int_equal(GOVCTL(bed, "audit", "export", "--jsonl", path_of(bed, "none/a.jsonl")), CODE_NOT_FOUND);
+
+        char text[16] = "";
+        FILE *file = fopen(path_of(bed, "a.jsonl"), "r");
+
+        assert_non_null(fgets(text, sizeof text, file));
+        fclose(file);
+        assert_string_equal(text, "precious\n");
+}
+
+/* log_key of record 0 */
+static char *key_of_log(struct bed *bed)
+{
+        json_t *genesis;
+        char *key;
+
+        assert_int_equal(GOVCTL(bed, "audit", "show", "0", "--json"), CODE_OK);
+        genesis = json_loads(bed->stage.data, 0, NULL);
+        key = strdup(field_text(genesis, "details.log_key"));
+        json_decref(genesis);
+        return key;
+}
+
+static void a_proof_is_checked_with_nothing_but_the_key_of_the_log(void **state)
+{
+        struct bed *bed = *state;
+        char *key, *at;
+
+        fill(bed);
+        key = key_of_log(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "prove", "3"), CODE_OK);
+        write_file(bed, "proof", bed->stage.data);
+        at = strstr(bed->stage.data, "extra ");
+        at[20] = at[20] == 'A' ? 'B' : 'A';
+        write_file(bed, "forged", bed->stage.data);
+
+        setenv("GOVERNOR_STATE", "/nonexistent", 1);
+        assert_int_equal(GOVCTL(bed, "audit", "check-proof", path_of(bed, "proof"), "--log", key), CODE_OK);
+        says(bed->stage.data, "PROVEN: record 3 of vps1/governor/");
+        says(bed->stage.data, "script not found");
+        assert_int_equal(GOVCTL(bed, "audit", "check-proof", path_of(bed, "proof"), "--log", key, "--json"), CODE_OK);
+        says(bed->stage.data, "\"proven\":true");
+        assert_int_equal(GOVCTL(bed, "audit", "check-proof", path_of(bed, "forged"), "--log", key), CODE_PENDING);
+        says(bed->stage.talk, "this proves nothing");
+        assert_int_equal(GOVCTL(bed, "audit", "check-proof", path_of(bed, "proof")), CODE_NOT_FOUND);
+        assert_int_equal(GOVCTL(bed, "audit", "check-proof", "/nonexistent", "--log", key), CODE_NOT_FOUND);
+        assert_int_equal(GOVCTL(bed, "audit", "check-proof", path_of(bed, "proof"), "--log", "x"), CODE_USAGE);
+        assert_int_equal(GOVCTL(bed, "audit", "check-proof", path_of(bed, "proof"), "--log", key, "--quorum", "1"),
+                         CODE_USAGE);
+        setenv("GOVERNOR_STATE", bed->directory, 1);
+        assert_int_equal(GOVCTL(bed, "audit", "check-proof", path_of(bed, "proof")), CODE_OK);
+        says(bed->stage.talk, key);
+        free(key);
+}
+
+static void what_cannot_be_proven_says_why(void **state)
+{
+        struct bed *bed = *state;
+
+        fill(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "prove", "6"), CODE_PENDING);
+        says(bed->stage.talk, "govctl audit seal");
+        assert_int_equal(GOVCTL(bed, "audit", "prove", "7"), CODE_NOT_FOUND);
+        write_file(bed, "text", "a text\n");
+        assert_int_equal(GOVCTL(bed, "audit", "check-proof", path_of(bed, "text")), CODE_FAILURE);
+        says(bed->stage.talk, "this is not a proof");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -436,6 +545,11 @@ int main(void)
                 TEST(a_shown_body_is_the_stored_one),
                 TEST(the_newest_checkpoint_is_an_anchor_of_its_log),
                 TEST(without_a_daemon_a_log_is_rotated_here),
+                TEST(an_export_verifies_without_the_database),
+                TEST(one_part_of_an_export_may_be_a_stream),
+                TEST(an_export_that_failed_leaves_what_was_there),
+                TEST(a_proof_is_checked_with_nothing_but_the_key_of_the_log),
+                TEST(what_cannot_be_proven_says_why),
                 TEST(a_log_that_is_written_is_not_rotated_behind_its_daemons_back),
         };
 

@@ -65,10 +65,13 @@ enum code run_audit_checkpoint(struct call *call)
         _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         _cleanup_free_ char *note = NULL;
         char path[PATH_MAX];
+        uint64_t size;
         int r = state_try_log(call, path, &reader);
 
-        if (r >= 0)
-                r = audit_reader_last_note(reader, &note);
+        if (r >= 0) {
+                r = audit_reader_note_of(reader, INT64_MAX, &note, &size);
+                r = r == -ENOENT ? -ENODATA : r;
+        }
         if (r == -EACCES && ask_daemon(call, &note))
                 r = 0;
         if (r == -ENODATA)

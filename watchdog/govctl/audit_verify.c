@@ -9,6 +9,7 @@
 #include "govctl/daemon.h"
 #include "govctl/field.h"
 #include "govctl/given.h"
+#include "govctl/keys.h"
 #include "govctl/moment.h"
 #include "govctl/options.h"
 #include "govctl/state.h"
@@ -209,6 +210,7 @@ static enum code report(struct call *call, const struct audit_verify_options *op
 enum code run_audit_verify(struct call *call)
 {
         _cleanup_(anchors_done) struct anchors_kept kept = { 0 };
+        _cleanup_(keys_done) struct keys_trusted keys = { 0 };
         _cleanup_free_ struct audit_report *found = calloc(1, sizeof *found);
         struct audit_verify_options options;
         struct audit_head head;
@@ -217,10 +219,15 @@ enum code run_audit_verify(struct call *call)
         if (!found)
                 return call_out_of_memory(call);
         if (code == CODE_OK)
+                code = keys_read(call, &keys);
+        if (code == CODE_OK)
                 code = anchors_read(call, options.state_dir && state_is_default(call), &kept);
         if (code != CODE_OK)
                 return code;
         options.anchors = kept.anchors;
+        options.witnesses = keys.witnesses;
+        options.witnesses_n = keys.witnesses_n;
+        options.quorum = keys.quorum;
         if (options.state_dir && ask_head(call, &head))
                 options.head = &head;
         audit_verify(&options, found);

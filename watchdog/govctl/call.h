@@ -33,7 +33,8 @@ struct options {
         const char *state, *config, *policies, *root;
         const char *every, *since, *until, *action, *outcome, *lines, *reason, *nonce;
         const char *db, *key, *max_age, *at, *threads;
-        const char *jsonl, *checkpoints, *subtree;
+        const char *jsonl, *checkpoints, *subtree, *tiles;
+        const char *log, *quorum, *before, *to;
         struct texts against, anchors, archives, witnesses;
 };
 

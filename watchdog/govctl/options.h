@@ -21,6 +21,10 @@ enum option_set {
         TAKES_QR = 1 << 10,
         TAKES_ANCHOR = 1 << 11,
         TAKES_NONCE = 1 << 12,
+        TAKES_EXPORT = 1 << 13,
+        TAKES_WITNESSES = 1 << 14,
+        TAKES_LOG_KEY = 1 << 15,
+        TAKES_ARCHIVE = 1 << 16,
 };
 
 struct option_row {

@@ -64,7 +64,7 @@ const struct verb verbs[] = {
           "Prints the trust anchor, one line that fixes the log from its first record on, and on a terminal its QR code. Where "
           "there is no log yet it begins one, as governord does when it starts first.",
           run_audit_init },
-        { "audit verify", "", 0, 0, ARGUMENT_NONE, TAKES_VERIFY | TAKES_STATE | TAKES_DB, true, false,
+        { "audit verify", "", 0, 0, ARGUMENT_NONE, TAKES_VERIFY | TAKES_WITNESSES | TAKES_STATE | TAKES_DB, true, false,
           "prove that the audit log is whole",
           "Checks every record, the chain, the tree, the seals and the live key. Needs no daemon.",
           run_audit_verify },
@@ -88,6 +88,27 @@ const struct verb verbs[] = {
           "Seals all that is recorded and prints the checkpoint. With --nonce the challenge is recorded first: a log that was cut "
           "before somebody stole its keys cannot answer.",
           run_audit_seal },
+        { "audit export", "", 0, 0, ARGUMENT_NONE, TAKES_EXPORT | TAKES_STATE | TAKES_DB, false, false,
+          "write the log as text files or tiles",
+          "Writes the parts that the options name, all of one moment: records, checkpoints, subtrees, or tiles. With --json alone "
+          "prints the records.",
+          run_audit_export },
+        { "audit prove", "SEQ", 1, 1, ARGUMENT_NONE, TAKES_STATE | TAKES_DB, false, false,
+          "a proof that a record stands in the log",
+          "Prints a C2SP tlog-proof of the record, which holds the record and a checkpoint: whoever knows the key of the log can "
+          "check it with nothing else.",
+          run_audit_prove },
+        { "audit check-proof", "FILE|-", 1, 1, ARGUMENT_FILE, TAKES_LOG_KEY | TAKES_WITNESSES | TAKES_STATE | TAKES_DB, false, false,
+          "check such a proof, anywhere",
+          "Checks the proof against the key of its log, and against witnesses when they are named, and prints the record that it "
+          "proves. Ends with 7 when it proves nothing.",
+          run_audit_check_proof },
+        { "audit archive", "--before TIME", 0, 0, ARGUMENT_NONE, TAKES_ARCHIVE | TAKES_STATE, false, false,
+          "move old records into an archive",
+          "Verifies the log, writes the records that are older than TIME and than the retention of the log into an archive, verifies "
+          "that, and begins the database anew without them. What stays still verifies from the first record. Without a daemon "
+          "govctl does it itself.",
+          run_audit_archive },
         { "audit rotate", "", 0, 0, ARGUMENT_NONE, TAKES_REASON | TAKES_STATE | TAKES_POLICY | TAKES_QR, false, false,
           "end this log on purpose and begin a new one",
           "Sets the log aside whole and begins a new one that names its last checkpoint; prints the anchor of the new one. It needs "

@@ -1,6 +1,9 @@
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/finding.h"
 #include "io/cleanup.h"
@@ -17,7 +20,9 @@ struct chronicle {
         sd_event_source *timer; /* next seal, or next try */
         bool healthy;
         uint64_t sealed_size; /* as it was told last */
-        bool full;            /* the reserve is in use */
+        dev_t device;         /* the file that we write, so that its name cannot come to mean another one unseen */
+        ino_t inode;
+        bool full; /* the reserve is in use */
 };
 
 static int arm(struct chronicle *chronicle, usec_t boottime)
@@ -50,6 +55,33 @@ static bool note_seal(struct chronicle *chronicle)
         return head.sealed_size != before;
 }
 
+static int look_at_file(const struct chronicle *chronicle, struct stat *ret)
+{
+        char path[PATH_MAX];
+
+        snprintf(path, sizeof(path), "%s/audit.db", chronicle->state_dir);
+        return stat(path, ret) < 0 ? -errno : 0;
+}
+
+static void remember_file(struct chronicle *chronicle)
+{
+        struct stat st;
+
+        if (look_at_file(chronicle, &st) < 0)
+                return;
+        chronicle->device = st.st_dev;
+        chronicle->inode = st.st_ino;
+}
+
+/* With the file deleted or exchanged SQLite goes on writing into what has no name any more. */
+static bool is_exchanged(const struct chronicle *chronicle)
+{
+        struct stat st;
+        int r = look_at_file(chronicle, &st);
+
+        return r == -ENOENT || (r == 0 && (st.st_dev != chronicle->device || st.st_ino != chronicle->inode));
+}
+
 /* There is none, or the file is no longer the log that we wrote: it is set aside, and what waited goes into a new one. */
 static int reopen(struct chronicle *chronicle)
 {
@@ -59,9 +91,11 @@ static int reopen(struct chronicle *chronicle)
 
         r = chronicle->audit ? audit_reopen(chronicle->audit, "reopened", &how)
                              : audit_open(chronicle->state_dir, &options, &chronicle->audit, &how);
-        if (r >= 0)
-                note_seal(chronicle);
-        if (r >= 0 && chronicle->options.reopened)
+        if (r < 0)
+                return r;
+        note_seal(chronicle);
+        remember_file(chronicle);
+        if (chronicle->options.reopened)
                 chronicle->options.reopened(chronicle->options.self, &how);
         return r;
 }
@@ -105,7 +139,10 @@ static int commit(struct chronicle *chronicle, unsigned flags)
 {
         int r;
 
-        r = chronicle->audit ? audit_commit(chronicle->audit, flags) : reopen(chronicle);
+        if (!chronicle->audit)
+                r = reopen(chronicle);
+        else
+                r = flags & AUDIT_SEAL && is_exchanged(chronicle) ? -EUCLEAN : audit_commit(chronicle->audit, flags);
         if (r == -EUCLEAN) {
                 tell_trouble(chronicle, r, "the audit log on disk is not the one this daemon wrote");
                 r = reopen(chronicle);
@@ -170,8 +207,10 @@ int chronicle_new(sd_event *event, const struct chronicle_options *options, stru
         chronicle->state_dir = strdup(options->state_dir);
         r = chronicle->state_dir ? audit_open(options->state_dir, &audit_options, &chronicle->audit, ret_how) : -ENOMEM;
         chronicle->healthy = r >= 0;
-        if (r >= 0)
+        if (r >= 0) {
                 note_seal(chronicle);
+                remember_file(chronicle);
+        }
         if (is_ill_disk(r))
                 r = 0;
         if (r >= 0)
@@ -280,8 +319,10 @@ int chronicle_settle(struct chronicle *chronicle)
 
 int chronicle_seal_nonce(struct chronicle *chronicle, const char *nonce, const char *actor)
 {
-        int r = chronicle->audit ? audit_seal_nonce(chronicle->audit, nonce, actor) : -EIO;
+        int r = commit(chronicle, AUDIT_SEAL); /* what waits stands before it, in a file that is ours */
 
+        if (r >= 0)
+                r = audit_seal_nonce(chronicle->audit, nonce, actor);
         if (r != -EINVAL)
                 r = take_result(chronicle, r);
         arm_next(chronicle);
@@ -290,8 +331,12 @@ int chronicle_seal_nonce(struct chronicle *chronicle, const char *nonce, const c
 
 int chronicle_rotate(struct chronicle *chronicle, const char *reason, const char *actor, struct audit_how *ret_how)
 {
-        int r = chronicle->audit ? audit_rotate(chronicle->audit, reason, actor, ret_how) : -EIO;
+        int r = commit(chronicle, AUDIT_SEAL);
 
+        if (r >= 0)
+                r = audit_rotate(chronicle->audit, reason, actor, ret_how);
+        if (r >= 0)
+                remember_file(chronicle);
         if (r >= 0 && chronicle->options.reopened)
                 chronicle->options.reopened(chronicle->options.self, ret_how);
         r = take_result(chronicle, r);
