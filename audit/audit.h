@@ -299,8 +299,10 @@ int audit_reader_note_of(struct audit_reader *reader, uint64_t size, char **ret_
 
 /* ---- proofs --------------------------------------------------------------------------------------------------- */
 
-/* A tlog-proof@v1 (C2SP) of record `seq` under the newest checkpoint, the record's bytes in `extra`; allocated. -ENOENT: no such
- * record; -ENODATA: not sealed yet; -ESTALE: in an archive now; -EUCLEAN: the stored tree does not fold to the sealed root. */
+/* A tlog-proof@v1 (C2SP) of record `seq`, the record's bytes in `extra`; allocated. It stands under the checkpoint that most
+ * witnesses have cosigned, of those that hold the record, else under the newest. Nothing is handed out that does not lead
+ * to a root which the log has signed. -ENOENT: no such record; -ENODATA: not sealed yet; -ESTALE: in an archive now;
+ * -EUCLEAN: the stored log does not prove it. */
 int audit_prove(struct audit_reader *reader, uint64_t seq, char **ret_proof);
 
 /* What a C2SP verifier key says: of a log ("ORIGIN+KEYID+BASE64", type 0x01) or a witness (type 0x04). */
@@ -327,14 +329,16 @@ struct audit_proved {
         const char *why; /* of -EKEYREJECTED and -EBADMSG: which check failed */
 };
 
-/* -EBADMSG: not a proof; -EKEYREJECTED: it proves nothing. */
+/* -EBADMSG: not a proof; -EKEYREJECTED: it proves nothing; -EINVAL: the keys in `trust` are not of the kinds they should be.
+ * Memory is constant, the bytes may be anyone's. */
 int audit_proof_check(const char *proof, size_t length, const struct audit_trust *trust, struct audit_proved *ret);
 
 /* The body of a C2SP add-checkpoint request for the newest checkpoint: "old N", the consistency proof from `old_size`, the note
- * without its cosignatures; allocated. -ERANGE: `old_size` is larger than the log; -ESTALE: it cannot be proven any more. */
+ * without its cosignatures; allocated. -ERANGE: `old_size` is larger than the checkpoint; -ESTALE: what it needs is in an
+ * archive now; -ENODATA: there is no checkpoint; -EUCLEAN: the stored tree does not lead to the sealed root. */
 int audit_add_checkpoint_body(struct audit_reader *reader, uint64_t old_size, char **ret_body, uint64_t *ret_size);
 
-/* RFC 6962 2.1.2. `proof` holds `n` hashes of 32 bytes. */
+/* RFC 6962, 2.1.2. `proof` holds `n` hashes of 32 bytes. Nothing is consistent with size 0: it proves nothing. */
 bool audit_consistent(uint64_t old_size, const uint8_t old_root[32], uint64_t new_size, const uint8_t new_root[32],
                       const uint8_t *proof, size_t n);
 
@@ -345,13 +349,16 @@ int audit_cosignature_check(const char *note, size_t length, struct audit_slice 
 
 /* ---- exports -------------------------------------------------------------------------------------------------- */
 
-/* Each writes a whole export and reports the first failure to write. `range` NULL: everything. */
+/* Each writes a whole export and reports the first failure to write. `range` NULL: everything. All are of the reader's
+ * snapshot, so what one reader wrote without a seek in between verifies together. Checkpoints carry their cosignatures. */
 int audit_export_jsonl(struct audit_reader *reader, const struct audit_range *range, FILE *out);
 int audit_export_checkpoints(struct audit_reader *reader, FILE *out);
 int audit_export_subtree(struct audit_reader *reader, FILE *out);
 
-/* C2SP tlog-tiles under `directory`, which must be empty or hold an earlier export of this log, which grows. -ESTALE: the log is
- * pruned, the records that tiles need are in archives. */
+/* C2SP tlog-tiles under `directory`, up to the newest checkpoint, which is written last. The directory is new, empty or holds an
+ * earlier export of this log, which grows: what is full is never written again. -EEXIST: it holds something else; -ERANGE: an
+ * export of a later size; -EBUSY: another export is at work; -ENODATA: nothing is sealed; -ESTALE: the log is pruned, the
+ * records that tiles need are in archives; -EUCLEAN: the records do not lead to the sealed root, or to the exported one. */
 int audit_export_tiles(struct audit_reader *reader, const char *directory);
 
 /* ---- verifying ------------------------------------------------------------------------------------------------ */

@@ -28,11 +28,9 @@ struct audit_looked_note {
         uint8_t log_key[AUDIT_PUBLIC_KEY], seal_key[AUDIT_PUBLIC_KEY];
 };
 
-/* How many threads a look with this option has: 0 asks for as many as there are cores, at most 8. */
-unsigned audit_look_threads(unsigned wanted);
-
-/* `threads` counts the caller; 1: no thread is made. `genesis` may be NULL. Both pointers are borrowed until the free; the
- * source's records and notes are then read through the look alone. Memory is a matter of threads, never of the log. -ENOMEM. */
+/* `threads` counts the caller: 1 makes none; 0 means as many as there are cores, and there are never more than 8. `genesis`
+ * may be NULL. The source is borrowed until the free, its records and notes are read through the look alone. How much memory
+ * this takes is a matter of threads, never of the log. -ENOMEM. */
 int audit_look_new(const struct audit_source *source, const struct audit_genesis *genesis, unsigned threads,
                    struct audit_look **ret);
 struct audit_look *audit_look_free(struct audit_look *look);

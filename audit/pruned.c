@@ -38,6 +38,8 @@ void audit_pruned_take(struct audit_pruned *pruned, const struct audit_view *rec
         if (pruned->has_seen && archived->from > 1 && archived->from > pruned->covered)
                 return;
         pruned->has_seen = true;
+        pruned->is_whole = pruned->is_whole || archived->to == pruned->from ||
+                           (archived->to == pruned->to && archived->from == pruned->from);
         if (archived->to > pruned->covered)
                 pruned->covered = archived->to;
         if (archived->to != pruned->to || pruned->is_explained)
@@ -65,6 +67,10 @@ void audit_pruned_judge(const struct audit_pruned *pruned, const struct audit_ge
                 audit_report_add(report, CODE_SEQ_GAP, (int64_t)from, -1,
                                  "%llu record(s) missing before %llu, no audit.archive record explains it", to - from,
                                  to);
+        else if (pruned->from > 1 && !pruned->is_whole)
+                audit_report_add(report, CODE_SEQ_GAP, (int64_t)from, -1,
+                                 "%llu record(s) missing before %llu, nothing was archived from %llu on", to - from, to,
+                                 from);
         else if (pruned->by >= sealed_size)
                 audit_report_add(report, CODE_SEQ_GAP, (int64_t)from, -1,
                                  "%llu record(s) missing before %llu, record %llu that says why is not sealed",

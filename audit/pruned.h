@@ -11,6 +11,7 @@ struct audit_pruned {
 
         uint64_t covered; /* up to here, by the archive records seen */
         bool has_seen;    /* one of them */
+        bool is_whole;    /* an archive ended where the gap begins, unless it begins after record 0 */
         bool is_explained;
         uint64_t by; /* by this record */
         int64_t by_usec;

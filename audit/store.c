@@ -59,13 +59,29 @@ enum {
         TABLES_SEEN = (1 << TABLES_N) - 1
 };
 
+/* SQLite takes errno when it has tidied up after the failure, which may have failed for reasons of its own: what does not
+ * say more than EIO is not believed. */
+static int believed(int system_error)
+{
+        switch (system_error) {
+        case ENOSPC:
+        case EDQUOT: return ENOSPC;
+        case EACCES:
+        case EPERM:
+        case EROFS:
+        case EMFILE:
+        case ENFILE: return system_error;
+        default: return EIO;
+        }
+}
+
 int audit_sqlite_errno(sqlite3 *db, int code)
 {
         const int system_error = db ? sqlite3_system_errno(db) : 0;
 
         code &= 0xff;
-        if ((code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && system_error > 0)
-                return -system_error;
+        if (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)
+                return -believed(system_error);
         for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
                 if (meanings[i].code == code)
                         return -meanings[i].error;
@@ -329,30 +345,6 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret)
         return 0;
 }
 
-/* ---- checkpoints ---------------------------------------------------------------------------------------------- */
-
-/* Sizes grow with epochs, and what is asked for is mostly among the newest. */
-int audit_store_note_of(sqlite3 *db, uint64_t size, char **ret_note, uint64_t *ret_size)
-{
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        char *note;
-        int r = audit_store_prepare(db, "SELECT size, note FROM checkpoint WHERE size<=?1 ORDER BY epoch DESC LIMIT 1",
-                                    &statement);
-
-        if (r < 0)
-                return r;
-        sqlite3_bind_int64(statement, 1, size > INT64_MAX ? INT64_MAX : (sqlite3_int64)size);
-        r = sqlite3_step(statement);
-        if (r != SQLITE_ROW)
-                return r == SQLITE_DONE ? -ENOENT : audit_sqlite_errno(db, r);
-        note = strdup(column_text(statement, 1));
-        if (!note)
-                return -ENOMEM;
-        *ret_note = note;
-        *ret_size = (uint64_t)sqlite3_column_int64(statement, 0);
-        return 0;
-}
-
 /* ---- the tree ------------------------------------------------------------------------------------------------- */
 
 static int load_rows(sqlite3 *db, unsigned level, uint64_t from, uint64_t to, struct audit_tree *tree)
@@ -410,16 +402,22 @@ static int load_leaves(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tre
 }
 
 /* From the largest subtrees down to the last bodies: at most 255 rows of each level below the top. */
-int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret)
+int audit_store_load_span(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tree *ret)
 {
         struct audit_tree tree = { 0 };
         int r = 0;
 
         for (unsigned level = AUDIT_SUBTREES_MAX * AUDIT_SUBTREE_STEP; level > 0 && r == 0; level -= AUDIT_SUBTREE_STEP)
-                r = load_rows(db, level, tree.size >> level, size >> level, &tree);
-        r = r ?: load_leaves(db, tree.size, size, &tree);
+                if ((to - from) >> level != 0)
+                        r = load_rows(db, level, (from + tree.size) >> level, to >> level, &tree);
+        r = r ?: load_leaves(db, from + tree.size, to, &tree);
         if (r < 0)
                 return r;
         *ret = tree;
         return 0;
+}
+
+int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret)
+{
+        return audit_store_load_span(db, 0, size, ret);
 }

@@ -52,5 +52,6 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret);
  * are missing. */
 int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret);
 
-/* The note of the checkpoint of the greatest size that is at most `size`, allocated. -ENOENT: there is none. */
-int audit_store_note_of(sqlite3 *db, uint64_t size, char **ret_note, uint64_t *ret_size);
+/* The same of the leaves [from, to) alone, as a tree of their own. `from` is a multiple of a power of two that is not less
+ * than their number, as it is of everything that a proof names. */
+int audit_store_load_span(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tree *ret);

@@ -185,12 +185,50 @@ static void fill_head(struct verify *verify)
         memcpy(verify->report->root, root.bytes, sizeof(verify->report->root));
 }
 
+static void no_archive(struct verify *verify, int error, const char *path)
+{
+        const enum audit_code code = error == -ENOENT                      ? CODE_NOT_FOUND
+                                     : error == -EACCES || error == -EPERM ? CODE_NOT_PERMITTED
+                                                                           : CODE_IO;
+
+        audit_report_add(verify->report, code, -1, -1, "the archive %.80s: %s", path, strerror(-error));
+}
+
+/* What is missing in archives that cannot be read is judged as if they had not been given. */
+static int put_archives_back(struct verify *verify)
+{
+        const struct audit_verify_options *options = verify->options;
+        int r = 0;
+
+        if (options->archives_n == 0)
+                return 0;
+        r = audit_restored_new(&verify->source, &verify->walk.restored);
+        for (size_t i = 0; i < options->archives_n && r == 0; i++) {
+                const int error = audit_restored_add(verify->walk.restored, options->archives[i]);
+
+                if (error == -ENOMEM)
+                        return error;
+                if (error < 0)
+                        no_archive(verify, error, options->archives[i]);
+        }
+        return r;
+}
+
+static void walk_log(struct verify *verify)
+{
+        int r = put_archives_back(verify);
+
+        r = r ?: audit_walk_run(&verify->walk);
+        if (r < 0)
+                cannot_read(verify, r);
+        verify->walk.restored = audit_restored_free(verify->walk.restored);
+}
+
 /* What is the same for a database and an export: the pass, and what is judged by its end. */
 static void check_log(struct verify *verify)
 {
         struct audit_walk *walk = &verify->walk;
         const bool readable = read_genesis(verify) >= 0;
-        int r;
 
         walk->source = &verify->source;
         walk->threads = verify->options->threads;
@@ -201,9 +239,7 @@ static void check_log(struct verify *verify)
         walk->quorum = verify->options->quorum;
         walk->require_anchor = verify->options->require_anchor;
         walk->now_usec = now_usec(verify->options);
-        r = audit_walk_run(walk);
-        if (r < 0)
-                cannot_read(verify, r);
+        walk_log(verify);
         if (walk->position == 0 && !walk->unread)
                 audit_report_add(verify->report, CODE_EMPTY, -1, -1, "a log without records");
         else if (!walk->has_genesis && readable)
@@ -313,7 +349,8 @@ static void verify_export(struct verify *verify)
 {
         const struct audit_verify_options *options = verify->options;
         _cleanup_(free_export) struct audit_export *export = NULL;
-        const int r = audit_export_new(options->jsonl, options->checkpoints, &export, &verify->source);
+        const struct audit_export_paths paths = { options->jsonl, options->checkpoints, options->subtree };
+        const int r = audit_export_new(&paths, &export, &verify->source);
 
         if (r < 0) {
                 cannot_read(verify, r);

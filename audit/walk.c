@@ -22,6 +22,19 @@ static void check_signatures(struct audit_walk *walk, const struct audit_looked_
                                  "not sealed by the key that the seal before it names");
 }
 
+/* An archive keeps copies of the seals over its records; cosignatures may have been added to them. */
+static void compare_archived(struct audit_walk *walk, const struct audit_stored_note *ours)
+{
+        struct audit_stored_note theirs;
+        struct audit_note note;
+
+        while (walk->restored && audit_restored_note(walk->restored, ours->epoch, &theirs) > 0)
+                if (theirs.length < ours->length || memcmp(theirs.text, ours->text, ours->length) != 0 ||
+                    !audit_note_parse(theirs.text, theirs.length, &note))
+                        audit_report_add(walk->report, CODE_BAD_NOTE, -1, (int64_t)theirs.epoch,
+                                         "an archive holds another note of this epoch");
+}
+
 /* Checks one note by itself and against its predecessor. False: there is nothing in it to compare a root with. */
 static bool take_note(struct audit_walk *walk, const struct audit_looked_note *looked, struct audit_note *ret)
 {
@@ -43,6 +56,7 @@ static bool take_note(struct audit_walk *walk, const struct audit_looked_note *l
                 return false;
         }
         *ret = looked->note;
+        compare_archived(walk, stored);
         if (walk->has_genesis && !is_of_this_log(walk, ret))
                 audit_report_add(walk->report, CODE_BAD_NOTE, -1, epoch, "the note of another log");
         if (stored->size != ret->size)
@@ -329,8 +343,13 @@ static void learn_of_archiving(struct audit_walk *walk, const struct audit_looke
                 return;
         if (walk->pruned.to > 0 && looked->item.seq == walk->pruned.to)
                 walk->pruned.to_usec = (int64_t)audit_ts_parse(walk->ts);
-        if (audit_archived_read(&looked->view, &archived))
-                audit_pruned_take(&walk->pruned, &looked->view, &archived);
+        if (!audit_archived_read(&looked->view, &archived))
+                return;
+        audit_pruned_take(&walk->pruned, &looked->view, &archived);
+        if (walk->restored && !audit_restored_fits(walk->restored, &archived))
+                audit_report_add(walk->report, CODE_ROOT_MISMATCH, (int64_t)looked->item.seq, -1,
+                                 "the archive of records %llu to %llu does not have the sha256 that this record names",
+                                 (unsigned long long)archived.from, (unsigned long long)archived.to - 1);
 }
 
 static int take_record(struct audit_walk *walk, const struct audit_looked *looked)
@@ -386,6 +405,7 @@ static int walk_records(struct audit_walk *walk)
 /* Checkpoints that are left speak of records that are not there. */
 static int end_checkpoints(struct audit_walk *walk)
 {
+        struct audit_stored_note archived;
         int r = 0;
 
         while (walk->has_due && r == 0) {
@@ -395,6 +415,10 @@ static int end_checkpoints(struct audit_walk *walk)
                                          (unsigned long long)walk->position);
                 r = next_checkpoint(walk);
         }
+        if (walk->restored && !walk->no_seals && !walk->notes_unread && r == 0 &&
+            audit_restored_note(walk->restored, UINT64_MAX, &archived) > 0)
+                audit_report_add(walk->report, CODE_CKPT_BEYOND_END, -1, (int64_t)archived.epoch,
+                                 "an archive holds a later seal than the log");
         if (r == 0 && walk->epoch == 0 && !walk->no_seals && !walk->notes_unread)
                 audit_report_add(walk->report, CODE_EPOCH_GAP, -1, 0, "there is no checkpoint at all");
         if ((int64_t)walk->epoch == walk->wanted_epoch && walk->has_seal_key) {
@@ -451,8 +475,7 @@ static int run(struct audit_walk *walk)
 
 int audit_walk_run(struct audit_walk *walk)
 {
-        int r = audit_look_new(walk->source, walk->has_genesis ? &walk->genesis : NULL,
-                               audit_look_threads(walk->threads), &walk->look);
+        int r = audit_look_new(walk->source, walk->has_genesis ? &walk->genesis : NULL, walk->threads, &walk->look);
 
         r = r ?: run(walk);
         walk->look = audit_look_free(walk->look);

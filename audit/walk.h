@@ -6,11 +6,13 @@
 #include "audit/look.h"
 #include "audit/pruned.h"
 #include "audit/report.h"
+#include "audit/restored.h"
 
 struct audit_walk {
         struct audit_source *source;
-        unsigned threads;        /* as in the options of verify */
-        struct audit_look *look; /* through which records and notes are read; the run's own */
+        struct audit_restored *restored; /* what stands before it in archives; NULL: nothing */
+        unsigned threads;                /* as in the options of verify */
+        struct audit_look *look;         /* through which records and notes are read; the run's own */
         struct audit_report *report;
         struct audit_genesis genesis;
         bool has_genesis;

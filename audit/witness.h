@@ -18,3 +18,7 @@ bool audit_signed_by(const struct audit_signature *signature, const struct audit
 /* As audit_cosignature_check, over the text of a note that is parsed already. */
 int audit_cosignature_judge(struct audit_slice text, const struct audit_signature *signature,
                             const struct audit_vkey *witness, uint64_t *ret_time);
+
+/* How many of these witnesses have cosigned the note; a key that is listed twice counts once. -EKEYREJECTED: a line names one
+ * of them and does not verify. */
+int audit_witnesses_count(const struct audit_note *note, const struct audit_vkey *witnesses, size_t n, unsigned *ret);

@@ -25,33 +25,6 @@ static struct audit_world *an_old_log(void **state)
         return world;
 }
 
-static void record_archiving(struct audit_world *world, uint64_t from, uint64_t to, const char *sha256, unsigned flags)
-{
-        json_t *details = json_pack("{s:s, s:I, s:s, s:I}", "file", "a.jsonl", "from", (json_int_t)from, "sha256",
-                                    sha256, "to", (json_int_t)to);
-
-        world->realtime += 1000;
-        assert_int_equal(audit_append_own(world->audit,
-                                          &(struct audit_entry){ .action = "audit.archive",
-                                                                 .subject = "audit",
-                                                                 .outcome = AUDIT_INFO,
-                                                                 .details = details },
-                                          NULL),
-                         0);
-        json_decref(details);
-        assert_int_equal(audit_commit(world->audit, flags), 0);
-}
-
-static void drop(struct audit_world *world, uint64_t from, uint64_t to)
-{
-        char sql[128];
-
-        audit_world_close(world);
-        snprintf(sql, sizeof(sql), "DELETE FROM record WHERE seq>=%llu AND seq<%llu", (unsigned long long)from,
-                 (unsigned long long)to);
-        audit_world_forge(world, sql);
-}
-
 static void verify(struct audit_world *world, struct audit_verify_options options)
 {
         options.state_dir = world->dir;
@@ -71,8 +44,8 @@ static struct audit_world *a_pruned_log(void **state, uint64_t to)
 {
         struct audit_world *world = an_old_log(state);
 
-        record_archiving(world, 0, to, "00", AUDIT_SEAL);
-        drop(world, 1, to);
+        audit_world_record_archiving(world, 0, to, "00", AUDIT_SEAL);
+        audit_world_drop(world, 1, to);
         return world;
 }
 
@@ -104,10 +77,10 @@ static void archivings_that_follow_each_other_are_ok(void **state)
         struct audit_world *world = a_pruned_log(state, 256);
 
         audit_world_open(world);
-        record_archiving(world, 256, 768, "00", AUDIT_SEAL);
+        audit_world_record_archiving(world, 256, 768, "00", AUDIT_SEAL);
         expect(world, 0, ""); /* cut short before anything was dropped */
-        record_archiving(world, 256, 768, "00", AUDIT_SEAL);
-        drop(world, 1, 768);
+        audit_world_record_archiving(world, 256, 768, "00", AUDIT_SEAL);
+        audit_world_drop(world, 1, 768);
         expect(world, 0, "");
 }
 
@@ -119,12 +92,12 @@ static void a_record_of_an_archiving_that_is_pruned_itself_is_not_missed(void **
         audit_world_fill(world, 300, GROUP, AUDIT_SEAL);
         world->realtime += 401 * USEC_PER_DAY;
         audit_world_fill(world, 20, GROUP, AUDIT_SEAL);
-        record_archiving(world, 0, 256, "00", AUDIT_SEAL);
+        audit_world_record_archiving(world, 0, 256, "00", AUDIT_SEAL);
         audit_world_fill(world, 400, GROUP, AUDIT_SEAL);
         world->realtime += 401 * USEC_PER_DAY;
         audit_world_fill(world, 20, GROUP, AUDIT_SEAL);
-        record_archiving(world, 256, 512, "00", AUDIT_SEAL);
-        drop(world, 1, 512);
+        audit_world_record_archiving(world, 256, 512, "00", AUDIT_SEAL);
+        audit_world_drop(world, 1, 512);
         expect(world, 0, "");
 }
 
@@ -147,9 +120,9 @@ static void old_anchors_fit_or_cannot_be_told(void **state)
         audit_world_fill(world, OLD - 298, GROUP, AUDIT_SEAL);
         world->realtime += 401 * USEC_PER_DAY;
         audit_world_fill(world, YOUNG, GROUP, AUDIT_SEAL);
-        record_archiving(world, 0, 768, "00", AUDIT_SEAL);
+        audit_world_record_archiving(world, 0, 768, "00", AUDIT_SEAL);
         audit_head(world->audit, &head);
-        drop(world, 1, 768);
+        audit_world_drop(world, 1, 768);
 
         snprintf(text, sizeof(text), "%s\n%s\n%s\n", genesis, at_256, head.anchor);
         assert_int_equal(audit_anchors_new(&anchors), 0);
@@ -192,7 +165,7 @@ static void a_gap_that_nothing_explains_is_a_gap(void **state)
 {
         struct audit_world *world = an_old_log(state);
 
-        drop(world, 1, 512);
+        audit_world_drop(world, 1, 512);
         expect(world, 3, "SEQ_GAP");
         expect_at(world, "SEQ_GAP", 1);
 }
@@ -201,7 +174,7 @@ static void a_gap_longer_than_what_was_archived_is_a_gap(void **state)
 {
         struct audit_world *world = a_pruned_log(state, 512);
 
-        drop(world, 512, 768);
+        audit_world_drop(world, 512, 768);
         expect(world, 3, "SEQ_GAP");
         expect_at(world, "SEQ_GAP", 1);
 }
@@ -210,8 +183,8 @@ static void a_gap_that_ends_before_what_was_archived_is_a_gap(void **state)
 {
         struct audit_world *world = an_old_log(state);
 
-        record_archiving(world, 0, 768, "00", AUDIT_SEAL);
-        drop(world, 1, 512);
+        audit_world_record_archiving(world, 0, 768, "00", AUDIT_SEAL);
+        audit_world_drop(world, 1, 512);
         expect(world, 3, "SEQ_GAP");
 }
 
@@ -219,7 +192,7 @@ static void a_gap_inside_a_subtree_is_a_gap(void **state)
 {
         struct audit_world *world = a_pruned_log(state, 512);
 
-        drop(world, 512, 515);
+        audit_world_drop(world, 512, 515);
         expect(world, 3, "SEQ_GAP");
         expect_at(world, "SEQ_GAP", 1);
 }
@@ -228,10 +201,10 @@ static void a_second_gap_is_a_gap(void **state)
 {
         struct audit_world *world = an_old_log(state);
 
-        record_archiving(world, 0, 256, "00", AUDIT_SEAL);
-        record_archiving(world, 512, 768, "00", AUDIT_SEAL);
-        drop(world, 1, 256);
-        drop(world, 512, 768);
+        audit_world_record_archiving(world, 0, 256, "00", AUDIT_SEAL);
+        audit_world_record_archiving(world, 512, 768, "00", AUDIT_SEAL);
+        audit_world_drop(world, 1, 256);
+        audit_world_drop(world, 512, 768);
         expect(world, 3, "SEQ_GAP");
         expect_at(world, "SEQ_GAP", 512);
 }
@@ -240,9 +213,9 @@ static void a_hole_between_two_archivings_is_a_gap(void **state)
 {
         struct audit_world *world = an_old_log(state);
 
-        record_archiving(world, 0, 256, "00", AUDIT_SEAL);
-        record_archiving(world, 512, 768, "00", AUDIT_SEAL);
-        drop(world, 1, 768);
+        audit_world_record_archiving(world, 0, 256, "00", AUDIT_SEAL);
+        audit_world_record_archiving(world, 512, 768, "00", AUDIT_SEAL);
+        audit_world_drop(world, 1, 768);
         expect(world, 3, "SEQ_GAP");
 }
 
@@ -250,8 +223,8 @@ static void a_record_that_is_not_sealed_explains_nothing(void **state)
 {
         struct audit_world *world = an_old_log(state);
 
-        record_archiving(world, 0, 768, "00", 0);
-        drop(world, 1, 768);
+        audit_world_record_archiving(world, 0, 768, "00", 0);
+        audit_world_drop(world, 1, 768);
         expect(world, 3, "SEQ_GAP");
 }
 
@@ -268,7 +241,7 @@ static void an_archiving_that_failed_explains_nothing(void **state)
                 0);
         json_decref(details);
         assert_int_equal(audit_commit(world->audit, AUDIT_SEAL), 0);
-        drop(world, 1, 768);
+        audit_world_drop(world, 1, 768);
         expect(world, 3, "SEQ_GAP");
 }
 
@@ -307,8 +280,8 @@ static void a_clock_set_forward_for_the_archiving_is_noticed(void **state)
         const uint64_t now = world->realtime;
 
         world->realtime += 402 * USEC_PER_DAY;
-        record_archiving(world, 0, 1024, "00", AUDIT_SEAL);
-        drop(world, 1, 1024);
+        audit_world_record_archiving(world, 0, 1024, "00", AUDIT_SEAL);
+        audit_world_drop(world, 1, 1024);
         expect(world, 0, "");
         verify(world, (struct audit_verify_options){ .now_usec = now });
         audit_world_expect(world, 3, "PRUNE_EARLY");
@@ -358,8 +331,8 @@ static struct audit_world *a_long_pruned_log(void **state)
         audit_world_fill(world, 70000, 1000, AUDIT_SEAL);
         world->realtime += 401 * USEC_PER_DAY;
         audit_world_fill(world, 20, 20, AUDIT_SEAL);
-        record_archiving(world, 0, 256 * 270, "00", AUDIT_SEAL);
-        drop(world, 1, 256 * 270);
+        audit_world_record_archiving(world, 0, 256 * 270, "00", AUDIT_SEAL);
+        audit_world_drop(world, 1, 256 * 270);
         assert_int_equal(audit_world_sql(world, "VACUUM"), 0);
         return world;
 }

@@ -1,0 +1,186 @@
+/* The C library's calls that change files, in the place of its own: SQLite and the chain both come through here. */
+
+#undef _FORTIFY_SOURCE
+#include "inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#pragma GCC diagnostic ignored "-Wredundant-decls"
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+
+/* The errno that this call is to fail with; also sets errno. */
+static int refused(bool is_ours)
+{
+        const int error = is_ours ? disk_call() : 0;
+
+        if (error)
+                errno = error;
+        return error;
+}
+
+/* ---- names ---------------------------------------------------------------------------------------------------- */
+
+static int open_any(int at, const char *path, int flags, mode_t mode)
+{
+        const bool creates = at == AT_FDCWD && flags & O_CREAT && disk_has_path(path) && access(path, F_OK) < 0;
+        int fd;
+
+        if (refused(creates))
+                return -1;
+        fd = (int)syscall(SYS_openat, at, path, flags, mode);
+        if (creates && fd >= 0)
+                disk_named(path);
+        return fd;
+}
+
+static mode_t mode_of(int flags, va_list arguments)
+{
+        return flags & (O_CREAT | __O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
+}
+
+#define OPEN(name)                                            \
+        int name(const char *path, int flags, ...)            \
+        {                                                     \
+                va_list arguments;                            \
+                mode_t mode;                                  \
+                                                              \
+                va_start(arguments, flags);                   \
+                mode = mode_of(flags, arguments);             \
+                va_end(arguments);                            \
+                return open_any(AT_FDCWD, path, flags, mode); \
+        }
+
+OPEN(open)
+OPEN(open64)
+
+int mkdir(const char *path, mode_t mode)
+{
+        const bool is_ours = disk_has_path(path);
+        int r;
+
+        if (refused(is_ours))
+                return -1;
+        r = (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+        if (r == 0 && is_ours)
+                disk_named(path);
+        return r;
+}
+
+int link(const char *from, const char *to)
+{
+        const bool is_ours = disk_has_path(to);
+        int r;
+
+        if (refused(is_ours))
+                return -1;
+        r = (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
+        if (r == 0 && is_ours)
+                disk_named(to);
+        return r;
+}
+
+int unlink(const char *path)
+{
+        const bool is_ours = disk_has_path(path);
+        int r;
+
+        if (refused(is_ours))
+                return -1;
+        r = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+        if (r == 0 && is_ours)
+                disk_unnamed(path);
+        return r;
+}
+
+int rename(const char *from, const char *to)
+{
+        const bool is_ours = disk_has_path(to);
+        int r;
+
+        if (refused(is_ours))
+                return -1;
+        r = (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
+        if (r == 0 && is_ours)
+                disk_renamed(from, to);
+        return r;
+}
+
+/* ---- contents ------------------------------------------------------------------------------------------------- */
+
+/* A disk that is full takes a part before it says so. */
+static ssize_t write_any(int fd, const void *bytes, size_t length, off_t offset)
+{
+        const bool is_ours = disk_has_fd(fd);
+        const int error = refused(is_ours);
+        ssize_t n;
+
+        if (error && (error != ENOSPC || length < 2))
+                return -1;
+        if (error)
+                length /= 2;
+        n = offset < 0 ? syscall(SYS_write, fd, bytes, length) : syscall(SYS_pwrite64, fd, bytes, length, offset);
+        if (n > 0 && is_ours)
+                disk_wrote(fd, bytes, (size_t)n, offset < 0 ? syscall(SYS_lseek, fd, 0, SEEK_CUR) - n : offset);
+        return n;
+}
+
+ssize_t write(int fd, const void *bytes, size_t length)
+{
+        return write_any(fd, bytes, length, -1);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
+{
+        return write_any(fd, bytes, length, offset);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset)
+{
+        return write_any(fd, bytes, length, offset);
+}
+
+int ftruncate(int fd, off_t length)
+{
+        const bool is_ours = disk_has_fd(fd);
+        int r;
+
+        if (refused(is_ours))
+                return -1;
+        r = (int)syscall(SYS_ftruncate, fd, length);
+        if (r == 0 && is_ours)
+                disk_truncated(fd, length);
+        return r;
+}
+
+int ftruncate64(int fd, off64_t length)
+{
+        return ftruncate(fd, length);
+}
+
+/* What is played needs no real sync. */
+static int sync_any(int fd)
+{
+        int error;
+
+        if (!disk_has_fd(fd))
+                return 0;
+        error = refused(true);
+        disk_synced(fd, error == 0);
+        return error ? -1 : 0;
+}
+
+int fsync(int fd)
+{
+        return sync_any(fd);
+}
+
+int fdatasync(int fd)
+{
+        return sync_any(fd);
+}
