@@ -1,6 +1,6 @@
 #!/bin/bash
-# Evidence leaves the machine: two witnesses that are no work of ours cosign the log, come back into it, and refuse it when
-# root rolls it back. What a witness has seen stands up to root; that is shown here with the whole of the real path.
+# Evidence leaves the machine: two witnesses that are no work of ours cosign the log, it keeps what they signed, and they
+# refuse it when root rebuilds it or rolls it back, which on this machine alone nobody would see.
 # shellcheck source=tests/live/governed.sh
 . "$(dirname "$0")/governed.sh"
 
@@ -12,6 +12,7 @@ witness_js() { bed_run node /opt/src/tests/live/witness.js "/srv/witness/$1.json
 verifier_key() { cat "$BED_DIR/$1.vkey"; }
 push() { bed_run govctl audit witness push "$@"; }
 witnesses_say() { bed_run govctl audit witness list --json | jq -e "$@" >/dev/null; }
+quorum_of_two() { bed_run govctl audit verify --witness "$(verifier_key near)" --witness "$(verifier_key far)" --quorum 2 "$@"; }
 genesis() { records | head -n 1 | jq -r ".details.$1"; }
 origin() { genesis origin; }
 sealed_size() { bed_run govctl audit witness list --json | jq .sealed_size; }
@@ -89,7 +90,7 @@ it_grows_and_they_follow() {
 verify_takes_them_as_anchors() {
         local stranger
         stranger=$(jq -r .witness.vkey "$BED_TREE/tests/data/audit/vectors.json")
-        ends_with 0 bed_run govctl audit verify --witness "$(verifier_key near)" --witness "$(verifier_key far)" --quorum 2 --json
+        ends_with 0 quorum_of_two --json
         said '"anchored": *true'
         ends_with 7 bed_run govctl audit verify --witness "$(verifier_key near)" --witness "$stranger" --quorum 2
         said NO_ANCHOR
@@ -134,6 +135,37 @@ the_service_pushes_by_itself() {
         bed_is success bed_show governor-courier Result
         witnesses_say ".witnesses | all(.last_size > $before)"
         bed_run journalctl -q -u governor-courier -g 'far.example/w2: cosigned'
+}
+
+# Who ordered things here becomes somebody else, in every record, under fresh seals and the log's own signature.
+root_rebuilds_the_log_with_every_key() {
+        ends_with 0 quorum_of_two
+        bed_run systemctl stop governor
+        bed_run cp -a $state /srv/honest
+        records | grep -q '"actor":"user:root"'
+        bed_run node /opt/src/tests/live/rebuild.js $state user:root user:lily
+        records | grep -q '"actor":"user:lily"'
+        the_log_verifies
+}
+
+without_its_witnesses_nobody_would_know() {
+        bed_run systemctl start governor
+        bed_wait 30 governor_answers
+        the_log_verifies
+        ends_with 7 quorum_of_two
+        said NO_ANCHOR
+        ends_with 3 push
+        said 'near.example/w1: REFUSED, A FORK'
+        said 'far.example/w2: REFUSED, A FORK'
+}
+
+the_honest_log_goes_on() {
+        bed_run systemctl stop governor
+        bed_run sh -c "rm -rf $state && cp -a /srv/honest $state"
+        bed_run systemctl start governor
+        bed_wait 30 governor_answers
+        push
+        ends_with 0 quorum_of_two
 }
 
 # The whole of it, keys too: on this machine alone nothing is wrong then.
@@ -187,6 +219,9 @@ bed_story one_that_is_down_does_not_keep_the_other_from_it
 bed_story a_certificate_that_is_not_trusted_is_refused
 bed_story the_courier_is_nobody_else
 bed_story the_service_pushes_by_itself
+bed_story root_rebuilds_the_log_with_every_key
+bed_story without_its_witnesses_nobody_would_know
+bed_story the_honest_log_goes_on
 bed_story root_rolls_the_log_back
 bed_story the_witnesses_refuse_it_at_once
 bed_story however_long_it_goes_on
