@@ -5,7 +5,7 @@
 . "$(dirname "$0")/governed.sh"
 
 state=/var/lib/governor
-near=http://127.0.0.1:8101
+near=http://localhost:8101
 far=https://127.0.0.1:8102
 
 witness_js() { bed_run node /opt/src/tests/live/witness.js "/srv/witness/$1.json" "${@:2}"; }
@@ -142,9 +142,9 @@ root_rebuilds_the_log_with_every_key() {
         ends_with 0 quorum_of_two
         bed_run systemctl stop governor
         bed_run cp -a $state /srv/honest
-        records | grep -q '"actor":"user:root"'
-        bed_run node /opt/src/tests/live/rebuild.js $state user:root user:lily
-        records | grep -q '"actor":"user:lily"'
+        records | grep -q '"actor":"uid:0 pid'
+        bed_run node /opt/src/tests/live/rebuild.js $state 'uid:0 ' 'uid:1000 '
+        records | grep -q '"actor":"uid:1000 pid'
         the_log_verifies
 }
 
