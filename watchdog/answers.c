@@ -248,4 +248,5 @@ control_call *const answers[METHOD_N] = {
         [METHOD_AUDIT_SEAL] = evidence_seal,
         [METHOD_AUDIT_ROTATE] = evidence_rotate,
         [METHOD_COSIGN] = evidence_cosign,
+        [METHOD_ADD_CHECKPOINT] = evidence_add_checkpoint,
 };

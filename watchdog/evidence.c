@@ -10,6 +10,8 @@
 #include "orders.h"
 #include "views.h"
 
+#define TIME_MOST UINT64_C(253402300799) /* the year 9999: later is nonsense, and would not fit into a record one day */
+
 static void reader_closep(struct audit_reader **reader)
 {
         audit_reader_close(*reader);
@@ -210,6 +212,28 @@ json_t *evidence_witness_remove(void *self, const struct control_request *reques
         return change_list(governor, request, error, list, &witness);
 }
 
+/* The body of a request to a witness that last saw the log at `old_size`: a proof that it only grew since. */
+json_t *evidence_add_checkpoint(void *self, const struct control_request *request, struct control_error *error)
+{
+        const struct governor *governor = self;
+        json_int_t old_size = json_integer_value(json_object_get(request->params, "old_size"));
+        _cleanup_(reader_closep) struct audit_reader *reader = NULL;
+        _cleanup_free_ char *body = NULL;
+        uint64_t size;
+        int r = old_size < 0 ? -ERANGE : audit_reader_open(governor->database, &reader);
+
+        if (r >= 0)
+                r = audit_add_checkpoint_body(reader, (uint64_t)old_size, &body, &size);
+        if (r == -ERANGE)
+                return control_refuse(error, 1, "govctl audit checkpoint",
+                                      "the log never had %lld records under a seal: the witness knows another one",
+                                      (long long)old_size);
+        if (r < 0)
+                return control_refuse(error, 1, "govctl audit verify", "growth since %lld cannot be proven: %s",
+                                      (long long)old_size, strerror(-r));
+        return json_pack("{s:i, s:s, s:I}", "schema_version", SCHEMA_VERSION, "body", body, "size", (json_int_t)size);
+}
+
 /* ---- cosignatures ------------------------------------------------------------------------------------------------------------ */
 
 static json_t *no_cosignature(struct control_error *error, const char *name, int r)
@@ -243,6 +267,8 @@ static int read_cosignature(const struct governor *governor, const struct witnes
                 r = audit_cosignature_check(note, strlen(note), slice, &witness->key, &cosigned->time);
         if (r >= 0 && sscanf(note, "%*[^\n]\n%*[^\n]\n%47[^\n]", cosigned->root) != 1)
                 r = -EBADMSG;
+        if (r >= 0 && cosigned->time > TIME_MOST)
+                r = -ERANGE;
         return r;
 }
 

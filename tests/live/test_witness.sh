@@ -17,13 +17,13 @@ genesis() { records | head -n 1 | jq -r ".details.$1"; }
 origin() { genesis origin; }
 sealed_size() { bed_run govctl audit witness list --json | jq .sealed_size; }
 
-# ends_with CODE CMD...: with exactly that; what it said is in $BED_DIR/said.
+# ends_with CODE CMD...: with exactly that; what it said is in $BED_DIR/answer.
 ends_with() {
         local status=0
-        "${@:2}" >"$BED_DIR/said.$BED_STORY" 2>&1 || status=$?
-        [ "$status" = "$1" ] || bed_fail "'${*:2}' ended with $status, not $1: $(cat "$BED_DIR/said.$BED_STORY")"
+        "${@:2}" >"$BED_DIR/answer" 2>&1 || status=$?
+        [ "$status" = "$1" ] || bed_fail "'${*:2}' ended with $status, not $1: $(cat "$BED_DIR/answer")"
 }
-said() { grep -q "$1" "$BED_DIR/said.$BED_STORY" || bed_fail "'$1' was not said: $(cat "$BED_DIR/said.$BED_STORY")"; }
+said() { grep -q "$1" "$BED_DIR/answer" || bed_fail "'$1' was not said: $(cat "$BED_DIR/answer")"; }
 
 # A certificate that the bed trusts, for the second one.
 certificate() {

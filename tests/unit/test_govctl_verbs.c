@@ -326,6 +326,7 @@ static void every_verb_explains_itself(void **state)
                 assert_int_equal(stage_run(&stage, "help", words[0], words[1], words[2], NULL), CODE_OK);
                 char *help = strdup(stage.data);
 
+                says(verbs[i].example, verbs[i].name);
                 words[n] = (char *)"--help";
                 assert_int_equal(stage_run(&stage, words[0], words[1], words[2], words[3], NULL), CODE_OK);
                 assert_string_equal(help, stage.data);
@@ -401,7 +402,7 @@ static void the_man_page_has_every_option_and_exit_status(void **state)
 static void completion_offers_every_verb_and_is_right_shell(void **state)
 {
         struct stage stage;
-        char file[] = "/tmp/govctl-completion-XXXXXX", command[128];
+        char file[] = "/tmp/govctl-completion-XXXXXX", command[256];
         int fd;
 
         stage_open(&stage, "");
@@ -416,6 +417,11 @@ static void completion_offers_every_verb_and_is_right_shell(void **state)
         assert_int_equal(write(fd, stage.data, strlen(stage.data)), strlen(stage.data));
         close(fd);
         snprintf(command, sizeof command, "bash -n %s", file);
+        assert_int_equal(system(command), 0);
+        snprintf(command, sizeof command,
+                 "bash -c '. %s; COMP_WORDS=(govctl audit witness \"\") COMP_CWORD=3; _govctl; "
+                 "[ \"${COMPREPLY[*]}\" = \"list add remove push\" ]'",
+                 file);
         assert_int_equal(system(command), 0);
         unlink(file);
         assert_int_equal(stage_run(&stage, "completion", "agents", NULL), CODE_OK);

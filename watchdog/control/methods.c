@@ -29,6 +29,7 @@ static const struct method_row rows[METHOD_N] = {
         [METHOD_WITNESSES]      = { "witnesses",      MAY_READ_OR_CARRY, { { 0 } } },
         [METHOD_WITNESS_ADD]    = { "witness-add",    MAY_ORDER,         { { "vkey", JSON_STRING, true }, { "url", JSON_STRING, true } } },
         [METHOD_WITNESS_REMOVE] = { "witness-remove", MAY_ORDER,         { { "name", JSON_STRING, true } } },
+        [METHOD_ADD_CHECKPOINT] = { "add-checkpoint", MAY_CARRY,         { { "old_size", JSON_INTEGER, true } } },
         [METHOD_COSIGN]         = { "cosign",         MAY_CARRY,         { { "size", JSON_INTEGER, true }, { "line", JSON_STRING, true } } },
 };
 /* clang-format on */

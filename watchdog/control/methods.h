@@ -33,6 +33,7 @@ enum method {
         METHOD_WITNESSES,
         METHOD_WITNESS_ADD,
         METHOD_WITNESS_REMOVE,
+        METHOD_ADD_CHECKPOINT,
         METHOD_COSIGN,
         METHOD_N,
 };

@@ -225,15 +225,14 @@ static int find_begin(struct audit_reader *reader, const struct filter *filter, 
         return r < 0 ? r : 0;
 }
 
-/* Shows what is stored; `*ret_next` is the number of the first record not shown yet. */
-static int show_stored(struct call *call, struct audit_reader *reader, const struct filter *filter, uint64_t *ret_next)
+/* Shows what is stored from `from` on; `*ret_next` is the number of the first record not shown yet. */
+static int show_range(struct call *call, struct audit_reader *reader, const struct filter *filter, uint64_t from,
+                      uint64_t *ret_next)
 {
-        struct audit_range range = { .to = UINT64_MAX };
+        const struct audit_range range = { .from = from, .to = UINT64_MAX };
         struct audit_item item;
-        int r = find_begin(reader, filter, &range.from);
+        int r = audit_reader_seek(reader, &range);
 
-        if (r >= 0)
-                r = audit_reader_seek(reader, &range);
         while (r >= 0 && (r = audit_reader_next(reader, &item)) > 0) {
                 json_auto_t *record = NULL;
 
@@ -246,9 +245,52 @@ static int show_stored(struct call *call, struct audit_reader *reader, const str
         return r;
 }
 
-static enum code follow(struct call *call, struct daemon *daemon, const struct filter *filter, uint64_t next)
+static int show_stored(struct call *call, struct audit_reader *reader, const struct filter *filter, uint64_t *ret_next)
+{
+        uint64_t from = 0;
+        int r = find_begin(reader, filter, &from);
+
+        return r < 0 ? r : show_range(call, reader, filter, from, ret_next);
+}
+
+/* ---- what is to come ---- */
+
+struct following {
+        struct daemon *daemon;
+        const struct filter *filter;
+        uint64_t next; /* records before this one were shown */
+        bool readable; /* the log itself, not only what the daemon tells of it */
+};
+
+/* A body is printed as it was hashed, and only the log has that: what comes over the socket was written anew. */
+static int show_new(struct call *call, struct following *following)
+{
+        _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
+        char path[PATH_MAX];
+        int r = state_try_log(call, path, &reader);
+
+        return r < 0 ? r : show_range(call, reader, following->filter, following->next, &following->next);
+}
+
+static void show_told(struct call *call, struct following *following, const json_t *record)
+{
+        const struct filter *filter = following->filter;
+        uint64_t seq = (uint64_t)field_number(record, "seq");
+        struct seen seen;
+
+        seen_of_json(record, &seen);
+        if (seq < following->next || !filter_takes(filter, &seen) || (!filter->all && record_is_noise(record)))
+                return;
+        page_renew(&call->page);
+        if (following->readable && (filter->raw || call->options.json) && show_new(call, following) >= 0)
+                return;
+        show(call, filter, record, NULL, 0);
+}
+
+static enum code follow(struct call *call, struct following *following)
 {
         _cleanup_close_ int interrupt = interrupt_open();
+        struct daemon *daemon = following->daemon;
 
         for (;;) {
                 json_auto_t *push = NULL;
@@ -266,18 +308,8 @@ static enum code follow(struct call *call, struct daemon *daemon, const struct f
                 if (r < 0)
                         return call_complain(call, CODE_UNREACHABLE, "governord hung up", "it was stopped or restarted",
                                              "systemctl status governor.service");
-                const json_t *record = field(push, "params");
-                struct seen seen;
-
-                if (!record || strcmp(field_text(push, "method"), "record") != 0)
-                        continue;
-                seen_of_json(record, &seen);
-                if ((uint64_t)field_number(record, "seq") < next || !filter_takes(filter, &seen))
-                        continue;
-                if (!filter->all && record_is_noise(record))
-                        continue;
-                page_renew(&call->page);
-                show(call, filter, record, NULL, 0);
+                if (strcmp(field_text(push, "method"), "record") == 0 && field(push, "params"))
+                        show_told(call, following, field(push, "params"));
         }
 }
 
@@ -287,7 +319,7 @@ static enum code run(struct call *call, bool raw)
         _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         json_auto_t *subscribed = NULL;
         struct filter filter;
-        uint64_t next = 0;
+        struct following following = { .filter = &filter };
         enum code code = filter_make(call, raw, &filter);
 
         /* subscribed first and read then: what happens in between comes twice and is shown once, never lost */
@@ -297,13 +329,14 @@ static enum code run(struct call *call, bool raw)
                 code = daemon_ask(call, daemon, "subscribe", NULL, DAEMON_ANSWER, &subscribed);
         if (code == CODE_OK)
                 code = state_open_log(call, &reader);
+        following.daemon = daemon;
         /* a reader of the group may follow, the past is root's */
         if (code == CODE_DENIED && daemon)
-                return follow(call, daemon, &filter, 0);
+                return follow(call, &following);
         if (code != CODE_OK)
                 return code;
 
-        int r = show_stored(call, reader, &filter, &next);
+        int r = show_stored(call, reader, &filter, &following.next);
 
         reader = audit_reader_close(reader); /* its snapshot would keep the daemon's log from shrinking */
 
@@ -312,7 +345,8 @@ static enum code run(struct call *call, bool raw)
         if (r < 0)
                 return call_complain(call, CODE_FAILURE, "cannot read the audit log to its end", strerror(-r),
                                      "govctl audit verify");
-        return daemon ? follow(call, daemon, &filter, next) : CODE_OK;
+        following.readable = true;
+        return daemon ? follow(call, &following) : CODE_OK;
 }
 
 enum code run_log(struct call *call)

@@ -25,6 +25,7 @@ struct verb {
         bool daemon;       /* asks the daemon and cannot do without */
         const char *help;  /* one line */
         const char *about; /* what the man page says in more words */
+        const char *example;
         enum code (*run)(struct call *call);
 };
 
