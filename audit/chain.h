@@ -56,6 +56,7 @@ void audit_step_done(const struct audit *audit, enum audit_step step);
 
 /* "DIR/NAME", allocated; NULL when memory is short. */
 char *audit_path(const struct audit *audit, const char *name);
+int audit_sync_directory(const struct audit *audit, const char *name);
 
 uint64_t audit_boottime_usec(const struct audit *audit);
 uint64_t audit_realtime_usec(const struct audit *audit);

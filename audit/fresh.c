@@ -15,7 +15,7 @@
 
 enum { LOG_KEY_FILE = AUDIT_SECRET_KEY, SEAL_KEY_FILE = AUDIT_SLOTS * AUDIT_SLOT_SIZE };
 
-static int sync_directory(const struct audit *audit, const char *name)
+int audit_sync_directory(const struct audit *audit, const char *name)
 {
         _cleanup_(free_memory) char *path = audit_path(audit, name);
         _cleanup_(close_fd) int fd = -1;
@@ -70,8 +70,9 @@ static int rename_file(const struct audit *audit, const char *from, const char *
 
 static int remove_leftovers(const struct audit *audit)
 {
-        static const char *const names[] = { "audit.db.tmp", "audit.db.tmp-journal", "keys/log.key.new",
-                                             "keys/seal.key.new" };
+        static const char *const names[] = { "audit.db.tmp",     "audit.db.tmp-journal", "audit.db.tmp-wal",
+                                             "audit.db.tmp-shm", "audit.db.new-wal",     "audit.db.new-shm",
+                                             "keys/log.key.new", "keys/seal.key.new" };
         int r = 0;
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && r == 0; i++)
@@ -94,7 +95,7 @@ static int stage_keys(struct audit *audit)
         r = create_file(audit, "keys/log.key.new", audit->keys->log, LOG_KEY_FILE, &log_fd);
         r = r ?: create_file(audit, "keys/seal.key.new", empty, sizeof(empty), &seal_fd);
         r = r ?: audit_sealkey_store(seal_fd, 1, audit->keys->next);
-        return r ?: sync_directory(audit, "keys");
+        return r ?: audit_sync_directory(audit, "keys");
 }
 
 static int insert(sqlite3 *db, const char *sql, const char *text, size_t length)
@@ -149,12 +150,13 @@ static int stage_database(struct audit *audit, const char *prev_log)
         r = audit_store_create(path, &db);
         r = r ?: insert_genesis(audit, db, prev_log);
         r = r ?: audit_store_run(db, "COMMIT");
+        r = r ?: audit_store_run(db, "PRAGMA journal_mode=WAL"); /* here, where a cut leaves no journal beside a log */
         if (r < 0)
                 return r;
         if (sqlite3_close(TAKE_PTR(db)) != SQLITE_OK)
                 return -EIO;
         r = rename_file(audit, "audit.db.tmp", "audit.db.new");
-        return r ?: sync_directory(audit, ".");
+        return r ?: audit_sync_directory(audit, ".");
 }
 
 /* A host name may hold what a key name may not. */
@@ -228,12 +230,12 @@ int audit_finish_swap(struct audit *audit)
                 r = remove_file(audit, companions[i]);
         r = r ?: rename_file(audit, "keys/log.key.new", "keys/log.key");
         r = r ?: swap_seal_key(audit);
-        r = r ?: sync_directory(audit, "keys");
+        r = r ?: audit_sync_directory(audit, "keys");
         if (r < 0)
                 return r;
         audit_step_done(audit, AUDIT_STEP_SWAPPED);
         r = rename_file(audit, "audit.db.new", "audit.db");
-        r = r ?: sync_directory(audit, ".");
+        r = r ?: audit_sync_directory(audit, ".");
         return r < 0 ? r : 1;
 }
 
@@ -292,8 +294,8 @@ int audit_set_aside(struct audit *audit, char *ret_name, size_t room)
                         return -errno;
         }
 
-        r = sync_directory(audit, name);
-        r = r ?: sync_directory(audit, "set-aside");
+        r = audit_sync_directory(audit, name);
+        r = r ?: audit_sync_directory(audit, "set-aside");
         if (r < 0)
                 return r;
         audit_step_done(audit, AUDIT_STEP_LINKED);
