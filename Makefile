@@ -2,9 +2,10 @@
 #
 # A .c file in a room is found by its place and needs no edit here:
 #   audit/*.c              -> libgovaudit.a   stands alone
-#   watchdog/ROOM/*.c      -> libgovernor.a   every room but govctl
+#   watchdog/ROOM/*.c      -> libgovernor.a   every room but those of other programs
 #   watchdog/*.c           -> governord
 #   watchdog/govctl/*.c    -> govctl
+#   watchdog/courier/*.c   -> governor-courier, which alone is linked with libcurl
 #   tests/TIER/test_*.c    -> one program each; the other .c files of a tier are linked into all of its programs,
 #   tests/*.c              -> into those that need them
 #
@@ -36,9 +37,10 @@ MAKEFLAGS   += --no-builtin-rules --no-print-directory
 
 audit_src    := $(wildcard audit/*.c)
 govctl_src   := $(wildcard watchdog/govctl/*.c)
-room_src     := $(filter-out $(govctl_src),$(wildcard watchdog/*/*.c))
+courier_src  := $(wildcard watchdog/courier/*.c)
+room_src     := $(filter-out $(govctl_src) $(courier_src),$(wildcard watchdog/*/*.c))
 governord_src := $(wildcard watchdog/*.c)
-src          := $(audit_src) $(room_src) $(governord_src) $(govctl_src)
+src          := $(audit_src) $(room_src) $(governord_src) $(govctl_src) $(courier_src)
 headers      := $(wildcard audit/*.h watchdog/*.h watchdog/*/*.h tests/*.h tests/*/*.h)
 tests_src    := $(wildcard tests/*.c tests/*/*.c)
 
@@ -50,10 +52,11 @@ audit_lib     := $(B)/libgovaudit.a
 room_lib      := $(B)/libgovernor.a
 governord_lib := $(B)/libgovernord.a
 govctl_lib    := $(B)/libgovctl.a
+courier_lib   := $(B)/libgovcourier.a
 world_lib     := $(B)/libgovworld.a
 
 programs := $(if $(filter watchdog/governord.c,$(governord_src)),$(B)/bin/governord) \
-            $(if $(govctl_src),$(B)/bin/govctl)
+            $(if $(govctl_src),$(B)/bin/govctl) $(if $(courier_src),$(B)/bin/governor-courier)
 
 tests_of   = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/$(1)/test_*.c) $(filter tests/$(1)/%,$(mains))))
 unit_tests  := $(call tests_of,unit)
@@ -65,6 +68,7 @@ live_tests  := $(sort $(wildcard tests/live/test_*.sh))
 # ---- flags ----------------------------------------------------------------------------------------------------------
 
 libraries := libsystemd sqlite3 libsodium jansson yaml-0.1
+courier_libraries := libcurl
 
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
             -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wimplicit-fallthrough -Wdate-time -Wredundant-decls \
@@ -96,10 +100,11 @@ endif
 
 $(B)/config.mk: Makefile
 	@mkdir -p $(B)
-	@pkg-config --exists --print-errors $(libraries) || { \
+	@pkg-config --exists --print-errors $(libraries) $(courier_libraries) || { \
 		echo "A library that Governor builds with is missing. Type: make setup" >&2; exit 1; }
-	@{ echo "LIBRARY_CFLAGS := $$(pkg-config --cflags $(libraries))"; \
+	@{ echo "LIBRARY_CFLAGS := $$(pkg-config --cflags $(libraries) $(courier_libraries))"; \
 	   echo "LIBRARY_LIBS := $$(pkg-config --libs $(libraries))"; \
+	   echo "COURIER_LIBS := $$(pkg-config --libs $(courier_libraries))"; \
 	   echo "CMOCKA_LIBS := $$(pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)"; \
 	   printf 'TRIED :='; \
 	   for flag in $(tried); do \
@@ -124,7 +129,7 @@ $(call objects_of,$(versioned)): private own_cppflags += -DGOVERNOR_VERSION='"$(
 
 # ---- building -------------------------------------------------------------------------------------------------------
 
-all: $(programs) $(governord_lib) $(govctl_lib) $(room_lib) $(audit_lib) ## build the programs into build/bin/ (the default)
+all: $(programs) $(governord_lib) $(govctl_lib) $(courier_lib) $(room_lib) $(audit_lib) ## build the programs into build/bin/ (the default)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -145,6 +150,8 @@ $(governord_lib): $(call objects_of,$(filter-out $(mains),$(governord_src)))
 	$(archive)
 $(govctl_lib): $(call objects_of,$(filter-out $(mains),$(govctl_src)))
 	$(archive)
+$(courier_lib): $(call objects_of,$(filter-out $(mains),$(courier_src)))
+	$(archive)
 $(world_lib): $(call objects_of,$(wildcard tests/*.c))
 	$(archive)
 
@@ -158,11 +165,14 @@ $(B)/bin/governord: $(call objects_of,watchdog/governord.c) $(governord_lib) $(r
 	$(link_program)
 $(B)/bin/govctl: $(call objects_of,$(filter $(mains),$(govctl_src))) $(govctl_lib) $(room_lib) $(audit_lib)
 	$(link_program)
+$(B)/bin/governor-courier: $(call objects_of,$(filter $(mains),$(courier_src))) $(courier_lib) $(room_lib)
+	$(link_program)
+$(B)/bin/governor-courier: private LIBS = $(COURIER_LIBS)
 
 # A test program: its own object, the helpers of its tier, whatever it needs of the whole house.
 define test_program
 $(1): $(1).o $(call objects_of,$(filter-out $(mains) tests/$(2)/test_%.c tests/$(2)/fuzz_%.c,$(wildcard tests/$(2)/*.c))) \
-      $(world_lib) $(governord_lib) $(govctl_lib) $(room_lib) $(audit_lib)
+      $(world_lib) $(governord_lib) $(govctl_lib) $(courier_lib) $(room_lib) $(audit_lib)
 	$$(link_program)
 endef
 $(foreach tier,unit trace sim live,$(foreach test,$(call tests_of,$(tier)),$(eval $(call test_program,$(test),$(tier)))))
@@ -171,7 +181,7 @@ $(foreach test,$(fuzzers),$(eval $(call test_program,$(test),fuzz)))
 # These play a disk that loses power or fails: what they do to files goes through tests/disk/.
 $(addprefix $(B)/tests/unit/test_audit_,power failing): $(call objects_of,$(wildcard tests/disk/*.c))
 
-$(unit_tests) $(trace_tests) $(sim_tests): private LIBS = $(CMOCKA_LIBS)
+$(unit_tests) $(trace_tests) $(sim_tests): private LIBS = $(CMOCKA_LIBS) $(COURIER_LIBS)
 $(fuzzers): private LIBS = -fsanitize=fuzzer
 
 # ---- tests ----------------------------------------------------------------------------------------------------------

@@ -136,6 +136,7 @@ static bool is_note(struct audit_slice origin, const char *end, struct audit_anc
         const struct audit_slice root = line_at(after(size, end), end);
         const struct audit_slice empty = line_at(after(root, end), end);
         struct audit_slice line = line_at(after(empty, end), end);
+        struct audit_note note;
 
         *ret = (struct audit_anchor){ .origin = origin };
         if (!audit_origin_is_good(origin) || !parse_size(size, &ret->size) || !parse_root(root, &ret->root) ||
@@ -145,6 +146,10 @@ static bool is_note(struct audit_slice origin, const char *end, struct audit_anc
                 line = line_at(after(line, end), end);
         *ret_end = line.text;
         ret->note = (struct audit_slice){ origin.text, (size_t)(line.text - origin.text) };
+        if (audit_note_parse(ret->note.text, ret->note.length, &note)) {
+                ret->epoch = note.epoch;
+                ret->has_seal = true;
+        }
         return true;
 }
 

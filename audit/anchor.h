@@ -9,6 +9,8 @@ struct audit_anchor {
         uint64_t size;
         struct audit_hash root;
         struct audit_slice note; /* the whole note, or nothing when it was a line */
+        uint64_t epoch;          /* of its seal */
+        bool has_seal;
 };
 
 struct audit_anchors {

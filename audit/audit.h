@@ -81,6 +81,10 @@ enum audit_step {
         AUDIT_STEP_LINKED,    /* set aside: the old files have their second name */
         AUDIT_STEP_STAGED,    /* a new log is complete under its temporary names */
         AUDIT_STEP_SWAPPED,   /* new keys in place, database not yet */
+        AUDIT_STEP_ARCHIVED,  /* the files of an archive are complete */
+        AUDIT_STEP_PRUNED,    /* the log without its records is staged */
+        AUDIT_STEP_CAUGHT_UP, /* and has all that the log has, which is one file now */
+        AUDIT_STEP_REPLACED,  /* and has its name */
         AUDIT_STEP_N,
 };
 
@@ -211,15 +215,23 @@ struct audit_archiving {
 struct audit_archive_options {
         const char *state_dir;
         const char *file;     /* without the suffixes; NULL: STATE/archive/ORIGIN-LAST_PART.FROM-TO */
-        uint64_t before_usec; /* records of this realtime and later stay */
+        uint64_t before_usec; /* `to` is made before this realtime */
         uint64_t now_usec;    /* 0: the clock's */
+
+        void (*step)(void *userdata, enum audit_step step); /* for tests */
+        void *step_userdata;
 };
 
-/* Verifies the log, writes and syncs the archive, verifies it alone, stages the pruned database and verifies that. -ENODATA: no
- * record is old enough (`retention_days` of the genesis); -EUCLEAN: the log or the archive does not verify, see `why`. */
+/* Verifies the log, writes and syncs the archive, verifies it alone, stages the pruned database and verifies that. One at a
+ * time, while the writer goes on. -ENODATA: no record is old enough (`retention_days` of the genesis, and `before`);
+ * -EUCLEAN: the log or the archive does not verify, see `why`; -EEXIST: another file has the archive's name. What is left of
+ * an attempt that did not end is used or replaced by the next. `ret` is filled in as far as it went. */
 int audit_archive_prepare(const struct audit_archive_options *options, struct audit_archiving *ret);
 
-/* Appends audit.archive, seals, brings the staged database up to date, puts it in place of audit.db. */
+/* Appends audit.archive, seals, brings the staged database up to date, puts it in place of audit.db. Result as audit_commit.
+ * After each of these the log is as good as before: -EBUSY: someone reads the log, call again later. -ENODATA: by the clock
+ * of now `to` is too young. -ESTALE: what is staged is of another log or range, or a stranger wrote meanwhile: prepare
+ * again. -EIO: seal.key fails. -EUCLEAN: as in audit_commit. */
 int audit_archive_commit(struct audit *audit, const struct audit_archiving *archiving, const char *actor);
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
@@ -287,8 +299,10 @@ int audit_reader_note_of(struct audit_reader *reader, uint64_t size, char **ret_
 
 /* ---- proofs --------------------------------------------------------------------------------------------------- */
 
-/* A tlog-proof@v1 (C2SP) of record `seq` under the newest checkpoint, the record's bytes in `extra`; allocated. -ENOENT: no such
- * record; -ENODATA: not sealed yet; -ESTALE: in an archive now; -EUCLEAN: the stored tree does not fold to the sealed root. */
+/* A tlog-proof@v1 (C2SP) of record `seq`, the record's bytes in `extra`; allocated. It stands under the checkpoint that most
+ * witnesses have cosigned, of those that hold the record, else under the newest. Nothing is handed out that does not lead
+ * to a root which the log has signed. -ENOENT: no such record; -ENODATA: not sealed yet; -ESTALE: in an archive now;
+ * -EUCLEAN: the stored log does not prove it. */
 int audit_prove(struct audit_reader *reader, uint64_t seq, char **ret_proof);
 
 /* What a C2SP verifier key says: of a log ("ORIGIN+KEYID+BASE64", type 0x01) or a witness (type 0x04). */
@@ -315,14 +329,16 @@ struct audit_proved {
         const char *why; /* of -EKEYREJECTED and -EBADMSG: which check failed */
 };
 
-/* -EBADMSG: not a proof; -EKEYREJECTED: it proves nothing. */
+/* -EBADMSG: not a proof; -EKEYREJECTED: it proves nothing; -EINVAL: the keys in `trust` are not of the kinds they should be.
+ * Memory is constant, the bytes may be anyone's. */
 int audit_proof_check(const char *proof, size_t length, const struct audit_trust *trust, struct audit_proved *ret);
 
 /* The body of a C2SP add-checkpoint request for the newest checkpoint: "old N", the consistency proof from `old_size`, the note
- * without its cosignatures; allocated. -ERANGE: `old_size` is larger than the log; -ESTALE: it cannot be proven any more. */
+ * without its cosignatures; allocated. -ERANGE: `old_size` is larger than the checkpoint; -ESTALE: what it needs is in an
+ * archive now; -ENODATA: there is no checkpoint; -EUCLEAN: the stored tree does not lead to the sealed root. */
 int audit_add_checkpoint_body(struct audit_reader *reader, uint64_t old_size, char **ret_body, uint64_t *ret_size);
 
-/* RFC 6962 2.1.2. `proof` holds `n` hashes of 32 bytes. */
+/* RFC 6962, 2.1.2. `proof` holds `n` hashes of 32 bytes. Nothing is consistent with size 0: it proves nothing. */
 bool audit_consistent(uint64_t old_size, const uint8_t old_root[32], uint64_t new_size, const uint8_t new_root[32],
                       const uint8_t *proof, size_t n);
 
@@ -333,13 +349,16 @@ int audit_cosignature_check(const char *note, size_t length, struct audit_slice 
 
 /* ---- exports -------------------------------------------------------------------------------------------------- */
 
-/* Each writes a whole export and reports the first failure to write. `range` NULL: everything. */
+/* Each writes a whole export and reports the first failure to write. `range` NULL: everything. All are of the reader's
+ * snapshot, so what one reader wrote without a seek in between verifies together. Checkpoints carry their cosignatures. */
 int audit_export_jsonl(struct audit_reader *reader, const struct audit_range *range, FILE *out);
 int audit_export_checkpoints(struct audit_reader *reader, FILE *out);
 int audit_export_subtree(struct audit_reader *reader, FILE *out);
 
-/* C2SP tlog-tiles under `directory`, which must be empty or hold an earlier export of this log, which grows. -ESTALE: the log is
- * pruned, the records that tiles need are in archives. */
+/* C2SP tlog-tiles under `directory`, up to the newest checkpoint, which is written last. The directory is new, empty or holds an
+ * earlier export of this log, which grows: what is full is never written again. -EEXIST: it holds something else; -ERANGE: an
+ * export of a later size; -EBUSY: another export is at work; -ENODATA: nothing is sealed; -ESTALE: the log is pruned, the
+ * records that tiles need are in archives; -EUCLEAN: the records do not lead to the sealed root, or to the exported one. */
 int audit_export_tiles(struct audit_reader *reader, const char *directory);
 
 /* ---- verifying ------------------------------------------------------------------------------------------------ */

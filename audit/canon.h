@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define AUDIT_INTEGER_MAX INT64_C(9007199254740991)
 
@@ -47,7 +48,15 @@ static inline bool audit_scan_done(const struct audit_scan *scan)
         return scan->at == scan->end;
 }
 
-bool audit_scan_literal(struct audit_scan *scan, const char *literal, size_t length);
+/* Here, so that a length known to the compiler needs no call: a record is a dozen of these. */
+static inline bool audit_scan_literal(struct audit_scan *scan, const char *literal, size_t length)
+{
+        if ((size_t)(scan->end - scan->at) < length || memcmp(scan->at, literal, length) != 0)
+                return false;
+        scan->at += length;
+        return true;
+}
+
 bool audit_scan_integer(struct audit_scan *scan, int64_t *ret);
 
 /* A string, its quotes included; `ret` is what stands between them, escapes untouched. */

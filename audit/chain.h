@@ -56,13 +56,23 @@ void audit_step_done(const struct audit *audit, enum audit_step step);
 
 /* "DIR/NAME", allocated; NULL when memory is short. */
 char *audit_path(const struct audit *audit, const char *name);
-int audit_sync_directory(const struct audit *audit, const char *name);
 
 uint64_t audit_boottime_usec(const struct audit *audit);
 uint64_t audit_realtime_usec(const struct audit *audit);
 
 /* Records that no seal covers, waiting ones included. */
 uint64_t audit_unsealed(const struct audit *audit);
+
+/* In the state directory. A file that is not there is removed already, and renamed already. */
+int audit_sync_directory(const struct audit *audit, const char *name);
+int audit_remove_file(const struct audit *audit, const char *name);
+int audit_rename_file(const struct audit *audit, const char *from, const char *to);
+
+/* audit.db-wal and the like: left beside another audit.db they would be taken for its own. */
+int audit_remove_companions(const struct audit *audit);
+
+/* A pruned log that was staged and never put in place. */
+int audit_remove_staged(const struct audit *audit);
 
 /* The next record's place, and the clock's reading for what an entry does not say. */
 struct audit_place audit_next_place(const struct audit *audit);
@@ -85,6 +95,9 @@ int audit_begin_writing(struct audit *audit);
 int audit_prepare_statements(struct audit *audit);
 int audit_close_log(struct audit *audit);
 
+/* Does the file end with the record and the seal that we wrote last? -EUCLEAN. */
+int audit_compare_end(struct audit *audit);
+
 /* One transaction of the writer, after a look at what others did. The end commits, or takes back when `r` is negative,
  * and returns it or what the commit says. */
 int audit_begin_transaction(struct audit *audit);
@@ -98,6 +111,7 @@ bool audit_give_ballast(struct audit *audit);
  * `how`, and audit->note is the last note of it that can be read, or "". A negative errno: that cannot be told. */
 enum { AUDIT_JUDGED_GOOD, AUDIT_JUDGED_NONE, AUDIT_JUDGED_BAD };
 int audit_judge(struct audit *audit, struct audit_how *how);
+int audit_judge_database(struct audit *audit, struct audit_how *how); /* audit->db, whatever its name */
 
 /* Replaces what is in the directory by a new, sealed log: puts the old files in a directory of their own, stages the new
  * ones, swaps. `prev_log` is a note or "", `rotated` says that the log before ended on purpose. What is staged completely is swapped in by the next start if need be. */

@@ -95,11 +95,22 @@ static int insert_checkpoint(struct audit *audit, const struct audit_tree *tree,
         return run(audit, audit->insert_checkpoint);
 }
 
+int audit_compare_end(struct audit *audit)
+{
+        int64_t next_seq, next_epoch;
+        int r = audit_store_integer(audit->db, "SELECT coalesce(max(seq)+1,0) FROM record", &next_seq);
+
+        r = r ?: audit_store_integer(audit->db, "SELECT coalesce(max(epoch)+1,0) FROM checkpoint", &next_epoch);
+        if (r < 0)
+                return r;
+        return (uint64_t)next_seq == audit->tree.size && (uint64_t)next_epoch == audit->epoch ? 0 : -EUCLEAN;
+}
+
 /* Within the transaction nobody else can commit, so what data_version says now holds until ours is in. A stranger who
  * added records has taken our place in the chain; one who did anything else is put on record and verify will tell. */
 static int look_for_strangers(struct audit *audit)
 {
-        int64_t now, next_seq, next_epoch;
+        int64_t now;
         int r;
 
         r = sqlite3_step(audit->data_version);
@@ -110,14 +121,8 @@ static int look_for_strangers(struct audit *audit)
         if (now == audit->data_version_seen)
                 return 0;
 
-        r = audit_store_integer(audit->db, "SELECT coalesce(max(seq)+1,0) FROM record", &next_seq);
-        r = r ?: audit_store_integer(audit->db, "SELECT coalesce(max(epoch)+1,0) FROM checkpoint", &next_epoch);
-        if (r < 0)
-                return r;
-        if ((uint64_t)next_seq != audit->tree.size || (uint64_t)next_epoch != audit->epoch)
-                return -EUCLEAN;
-
-        r = audit_append_remark(audit, "audit.foreign_write", NULL);
+        r = audit_compare_end(audit);
+        r = r ?: audit_append_remark(audit, "audit.foreign_write", NULL);
         if (r < 0)
                 return r;
         audit->data_version_seen = now;

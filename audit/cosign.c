@@ -1,6 +1,7 @@
 /* What outsiders ask of the log: an auditor's nonce under a seal, a witness's signature beside a checkpoint. */
 
 #include "audit/chain.h"
+#include "audit/checkpoint.h"
 #include "audit/cleanup.h"
 
 #include <string.h>
@@ -42,35 +43,32 @@ int audit_seal_nonce(struct audit *audit, const char *nonce, const char *actor)
 /* ---- cosignatures --------------------------------------------------------------------------------------------- */
 
 /* Only what is signed by this log is worth a witness's word. */
-static int find_note(const struct audit *audit, uint64_t size, char **ret_note)
+static int find_note(const struct audit *audit, uint64_t size, struct audit_checkpoint *ret)
 {
-        _cleanup_(free_memory) char *text = NULL;
         struct audit_note note;
-        uint64_t found;
-        int r = audit_store_note_of(audit->db, size, &text, &found);
+        int r = audit_checkpoint_find(audit->db, size, ret);
 
         if (r < 0)
                 return r;
-        if (found != size)
+        if (ret->size != size)
                 return -ENOENT;
-        if (!audit_note_parse(text, strlen(text), &note) || note.size != size ||
+        if (!audit_note_parse(ret->text, ret->length, &note) || note.size != size ||
             !audit_note_log_signed(&note, audit->genesis.log_key))
                 return -EUCLEAN;
-        *ret_note = TAKE_PTR(text);
         return 0;
 }
 
 static int check_line(const struct audit *audit, uint64_t size, const char *vkey, struct audit_slice line)
 {
-        _cleanup_(free_memory) char *note = NULL;
+        _cleanup_(audit_checkpoint_done) struct audit_checkpoint checkpoint = { 0 };
         struct audit_vkey witness;
         uint64_t time;
         int r = audit_vkey_read(vkey, &witness);
 
-        r = r ?: find_note(audit, size, &note);
+        r = r ?: find_note(audit, size, &checkpoint);
         if (r < 0)
                 return r;
-        r = audit_cosignature_check(note, strlen(note), line, &witness, &time);
+        r = audit_cosignature_check(checkpoint.text, checkpoint.length, line, &witness, &time);
         return r == -ENOKEY || r == -EBADMSG ? -EKEYREJECTED : r;
 }
 

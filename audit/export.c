@@ -122,23 +122,45 @@ static int next_note(void *self, struct audit_stored_note *ret)
         return 1;
 }
 
+/* ---- subtrees ------------------------------------------------------------------------------------------------- */
+
+static int find_subtree(void *self, const struct audit_subtree *subtree, struct audit_hash *ret)
+{
+        return audit_rows_find(((struct audit_export *)self)->rows, subtree, ret);
+}
+
+static int count_subtrees(void *self, uint64_t *ret)
+{
+        *ret = audit_rows_count(((struct audit_export *)self)->rows);
+        return 1;
+}
+
+static int load_tree(void *self, uint64_t size, struct audit_tree *ret)
+{
+        return audit_rows_load_tree(((struct audit_export *)self)->rows, size, ret);
+}
+
 /* ---- files ---------------------------------------------------------------------------------------------------- */
 
-int audit_export_new(const char *records, const char *notes, struct audit_export **ret, struct audit_source *ret_source)
+static int open_file(const char *path, FILE **ret)
+{
+        if (!path)
+                return 0;
+        *ret = fopen(path, "re");
+        return *ret ? 0 : -errno;
+}
+
+int audit_export_new(const struct audit_export_paths *paths, struct audit_export **ret, struct audit_source *ret_source)
 {
         struct audit_export *export = calloc(1, sizeof(*export));
-        int r = 0;
+        int r;
 
         if (!export)
                 return -ENOMEM;
-        export->records = fopen(records, "re");
-        if (!export->records)
-                r = -errno;
-        if (r == 0 && notes) {
-                export->notes = fopen(notes, "re");
-                if (!export->notes)
-                        r = -errno;
-        }
+        r = open_file(paths->records, &export->records);
+        r = r ?: open_file(paths->notes, &export->notes);
+        if (r == 0 && paths->subtree)
+                r = audit_rows_read(paths->subtree, &export->rows);
         if (r < 0) {
                 audit_export_free(export);
                 return r;
@@ -150,6 +172,11 @@ int audit_export_new(const char *records, const char *notes, struct audit_export
                 .skip_damage = skip_damage,
                 .next_note = next_note,
         };
+        if (export->rows) {
+                ret_source->find_subtree = find_subtree;
+                ret_source->count_subtrees = count_subtrees;
+                ret_source->load_tree = load_tree;
+        }
         *ret = export;
         return 0;
 }
@@ -162,6 +189,7 @@ struct audit_export *audit_export_free(struct audit_export *export)
                 fclose(export->records);
         if (export->notes)
                 fclose(export->notes);
+        audit_rows_free(export->rows);
         free(export);
         return NULL;
 }

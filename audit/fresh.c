@@ -3,6 +3,7 @@
 
 #include "audit/chain.h"
 #include "audit/cleanup.h"
+#include "audit/staged.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -26,13 +27,37 @@ int audit_sync_directory(const struct audit *audit, const char *name)
         return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-static int remove_file(const struct audit *audit, const char *name)
+int audit_remove_file(const struct audit *audit, const char *name)
 {
         _cleanup_(free_memory) char *path = audit_path(audit, name);
 
         if (!path)
                 return -ENOMEM;
         return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int remove_files(const struct audit *audit, const char *const *names, size_t n)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = audit_remove_file(audit, names[i]);
+        return r;
+}
+
+int audit_remove_companions(const struct audit *audit)
+{
+        static const char *const names[] = { "audit.db-wal", "audit.db-shm", "audit.db-journal" };
+
+        return remove_files(audit, names, sizeof(names) / sizeof(names[0]));
+}
+
+int audit_remove_staged(const struct audit *audit)
+{
+        static const char *const names[] = { AUDIT_STAGED, AUDIT_STAGED "-journal", AUDIT_STAGED ".tmp",
+                                             AUDIT_STAGED ".tmp-journal" };
+
+        return remove_files(audit, names, sizeof(names) / sizeof(names[0]));
 }
 
 static int create_file(const struct audit *audit, const char *name, const void *bytes, size_t length, int *ret_fd)
@@ -56,7 +81,7 @@ static int create_file(const struct audit *audit, const char *name, const void *
 }
 
 /* 0 also when there is nothing under the first name: a swap may be repeated from any point. */
-static int rename_file(const struct audit *audit, const char *from, const char *to)
+int audit_rename_file(const struct audit *audit, const char *from, const char *to)
 {
         _cleanup_(free_memory) char *old = audit_path(audit, from);
         _cleanup_(free_memory) char *new = audit_path(audit, to);
@@ -73,11 +98,8 @@ static int remove_leftovers(const struct audit *audit)
         static const char *const names[] = { "audit.db.tmp",     "audit.db.tmp-journal", "audit.db.tmp-wal",
                                              "audit.db.tmp-shm", "audit.db.new-wal",     "audit.db.new-shm",
                                              "keys/log.key.new", "keys/seal.key.new" };
-        int r = 0;
 
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && r == 0; i++)
-                r = remove_file(audit, names[i]);
-        return r;
+        return remove_files(audit, names, sizeof(names) / sizeof(names[0]));
 }
 
 /* The key of epoch 0 seals the genesis and is never on disk; the file begins with that of epoch 1. */
@@ -149,13 +171,14 @@ static int stage_database(struct audit *audit, const char *prev_log)
                 return -ENOMEM;
         r = audit_store_create(path, &db);
         r = r ?: insert_genesis(audit, db, prev_log);
+        r = r ?: audit_store_add_triggers(db);
         r = r ?: audit_store_run(db, "COMMIT");
         r = r ?: audit_store_run(db, "PRAGMA journal_mode=WAL"); /* here, where a cut leaves no journal beside a log */
         if (r < 0)
                 return r;
         if (sqlite3_close(TAKE_PTR(db)) != SQLITE_OK)
                 return -EIO;
-        r = rename_file(audit, "audit.db.tmp", "audit.db.new");
+        r = audit_rename_file(audit, "audit.db.tmp", "audit.db.new");
         return r ?: audit_sync_directory(audit, ".");
 }
 
@@ -206,7 +229,7 @@ static int swap_seal_key(struct audit *audit)
                 return errno == ENOENT ? 0 : -errno;
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK ? -EBUSY : -errno;
-        r = rename_file(audit, "keys/seal.key.new", "keys/seal.key");
+        r = audit_rename_file(audit, "keys/seal.key.new", "keys/seal.key");
         if (r < 0)
                 return r;
         close_fd(&audit->lock_fd);
@@ -216,8 +239,6 @@ static int swap_seal_key(struct audit *audit)
 
 int audit_finish_swap(struct audit *audit)
 {
-        /* Left beside a new audit.db, the old one's would be taken for its own. */
-        static const char *const companions[] = { "audit.db-wal", "audit.db-shm", "audit.db-journal" };
         _cleanup_(free_memory) char *staged = audit_path(audit, "audit.db.new");
         int r = 0;
 
@@ -226,15 +247,14 @@ int audit_finish_swap(struct audit *audit)
         if (access(staged, F_OK) < 0)
                 return errno == ENOENT ? 0 : -errno;
 
-        for (size_t i = 0; i < sizeof(companions) / sizeof(companions[0]) && r == 0; i++)
-                r = remove_file(audit, companions[i]);
-        r = r ?: rename_file(audit, "keys/log.key.new", "keys/log.key");
+        r = audit_remove_companions(audit);
+        r = r ?: audit_rename_file(audit, "keys/log.key.new", "keys/log.key");
         r = r ?: swap_seal_key(audit);
         r = r ?: audit_sync_directory(audit, "keys");
         if (r < 0)
                 return r;
         audit_step_done(audit, AUDIT_STEP_SWAPPED);
-        r = rename_file(audit, "audit.db.new", "audit.db");
+        r = audit_rename_file(audit, "audit.db.new", "audit.db");
         r = r ?: audit_sync_directory(audit, ".");
         return r < 0 ? r : 1;
 }

@@ -304,7 +304,7 @@ static int judge_tree(struct audit *audit, struct audit_how *how, const struct a
 
 /* ---- judging the whole ---------------------------------------------------------------------------------------- */
 
-static int judge_database(struct audit *audit, struct audit_how *how)
+int audit_judge_database(struct audit *audit, struct audit_how *how)
 {
         struct audit_note last;
         int r = judge_schema(audit, how);
@@ -347,5 +347,5 @@ int audit_judge(struct audit *audit, struct audit_how *how)
         r = audit_store_open(path, &audit->db);
         if (r < 0)
                 return bad_or_errno(how, r, "audit.db");
-        return judge_database(audit, how);
+        return audit_judge_database(audit, how);
 }

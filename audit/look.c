@@ -59,47 +59,49 @@ struct audit_look {
         uint8_t seal_key[AUDIT_PUBLIC_KEY]; /* of the first note of the batch that is filled next */
 };
 
-unsigned audit_look_threads(unsigned wanted)
-{
-        unsigned n = wanted;
-        cpu_set_t ours;
-
-        if (n == 0)
-                n = sched_getaffinity(0, sizeof(ours), &ours) == 0 ? (unsigned)CPU_COUNT(&ours) : 1;
-        return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
-}
-
 /* ---- looking -------------------------------------------------------------------------------------------------- */
 
-static unsigned digit(char hex)
+/* Two at a time, which the hash is fastest at. */
+static void hash_records(struct record_batch *records)
 {
-        return (hex & 15u) + ((unsigned)hex >> 6) * 9;
+        struct audit_looked *first = NULL;
+
+        for (unsigned i = 0; i < records->batch.n; i++) {
+                struct audit_looked *looked = &records->list[i];
+
+                if (!looked->item.body)
+                        continue;
+                if (!first) {
+                        first = looked;
+                        continue;
+                }
+                audit_leaf_hash_two((const void *const[]){ first->item.body, looked->item.body },
+                                    (const size_t[]){ first->item.length, looked->item.length },
+                                    (struct audit_hash *const[]){ &first->leaf, &looked->leaf });
+                first = NULL;
+        }
+        if (first)
+                first->leaf = audit_leaf_hash(first->item.body, first->item.length);
 }
 
-/* Of digits that the scan has seen to be lower-case hex. */
-static void decode_hash(const char *hex, struct audit_hash *ret)
+static void scan_records(struct record_batch *records)
 {
-        for (size_t i = 0; i < sizeof(ret->bytes); i++)
-                ret->bytes[i] = (uint8_t)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
-}
+        for (unsigned i = 0; i < records->batch.n; i++) {
+                struct audit_looked *looked = &records->list[i];
+                const struct audit_item *item = &looked->item;
 
-static void look_at_record(struct audit_looked *looked)
-{
-        const struct audit_item *item = &looked->item;
-
-        looked->leaf = audit_leaf_hash(item->body, item->length);
-        looked->is_record = audit_record_scan(item->body, item->length, &looked->view);
-        if (looked->is_record)
-                decode_hash(looked->view.prev.text, &looked->prev);
+                looked->is_record = item->body && audit_record_scan(item->body, item->length, &looked->view);
+                if (looked->is_record)
+                        audit_record_prev(&looked->view, &looked->prev);
+        }
 }
 
 static void look_at_records(struct audit_job *job)
 {
         struct record_batch *records = (struct record_batch *)job;
 
-        for (unsigned i = 0; i < records->batch.n; i++)
-                if (records->list[i].item.body)
-                        look_at_record(&records->list[i]);
+        hash_records(records);
+        scan_records(records);
 }
 
 static void look_at_note(struct audit_looked_note *looked)
@@ -155,7 +157,6 @@ static bool put_record(struct record_batch *records, const struct audit_item *it
         struct audit_looked *looked = &records->list[batch->n];
 
         looked->item = *item;
-        looked->is_record = false;
         if (!item->body || item->length > AUDIT_BODY_MAX) {
                 looked->leaf = audit_leaf_hash(item->body, item->length);
                 looked->item.body = NULL;
@@ -292,7 +293,13 @@ int audit_look_next_note(struct audit_look *look, const struct audit_looked_note
         return r;
 }
 
-/* The batch that ended with the error is the last that was filled. */
+/* The batch that ended with the error is the last that was filled; after it reading begins anew. */
+static void reopen_ring(struct ring *ring)
+{
+        ring->taken++;
+        ring->is_open = ring->has_ended = false;
+}
+
 int audit_look_skip_damage(struct audit_look *look, uint64_t position, const struct audit_looked **ret)
 {
         const struct audit_source *source = look->source;
@@ -301,12 +308,34 @@ int audit_look_skip_damage(struct audit_look *look, uint64_t position, const str
         if (r <= 0)
                 return r;
         look->has_held = true;
-        look->records.taken++;
-        look->records.is_open = look->records.has_ended = false;
+        reopen_ring(&look->records);
         return audit_look_next(look, ret);
 }
 
+int audit_look_skip_note_damage(struct audit_look *look, uint64_t epoch, const struct audit_looked_note **ret)
+{
+        const struct audit_source *source = look->source;
+        const int r = source->skip_note_damage ? source->skip_note_damage(source->self, epoch, &look->held_note) : 0;
+
+        if (r <= 0)
+                return r;
+        look->has_held_note = true;
+        look->knows_seal_key = false;
+        reopen_ring(&look->notes);
+        return audit_look_next_note(look, ret);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------------------ */
+
+static unsigned count_threads(unsigned wanted)
+{
+        unsigned n = wanted;
+        cpu_set_t ours;
+
+        if (n == 0)
+                n = sched_getaffinity(0, sizeof(ours), &ours) == 0 ? (unsigned)CPU_COUNT(&ours) : 1;
+        return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
+}
 
 static int make_ring(struct ring *ring, unsigned n, size_t batch_size, void (*run)(struct audit_job *job))
 {
@@ -331,7 +360,7 @@ static void free_ring(struct ring *ring)
 int audit_look_new(const struct audit_source *source, const struct audit_genesis *genesis, unsigned threads,
                    struct audit_look **ret)
 {
-        const unsigned n = threads > 1 ? 2 * threads : 1;
+        const unsigned n_threads = count_threads(threads), n = n_threads > 1 ? 2 * n_threads : 1;
         struct audit_look *look = calloc(1, sizeof(*look));
         int r;
 
@@ -347,7 +376,7 @@ int audit_look_new(const struct audit_source *source, const struct audit_genesis
         }
         r = make_ring(&look->records, n, sizeof(struct record_batch), look_at_records);
         r = r ?: make_ring(&look->notes, n, sizeof(struct note_batch), look_at_notes);
-        r = r ?: audit_crew_new(threads, &look->crew);
+        r = r ?: audit_crew_new(n_threads, &look->crew);
         if (r < 0) {
                 audit_look_free(look);
                 return r;

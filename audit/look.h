@@ -28,19 +28,18 @@ struct audit_looked_note {
         uint8_t log_key[AUDIT_PUBLIC_KEY], seal_key[AUDIT_PUBLIC_KEY];
 };
 
-/* How many threads a look with this option has: 0 asks for as many as there are cores, at most 8. */
-unsigned audit_look_threads(unsigned wanted);
-
-/* `threads` counts the caller; 1: no thread is made. `genesis` may be NULL. Both pointers are borrowed until the free; the
- * source's records and notes are then read through the look alone. Memory is a matter of threads, never of the log. -ENOMEM. */
+/* `threads` counts the caller: 1 makes none; 0 means as many as there are cores, and there are never more than 8. `genesis`
+ * may be NULL. The source is borrowed until the free, its records and notes are read through the look alone. How much memory
+ * this takes is a matter of threads, never of the log. -ENOMEM. */
 int audit_look_new(const struct audit_source *source, const struct audit_genesis *genesis, unsigned threads,
                    struct audit_look **ret);
 struct audit_look *audit_look_free(struct audit_look *look);
 
-/* As next_record, skip_damage and next_note of a source. An error comes at its place in the order, after all before it. */
+/* As those of a source. An error comes at its place in the order, after all before it. */
 int audit_look_next(struct audit_look *look, const struct audit_looked **ret);
 int audit_look_skip_damage(struct audit_look *look, uint64_t position, const struct audit_looked **ret);
 int audit_look_next_note(struct audit_look *look, const struct audit_looked_note **ret);
+int audit_look_skip_note_damage(struct audit_look *look, uint64_t epoch, const struct audit_looked_note **ret);
 
 /* As audit_note_log_signed and audit_note_sealed: from what was seen when it was seen with this key, else anew. */
 bool audit_looked_log_signed(const struct audit_looked_note *looked, const uint8_t log_key[AUDIT_PUBLIC_KEY]);

@@ -21,12 +21,21 @@ enum {
 
 /* ---- keys and base64 ------------------------------------------------------------------------------------------ */
 
+bool audit_base64_read(struct audit_slice text, uint8_t *ret, size_t room, size_t *ret_length)
+{
+        /* libsodium refuses what is not canonical: stray characters, missing padding, bits that say nothing. But where char is
+         * signed it takes 0xAB and 0xAF for plus and slash. */
+        for (size_t i = 0; i < text.length; i++)
+                if ((unsigned char)text.text[i] > '~')
+                        return false;
+        return sodium_base642bin(ret, room, text.text, text.length, NULL, ret_length, NULL, BASE64) == 0;
+}
+
 bool audit_base64_decode(struct audit_slice text, uint8_t *ret, size_t room)
 {
         size_t length;
 
-        /* libsodium refuses what is not canonical: stray characters, missing padding, bits that say nothing. */
-        return sodium_base642bin(ret, room, text.text, text.length, NULL, &length, NULL, BASE64) == 0 && length == room;
+        return audit_base64_read(text, ret, room, &length) && length == room;
 }
 
 void audit_key_id(struct audit_slice name, const void *type, size_t type_length, const uint8_t key[AUDIT_PUBLIC_KEY],
@@ -153,9 +162,7 @@ int audit_signature_next(struct audit_slice *rest, struct audit_signature *ret)
         if (ret->name.length == 0 || memchr(ret->name.text, '+', ret->name.length))
                 return -1;
 
-        if (sodium_base642bin(ret->payload, sizeof(ret->payload), base64.text, base64.length, NULL, &ret->length, NULL,
-                              BASE64) != 0 ||
-            ret->length <= KEY_ID)
+        if (!audit_base64_read(base64, ret->payload, sizeof(ret->payload), &ret->length) || ret->length <= KEY_ID)
                 return -1;
         return 1;
 }

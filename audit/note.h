@@ -89,7 +89,8 @@ void audit_anchor_write(const char *origin, uint64_t size, const struct audit_ha
 void audit_vkey_write(const char *origin, const uint8_t log_key[AUDIT_PUBLIC_KEY], char ret[static AUDIT_VKEY_MAX]);
 bool audit_vkey_parse(struct audit_slice vkey, const char *origin, uint8_t ret_log_key[AUDIT_PUBLIC_KEY]);
 
-/* Base64 in its one canonical form: exactly `room` bytes, or no. */
+/* Base64 in its one canonical form: at most `room` bytes, or exactly so many. */
+bool audit_base64_read(struct audit_slice text, uint8_t *ret, size_t room, size_t *ret_length);
 bool audit_base64_decode(struct audit_slice text, uint8_t *ret, size_t room);
 
 /* An origin is ASCII without space or plus, so that it can be a key name. */

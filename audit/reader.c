@@ -1,3 +1,4 @@
+#include "audit/reader.h"
 #include "audit/cleanup.h"
 #include "audit/genesis.h"
 #include "audit/store.h"
@@ -54,6 +55,11 @@ struct audit_reader *audit_reader_close(struct audit_reader *reader)
         sqlite3_close(reader->db);
         free(reader);
         return NULL;
+}
+
+sqlite3 *audit_reader_database(struct audit_reader *reader)
+{
+        return reader->db;
 }
 
 /* Ends the old snapshot and takes a new one: whoever never ends one keeps the daemon's WAL from being emptied. */
@@ -163,42 +169,36 @@ int audit_reader_last_note(struct audit_reader *reader, char **ret_note)
         return 0;
 }
 
-/* ---- a note with its cosignatures ----------------------------------------------------------------------------- */
+/* ---- single records -------------------------------------------------------------------------------------------- */
 
-static int append_cosignatures(struct audit_reader *reader, uint64_t size, FILE *out)
+int audit_reader_body(struct audit_reader *reader, uint64_t seq, sqlite3_stmt **ret_statement, struct audit_slice *ret)
 {
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        int r = audit_store_prepare(reader->db, "SELECT line FROM cosig WHERE size=?1 ORDER BY line", &statement);
+        int r = audit_store_prepare(reader->db, "SELECT body FROM record NOT INDEXED WHERE seq=?1", &statement);
 
         if (r < 0)
                 return r;
-        sqlite3_bind_int64(statement, 1, (sqlite3_int64)size);
-        while ((r = sqlite3_step(statement)) == SQLITE_ROW)
-                fprintf(out, "%s\n", (const char *)sqlite3_column_text(statement, 0) ?: "");
-        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(reader->db, r);
+        sqlite3_bind_int64(statement, 1, (sqlite3_int64)seq);
+        r = seq > INT64_MAX ? SQLITE_DONE : sqlite3_step(statement);
+        if (r != SQLITE_ROW)
+                return r == SQLITE_DONE ? -ENOENT : audit_sqlite_errno(reader->db, r);
+        if (sqlite3_column_type(statement, 0) != SQLITE_TEXT)
+                return -EUCLEAN;
+        ret->text = (const char *)sqlite3_column_text(statement, 0);
+        ret->length = (size_t)sqlite3_column_bytes(statement, 0);
+        *ret_statement = TAKE_PTR(statement);
+        return 0;
 }
 
-int audit_reader_note_of(struct audit_reader *reader, uint64_t size, char **ret_note, uint64_t *ret_size)
+int audit_reader_kept_from(struct audit_reader *reader, uint64_t *ret)
 {
-        _cleanup_(free_memory) char *bare = NULL, *note = NULL;
-        size_t length;
-        uint64_t found;
-        FILE *out;
-        int r = audit_store_note_of(reader->db, size, &bare, &found);
+        int64_t first;
+        int r = audit_store_integer(reader->db, "SELECT coalesce(min(seq),1) FROM record WHERE seq>0", &first);
 
         if (r < 0)
                 return r;
-        out = open_memstream(&note, &length);
-        if (!out)
-                return -ENOMEM;
-        fputs(bare, out);
-        r = append_cosignatures(reader, found, out);
-        if (fclose(out) != 0)
-                r = r ?: -ENOMEM;
-        if (r < 0)
-                return r;
-        *ret_note = TAKE_PTR(note);
-        *ret_size = found;
+        /* Archives end at a multiple of what one stored subtree covers; any other gap is damage, and is found as such. */
+        *ret = first % (1 << AUDIT_SUBTREE_STEP) == 0 ? (uint64_t)first : 1;
         return 0;
 }
 

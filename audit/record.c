@@ -1,6 +1,7 @@
 #include "audit/record.h"
 #include "audit/cleanup.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,33 +111,64 @@ int audit_record_encode(const struct audit_entry *entry, const struct audit_plac
 
 #define LITERAL(scan, text) audit_scan_literal(scan, text, sizeof(text) - 1)
 
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Eight digits to their values, each in its byte. A byte is a digit when its value is small and writing that gives the byte. */
+static bool hex_values(const char *digits, uint64_t *ret)
+{
+        uint64_t bytes, values, letters;
+
+        memcpy(&bytes, digits, sizeof(bytes));
+        bytes = le64toh(bytes);
+        values = (bytes & EACH_BYTE(0x0f)) + (bytes >> 6 & EACH_BYTE(1)) * 9;
+        letters = (values + EACH_BYTE(6)) >> 4 & EACH_BYTE(1);
+        *ret = values;
+        return (values & EACH_BYTE(0x10)) == 0 && EACH_BYTE('0') + values + letters * ('a' - 10 - '0') == bytes;
+}
+
+/* `length` is a multiple of eight. */
 static bool is_hex(const struct audit_slice *text, size_t length)
 {
-        static const bool is_digit[256] = { ['0' ... '9'] = true, ['a' ... 'f'] = true };
         bool all = text->length == length;
+        uint64_t values;
 
-        for (size_t i = 0; i < text->length && all; i++)
-                all = is_digit[(unsigned char)text->text[i]];
+        for (size_t i = 0; all && i < length; i += sizeof(values))
+                all = hex_values(text->text + i, &values);
         return all;
 }
 
+void audit_record_prev(const struct audit_view *record, struct audit_hash *ret)
+{
+        for (size_t i = 0; i < sizeof(ret->bytes) / 4; i++) {
+                uint64_t values = 0;
+                uint32_t four;
+
+                hex_values(record->prev.text + 8 * i, &values); /* the scan has seen that they are good */
+                values = (values << 4 | values >> 8) & UINT64_C(0x00ff00ff00ff00ff);
+                values = (values | values >> 8) & UINT64_C(0x0000ffff0000ffff);
+                four = htole32((uint32_t)(values | values >> 16));
+                memcpy(ret->bytes + 4 * i, &four, sizeof(four));
+        }
+}
+
+/* To the end whatever is found, so that there is no branch in it. */
 static bool is_ts(const struct audit_slice *text)
 {
         static const char form[] = "dddd-dd-ddTdd:dd:dd.ddddddZ";
+        unsigned wrong = 0;
 
         if (text->length != AUDIT_TS_LENGTH)
                 return false;
         for (size_t i = 0; i < AUDIT_TS_LENGTH; i++)
-                if (form[i] == 'd' ? text->text[i] < '0' || text->text[i] > '9' : text->text[i] != form[i])
-                        return false;
-        return true;
+                wrong |= form[i] == 'd' ? (uint8_t)(text->text[i] - '0') > 9 : text->text[i] != form[i];
+        return !wrong;
 }
 
 static bool parse_outcome(const struct audit_slice *text, enum audit_outcome *ret)
 {
         for (unsigned i = 0; i < AUDIT_OUTCOME_N; i++)
-                if (strlen(outcome_names[i]) == text->length &&
-                    memcmp(outcome_names[i], text->text, text->length) == 0) {
+                if (strncmp(outcome_names[i], text->text, text->length) == 0 &&
+                    outcome_names[i][text->length] == '\0') {
                         *ret = i;
                         return true;
                 }
@@ -158,33 +190,31 @@ bool audit_record_scan(const char *body, size_t length, struct audit_view *ret)
 {
         struct audit_scan scan = audit_scan_begin(body, length);
         struct audit_slice outcome;
-        struct audit_view record;
         int64_t mono, seq;
 
         /* clang-format off */
         if (length > AUDIT_BODY_MAX ||
-            !(LITERAL(&scan, "{\"action\":")    && audit_scan_string(&scan, &record.action) &&
-              LITERAL(&scan, ",\"actor\":")     && audit_scan_string(&scan, &record.actor) &&
-              LITERAL(&scan, ",\"boot\":")      && audit_scan_string(&scan, &record.boot) &&
-              LITERAL(&scan, ",\"details\":")   && scan_details(&scan, &record.details) &&
-              LITERAL(&scan, ",\"incident\":")  && audit_scan_string(&scan, &record.incident) &&
+            !(LITERAL(&scan, "{\"action\":")    && audit_scan_string(&scan, &ret->action) &&
+              LITERAL(&scan, ",\"actor\":")     && audit_scan_string(&scan, &ret->actor) &&
+              LITERAL(&scan, ",\"boot\":")      && audit_scan_string(&scan, &ret->boot) &&
+              LITERAL(&scan, ",\"details\":")   && scan_details(&scan, &ret->details) &&
+              LITERAL(&scan, ",\"incident\":")  && audit_scan_string(&scan, &ret->incident) &&
               LITERAL(&scan, ",\"mono\":")      && audit_scan_integer(&scan, &mono) &&
               LITERAL(&scan, ",\"outcome\":")   && audit_scan_string(&scan, &outcome) &&
-              LITERAL(&scan, ",\"prev\":")      && audit_scan_string(&scan, &record.prev) &&
+              LITERAL(&scan, ",\"prev\":")      && audit_scan_string(&scan, &ret->prev) &&
               LITERAL(&scan, ",\"seq\":")       && audit_scan_integer(&scan, &seq) &&
-              LITERAL(&scan, ",\"subject\":")   && audit_scan_string(&scan, &record.subject) &&
-              LITERAL(&scan, ",\"ts\":")        && audit_scan_string(&scan, &record.ts) &&
+              LITERAL(&scan, ",\"subject\":")   && audit_scan_string(&scan, &ret->subject) &&
+              LITERAL(&scan, ",\"ts\":")        && audit_scan_string(&scan, &ret->ts) &&
               LITERAL(&scan, ",\"v\":1}")       && audit_scan_done(&scan)))
                 /* clang-format on */
                 return false;
 
-        if (record.action.length == 0 || !is_hex(&record.boot, 32) || !is_hex(&record.prev, 64) || !is_ts(&record.ts) ||
-            mono < 0 || seq < 0 || !parse_outcome(&outcome, &record.outcome))
+        if (ret->action.length == 0 || !is_hex(&ret->boot, 32) || !is_hex(&ret->prev, 64) || !is_ts(&ret->ts) ||
+            mono < 0 || seq < 0 || !parse_outcome(&outcome, &ret->outcome))
                 return false;
 
-        record.boottime_usec = (uint64_t)mono;
-        record.seq = (uint64_t)seq;
-        *ret = record;
+        ret->boottime_usec = (uint64_t)mono;
+        ret->seq = (uint64_t)seq;
         return true;
 }
 
@@ -199,7 +229,12 @@ bool audit_record_follows(const struct audit_view *record, const struct audit_ha
 
 int audit_view(const char *body, size_t length, struct audit_view *ret)
 {
-        return audit_record_scan(body, length, ret) ? 0 : -EBADMSG;
+        struct audit_view view;
+
+        if (!audit_record_scan(body, length, &view))
+                return -EBADMSG;
+        *ret = view;
+        return 0;
 }
 
 bool audit_view_integer(const struct audit_view *view, const char *key, int64_t *ret)

@@ -22,8 +22,11 @@ int audit_record_encode(const struct audit_entry *entry, const struct audit_plac
 /* 64 lower-case digits, as prev is written. */
 void audit_out_hash(struct audit_out *out, const struct audit_hash *hash);
 
-/* Is this canonical, with exactly our members and well-formed values? Allocates nothing. */
+/* Is this canonical, with exactly our members and well-formed values? Allocates nothing. If not, `ret` holds anything. */
 bool audit_record_scan(const char *body, size_t length, struct audit_view *ret);
+
+/* The hash that a scanned record carries as its prev. */
+void audit_record_prev(const struct audit_view *record, struct audit_hash *ret);
 
 bool audit_record_follows(const struct audit_view *record, const struct audit_hash *prev);
 

@@ -29,10 +29,12 @@ enum audit_code {
         CODE_ANCHOR_AHEAD,
         CODE_ANCHOR_SIG,
         CODE_FORK,
+        CODE_PRUNE_EARLY,
         /* unproven */
         CODE_UNSEALED_TAIL,
         CODE_STALE,
         CODE_NO_ANCHOR,
+        CODE_ANCHOR_PRUNED,
         CODE_NO_SEAL,
         /* unreadable */
         CODE_IO,

@@ -1,5 +1,7 @@
 #include "audit/canon.h"
 
+#include <endian.h>
+#include <stddef.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 8, KEY_MAX = 32 };
@@ -17,14 +19,6 @@ static const uint8_t string_class[256] = {
 
 static const uint8_t is_key_byte[256] = { ['a' ... 'z'] = 1, ['0' ... '9'] = 1, ['_'] = 1 };
 /* clang-format on */
-
-bool audit_scan_literal(struct audit_scan *scan, const char *literal, size_t length)
-{
-        if ((size_t)(scan->end - scan->at) < length || memcmp(scan->at, literal, length) != 0)
-                return false;
-        scan->at += length;
-        return true;
-}
 
 static bool scan_byte(struct audit_scan *scan, unsigned char byte)
 {
@@ -86,6 +80,30 @@ static bool scan_escape(struct audit_scan *scan)
         return true;
 }
 
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Moves past plain bytes, eight at a time. In a difference the first byte from below that borrows is one that was smaller than
+ * what was taken off; the top bit of a byte that is no ASCII is set already. */
+static void skip_plain(struct audit_scan *scan)
+{
+        uint64_t bytes, special;
+
+        while (scan->end - scan->at >= (ptrdiff_t)sizeof(bytes)) {
+                memcpy(&bytes, scan->at, sizeof(bytes));
+                bytes = le64toh(bytes);
+                special = bytes | (bytes - EACH_BYTE(' ')) | ((bytes ^ EACH_BYTE('"')) - EACH_BYTE(1)) |
+                          ((bytes ^ EACH_BYTE('\\')) - EACH_BYTE(1));
+                special &= EACH_BYTE(0x80);
+                if (special != 0) {
+                        scan->at += __builtin_ctzll(special) / 8;
+                        return;
+                }
+                scan->at += sizeof(bytes);
+        }
+        while (scan->at < scan->end && string_class[*scan->at] == PLAIN)
+                scan->at++;
+}
+
 bool audit_scan_string(struct audit_scan *scan, struct audit_slice *ret)
 {
         const unsigned char *begin;
@@ -95,8 +113,7 @@ bool audit_scan_string(struct audit_scan *scan, struct audit_slice *ret)
         begin = scan->at;
 
         for (;;) {
-                while (scan->at < scan->end && string_class[*scan->at] == PLAIN)
-                        scan->at++;
+                skip_plain(scan);
                 if (audit_scan_done(scan))
                         return false;
 

@@ -44,26 +44,49 @@ static int next_record(void *self, struct audit_item *ret)
         return take_record(snapshot, snapshot->records, ret);
 }
 
-/* A page holds a handful of records, a smashed inner page many: steps that double find the end of either soon. */
+static void seek(sqlite3_stmt *statement, uint64_t from)
+{
+        sqlite3_reset(statement);
+        sqlite3_bind_int64(statement, 1, (sqlite3_int64)from);
+}
+
+static bool reads_from(struct audit_snapshot *snapshot, sqlite3_stmt *statement, uint64_t from)
+{
+        seek(statement, from);
+        return step(snapshot, statement) >= 0;
+}
+
+/* Moves on to the first row that can be read again. A page holds a handful of rows, a smashed inner page many: steps that
+ * double get past either soon, halving them finds the very row, so that damage hides no more than it must. False: all the
+ * rest is lost. */
+static bool skip_rows(struct audit_snapshot *snapshot, sqlite3_stmt *statement, uint64_t position)
+{
+        uint64_t lost = position, ahead = 1;
+
+        while (!reads_from(snapshot, statement, position + ahead)) {
+                lost = position + ahead;
+                ahead *= 2;
+                if (ahead > UINT64_C(1) << 40)
+                        return false;
+        }
+        for (ahead += position; ahead - lost > 1;) {
+                const uint64_t middle = lost + (ahead - lost) / 2;
+
+                *(reads_from(snapshot, statement, middle) ? &ahead : &lost) = middle;
+        }
+        seek(statement, ahead);
+        return true;
+}
+
 static int skip_damage(void *self, uint64_t position, struct audit_item *ret)
 {
         struct audit_snapshot *snapshot = self;
 
-        for (uint64_t ahead = 1; ahead < UINT64_C(1) << 40; ahead *= 2) {
-                int r;
-
-                sqlite3_reset(snapshot->records);
-                sqlite3_bind_int64(snapshot->records, 1, (sqlite3_int64)(position + ahead));
-                r = take_record(snapshot, snapshot->records, ret);
-                if (r >= 0)
-                        return r;
-        }
-        return 0;
+        return skip_rows(snapshot, snapshot->records, position) ? take_record(snapshot, snapshot->records, ret) : 0;
 }
 
-static int next_note(void *self, struct audit_stored_note *ret)
+static int take_note(struct audit_snapshot *snapshot, struct audit_stored_note *ret)
 {
-        struct audit_snapshot *snapshot = self;
         const int r = step(snapshot, snapshot->notes);
 
         if (r <= 0)
@@ -74,6 +97,31 @@ static int next_note(void *self, struct audit_stored_note *ret)
                 .text = (const char *)sqlite3_column_text(snapshot->notes, 2) ?: "",
                 .length = (size_t)sqlite3_column_bytes(snapshot->notes, 2),
         };
+        return 1;
+}
+
+static int next_note(void *self, struct audit_stored_note *ret)
+{
+        return take_note(self, ret);
+}
+
+static int skip_note_damage(void *self, uint64_t epoch, struct audit_stored_note *ret)
+{
+        struct audit_snapshot *snapshot = self;
+
+        return skip_rows(snapshot, snapshot->notes, epoch) ? take_note(snapshot, ret) : 0;
+}
+
+static int next_cosig(void *self, struct audit_cosig *ret)
+{
+        struct audit_snapshot *snapshot = self;
+        const int r = step(snapshot, snapshot->cosigs);
+
+        if (r <= 0)
+                return r;
+        ret->size = (uint64_t)sqlite3_column_int64(snapshot->cosigs, 0);
+        ret->line.text = (const char *)sqlite3_column_text(snapshot->cosigs, 1) ?: "";
+        ret->line.length = (size_t)sqlite3_column_bytes(snapshot->cosigs, 1);
         return 1;
 }
 
@@ -122,7 +170,9 @@ int audit_snapshot_init(struct audit_snapshot *snapshot, sqlite3 *db, struct aud
         } list[] = {
                 { &snapshot->first, "SELECT seq, body FROM record NOT INDEXED WHERE seq=0" },
                 { &snapshot->records, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 ORDER BY seq" },
-                { &snapshot->notes, "SELECT epoch, size, note FROM checkpoint NOT INDEXED ORDER BY epoch" },
+                { &snapshot->notes,
+                  "SELECT epoch, size, note FROM checkpoint NOT INDEXED WHERE epoch>=?1 ORDER BY epoch" },
+                { &snapshot->cosigs, "SELECT size, line FROM cosig ORDER BY size, line" },
                 { &snapshot->subtrees, "SELECT hash FROM subtree WHERE level=?1 AND idx=?2" },
         };
         int r = 0;
@@ -134,13 +184,16 @@ int audit_snapshot_init(struct audit_snapshot *snapshot, sqlite3 *db, struct aud
                 audit_snapshot_done(snapshot);
                 return r;
         }
-        sqlite3_bind_int64(snapshot->records, 1, 0);
+        seek(snapshot->records, 0);
+        seek(snapshot->notes, 0);
         *ret = (struct audit_source){
                 .self = snapshot,
                 .first_record = first_record,
                 .next_record = next_record,
                 .skip_damage = skip_damage,
                 .next_note = next_note,
+                .skip_note_damage = skip_note_damage,
+                .next_cosig = next_cosig,
                 .find_subtree = find_subtree,
                 .count_subtrees = count_subtrees,
                 .load_tree = load_tree,
@@ -153,5 +206,6 @@ void audit_snapshot_done(struct audit_snapshot *snapshot)
         sqlite3_finalize(TAKE_PTR(snapshot->first));
         sqlite3_finalize(TAKE_PTR(snapshot->records));
         sqlite3_finalize(TAKE_PTR(snapshot->notes));
+        sqlite3_finalize(TAKE_PTR(snapshot->cosigs));
         sqlite3_finalize(TAKE_PTR(snapshot->subtrees));
 }

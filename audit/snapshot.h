@@ -8,7 +8,7 @@
 
 struct audit_snapshot {
         sqlite3 *db;
-        sqlite3_stmt *first, *records, *notes, *subtrees;
+        sqlite3_stmt *first, *records, *notes, *cosigs, *subtrees;
 };
 
 int audit_snapshot_init(struct audit_snapshot *snapshot, sqlite3 *db, struct audit_source *ret);

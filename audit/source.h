@@ -12,6 +12,12 @@ struct audit_stored_note {
         size_t length;
 };
 
+/* A witness's signature line, kept beside the checkpoint of this size. */
+struct audit_cosig {
+        uint64_t size;
+        struct audit_slice line;
+};
+
 /* Calls return 1 and something, 0 at the end, or a negative errno: -EUCLEAN and -EIO mean damage. What is returned is on
  * loan until the next call of the same kind. */
 struct audit_source {
@@ -27,6 +33,12 @@ struct audit_source {
         int (*skip_damage)(void *self, uint64_t position, struct audit_item *ret);
 
         int (*next_note)(void *self, struct audit_stored_note *ret);
+
+        /* After damage: the first note that can be read again, from `epoch` on. */
+        int (*skip_note_damage)(void *self, uint64_t epoch, struct audit_stored_note *ret);
+
+        /* In the order of sizes. NULL: none are stored. */
+        int (*next_cosig)(void *self, struct audit_cosig *ret);
 
         /* The stored hash of a subtree. NULL, and all below: none are stored. */
         int (*find_subtree)(void *self, const struct audit_subtree *subtree, struct audit_hash *ret);

@@ -179,6 +179,7 @@ static int go_on(struct audit *audit, struct audit_how *how)
         r = r ?: genesis_anchor(audit, how->genesis_anchor);
         if (r < 0)
                 return r;
+        audit_remove_staged(audit); /* space is all that it would cost */
         audit_keep_ballast(audit);
         return 0;
 }

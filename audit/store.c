@@ -53,7 +53,11 @@ static const struct {
 };
 /* clang-format on */
 
-enum { SCHEMA_N = sizeof(schema) / sizeof(schema[0]), TABLES_SEEN = 0xf /* the first four are the tables */ };
+enum {
+        SCHEMA_N = sizeof(schema) / sizeof(schema[0]),
+        TABLES_N = 4 /* the first of them */,
+        TABLES_SEEN = (1 << TABLES_N) - 1
+};
 
 /* SQLite takes errno when it has tidied up after the failure, which may have failed for reasons of its own: what does not
  * say more than EIO is not believed. */
@@ -145,8 +149,34 @@ int audit_store_create(const char *path, sqlite3 **ret)
                  AUDIT_USER_VERSION);
         r = audit_store_run(db, "PRAGMA encoding='UTF-8'; PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; BEGIN");
         r = r ?: audit_store_run(db, numbers);
-        for (size_t i = 0; i < SCHEMA_N && r == 0; i++)
+        for (size_t i = 0; i < TABLES_N && r == 0; i++)
                 r = audit_store_run(db, schema[i].sql);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(db);
+        return 0;
+}
+
+int audit_store_add_triggers(sqlite3 *db)
+{
+        int r = 0;
+
+        for (size_t i = TABLES_N; i < SCHEMA_N && r == 0; i++)
+                r = audit_store_run(db, schema[i].sql);
+        return r;
+}
+
+/* Who is alone keeps the index of the WAL in its own memory, so this must be said before the first look at the file. */
+static int open_writer(const char *path, const char *mode, sqlite3 **ret)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        int r = open_database(path, SQLITE_OPEN_READWRITE, &db);
+
+        if (r < 0)
+                return r;
+        audit_store_keep_wal(db, true); /* until it is clear that this log is continued */
+        r = audit_store_run(db, mode);
+        r = r ?: audit_store_run(db, "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON");
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(db);
@@ -155,17 +185,12 @@ int audit_store_create(const char *path, sqlite3 **ret)
 
 int audit_store_open(const char *path, sqlite3 **ret)
 {
-        _cleanup_(close_database) sqlite3 *db = NULL;
-        int r = open_database(path, SQLITE_OPEN_READWRITE, &db);
+        return open_writer(path, "PRAGMA locking_mode=NORMAL", ret);
+}
 
-        if (r < 0)
-                return r;
-        audit_store_keep_wal(db, true); /* until it is clear that this log is continued */
-        r = audit_store_run(db, "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON");
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(db);
-        return 0;
+int audit_store_open_alone(const char *path, sqlite3 **ret)
+{
+        return open_writer(path, "PRAGMA locking_mode=EXCLUSIVE", ret);
 }
 
 void audit_store_keep_wal(sqlite3 *db, bool keep)
@@ -287,30 +312,6 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret)
         return 0;
 }
 
-/* ---- checkpoints ---------------------------------------------------------------------------------------------- */
-
-/* Sizes grow with epochs, and what is asked for is mostly among the newest. */
-int audit_store_note_of(sqlite3 *db, uint64_t size, char **ret_note, uint64_t *ret_size)
-{
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        char *note;
-        int r = audit_store_prepare(db, "SELECT size, note FROM checkpoint WHERE size<=?1 ORDER BY epoch DESC LIMIT 1",
-                                    &statement);
-
-        if (r < 0)
-                return r;
-        sqlite3_bind_int64(statement, 1, size > INT64_MAX ? INT64_MAX : (sqlite3_int64)size);
-        r = sqlite3_step(statement);
-        if (r != SQLITE_ROW)
-                return r == SQLITE_DONE ? -ENOENT : audit_sqlite_errno(db, r);
-        note = strdup(column_text(statement, 1));
-        if (!note)
-                return -ENOMEM;
-        *ret_note = note;
-        *ret_size = (uint64_t)sqlite3_column_int64(statement, 0);
-        return 0;
-}
-
 /* ---- the tree ------------------------------------------------------------------------------------------------- */
 
 static int load_rows(sqlite3 *db, unsigned level, uint64_t from, uint64_t to, struct audit_tree *tree)
@@ -368,16 +369,22 @@ static int load_leaves(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tre
 }
 
 /* From the largest subtrees down to the last bodies: at most 255 rows of each level below the top. */
-int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret)
+int audit_store_load_span(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tree *ret)
 {
         struct audit_tree tree = { 0 };
         int r = 0;
 
         for (unsigned level = AUDIT_SUBTREES_MAX * AUDIT_SUBTREE_STEP; level > 0 && r == 0; level -= AUDIT_SUBTREE_STEP)
-                r = load_rows(db, level, tree.size >> level, size >> level, &tree);
-        r = r ?: load_leaves(db, tree.size, size, &tree);
+                if ((to - from) >> level != 0)
+                        r = load_rows(db, level, (from + tree.size) >> level, to >> level, &tree);
+        r = r ?: load_leaves(db, from + tree.size, to, &tree);
         if (r < 0)
                 return r;
         *ret = tree;
         return 0;
+}
+
+int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret)
+{
+        return audit_store_load_span(db, 0, size, ret);
 }

@@ -12,13 +12,18 @@ enum { AUDIT_APPLICATION_ID = 0x474F5641, AUDIT_USER_VERSION = 1 };
 /* What a result code means to our callers: -ENOSPC, -EIO, -EBUSY, -EUCLEAN (damaged, or not what we wrote), ... */
 int audit_sqlite_errno(sqlite3 *db, int code);
 
-/* Creates the file (0600) with schema and numbers but no rows, inside a transaction that the caller commits, in
- * rollback journal mode so that one file is the whole database. */
+/* Creates the file (0600) with numbers and tables but no rows, inside a transaction that the caller commits, in rollback
+ * journal mode so that one file is the whole database. Its triggers come after the rows. */
 int audit_store_create(const char *path, sqlite3 **ret);
+int audit_store_add_triggers(sqlite3 *db);
 
 /* Opens for writing, synchronous=FULL. A close leaves the WAL as it is, because what will be set aside stays untouched,
  * until audit_store_keep_wal(db, false) says that this log is continued. */
 int audit_store_open(const char *path, sqlite3 **ret);
+
+/* The same with nobody else at the file, not even reading, until it is closed. -EBUSY on first use: somebody is. */
+int audit_store_open_alone(const char *path, sqlite3 **ret);
+
 void audit_store_keep_wal(sqlite3 *db, bool keep);
 
 /* Read-only, query_only, defensive, in one read transaction already. */
@@ -44,5 +49,6 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret);
  * are missing. */
 int audit_store_load_tree(sqlite3 *db, uint64_t size, struct audit_tree *ret);
 
-/* The note of the checkpoint of the greatest size that is at most `size`, allocated. -ENOENT: there is none. */
-int audit_store_note_of(sqlite3 *db, uint64_t size, char **ret_note, uint64_t *ret_size);
+/* The same of the leaves [from, to) alone, as a tree of their own. `from` is a multiple of a power of two that is not less
+ * than their number, as it is of everything that a proof names. */
+int audit_store_load_span(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tree *ret);

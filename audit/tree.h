@@ -33,7 +33,11 @@ struct audit_subtree {
         struct audit_hash hash;
 };
 
-enum { AUDIT_SUBTREE_STEP = 8, AUDIT_SUBTREES_MAX = 3 }; /* levels 8, 16 and 24 are kept: 1/256 of the records */
+enum {
+        AUDIT_SUBTREE_STEP = 8,
+        AUDIT_SUBTREE_LEAVES = 256,
+        AUDIT_SUBTREES_MAX = 3
+}; /* levels 8, 16 and 24 are kept: 1/256 of the records */
 
 /* Adds a complete subtree of 2^level leaves; size must be a multiple of 2^level. Fills in the kept subtrees that this
  * completed, lowest first, and returns their number. A level that is given is not "completed" by this. */

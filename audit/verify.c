@@ -89,7 +89,9 @@ static void check_key(struct verify *verify)
 
         if (!verify->has_before)
                 return;
-        if (slot->epoch > walk->epoch)
+        if (walk->notes_unread)
+                ; /* the last seal is not known */
+        else if (slot->epoch > walk->epoch)
                 audit_report_add(verify->report, CODE_KEY_AHEAD, -1, (int64_t)slot->epoch,
                                  "the key is of epoch %llu, the log ends before seal %llu",
                                  (unsigned long long)slot->epoch, (unsigned long long)walk->epoch);
@@ -145,9 +147,9 @@ static uint64_t now_usec(const struct audit_verify_options *options)
         return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
 }
 
-static uint64_t seconds_between(uint64_t from_usec, uint64_t to_usec)
+static uint64_t usec_between(uint64_t from_usec, uint64_t to_usec)
 {
-        return to_usec > from_usec ? (to_usec - from_usec) / USEC_PER_SEC : 0;
+        return (int64_t)to_usec > (int64_t)from_usec ? to_usec - from_usec : 0;
 }
 
 static void check_ages(struct verify *verify)
@@ -157,16 +159,18 @@ static void check_ages(struct verify *verify)
         uint64_t span, age;
 
         if (walk->unsealed_ts[0] && !walk->no_seals) {
-                span = seconds_between(audit_ts_parse(walk->unsealed_ts), audit_ts_parse(walk->ts));
-                if (span > TAIL_MAX_SEC)
+                span = usec_between(audit_ts_parse(walk->unsealed_ts), audit_ts_parse(walk->ts));
+                if (span > TAIL_MAX_SEC * USEC_PER_SEC)
                         audit_report_add(verify->report, CODE_UNSEALED_TAIL, sealed, -1,
-                                         "records of %llu s follow the last seal", (unsigned long long)span);
+                                         "records of %llu s follow the last seal",
+                                         (unsigned long long)(span / USEC_PER_SEC));
         }
         if (verify->options->max_age_usec && walk->sealed_ts[0]) {
-                age = seconds_between(audit_ts_parse(walk->sealed_ts), now_usec(verify->options));
-                if (age > verify->options->max_age_usec / USEC_PER_SEC)
+                age = usec_between(audit_ts_parse(walk->sealed_ts), walk->now_usec);
+                if (age > verify->options->max_age_usec)
                         audit_report_add(verify->report, CODE_STALE, sealed - 1, -1,
-                                         "the last sealed record is %llu s old", (unsigned long long)age);
+                                         "the last sealed record is %llu s old",
+                                         (unsigned long long)(age / USEC_PER_SEC));
         }
 }
 
@@ -181,20 +185,61 @@ static void fill_head(struct verify *verify)
         memcpy(verify->report->root, root.bytes, sizeof(verify->report->root));
 }
 
+static void no_archive(struct verify *verify, int error, const char *path)
+{
+        const enum audit_code code = error == -ENOENT                      ? CODE_NOT_FOUND
+                                     : error == -EACCES || error == -EPERM ? CODE_NOT_PERMITTED
+                                                                           : CODE_IO;
+
+        audit_report_add(verify->report, code, -1, -1, "the archive %.80s: %s", path, strerror(-error));
+}
+
+/* What is missing in archives that cannot be read is judged as if they had not been given. */
+static int put_archives_back(struct verify *verify)
+{
+        const struct audit_verify_options *options = verify->options;
+        int r = 0;
+
+        if (options->archives_n == 0)
+                return 0;
+        r = audit_restored_new(&verify->source, &verify->walk.restored);
+        for (size_t i = 0; i < options->archives_n && r == 0; i++) {
+                const int error = audit_restored_add(verify->walk.restored, options->archives[i]);
+
+                if (error == -ENOMEM)
+                        return error;
+                if (error < 0)
+                        no_archive(verify, error, options->archives[i]);
+        }
+        return r;
+}
+
+static void walk_log(struct verify *verify)
+{
+        int r = put_archives_back(verify);
+
+        r = r ?: audit_walk_run(&verify->walk);
+        if (r < 0)
+                cannot_read(verify, r);
+        verify->walk.restored = audit_restored_free(verify->walk.restored);
+}
+
 /* What is the same for a database and an export: the pass, and what is judged by its end. */
 static void check_log(struct verify *verify)
 {
         struct audit_walk *walk = &verify->walk;
         const bool readable = read_genesis(verify) >= 0;
-        int r;
 
         walk->source = &verify->source;
         walk->threads = verify->options->threads;
         walk->anchors = verify->options->anchors;
         walk->head = verify->options->head;
-        r = audit_walk_run(walk);
-        if (r < 0)
-                cannot_read(verify, r);
+        walk->witnesses = verify->options->witnesses;
+        walk->witnesses_n = verify->options->witnesses_n;
+        walk->quorum = verify->options->quorum;
+        walk->require_anchor = verify->options->require_anchor;
+        walk->now_usec = now_usec(verify->options);
+        walk_log(verify);
         if (walk->position == 0 && !walk->unread)
                 audit_report_add(verify->report, CODE_EMPTY, -1, -1, "a log without records");
         else if (!walk->has_genesis && readable)
@@ -202,8 +247,6 @@ static void check_log(struct verify *verify)
         fill_head(verify);
         check_key(verify);
         check_ages(verify);
-        if (!walk->met_anchor && (walk->anchors || verify->options->require_anchor))
-                audit_report_add(verify->report, CODE_NO_ANCHOR, -1, -1, "nothing kept elsewhere was compared");
 }
 
 /* ---- a database ------------------------------------------------------------------------------------------------- */
@@ -322,7 +365,8 @@ static void verify_export(struct verify *verify)
 {
         const struct audit_verify_options *options = verify->options;
         _cleanup_(free_export) struct audit_export *export = NULL;
-        const int r = audit_export_new(options->jsonl, options->checkpoints, &export, &verify->source);
+        const struct audit_export_paths paths = { options->jsonl, options->checkpoints, options->subtree };
+        const int r = audit_export_new(&paths, &export, &verify->source);
 
         if (r < 0) {
                 cannot_read(verify, r);

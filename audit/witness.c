@@ -85,8 +85,8 @@ int audit_cosignature_judge(struct audit_slice text, const struct audit_signatur
         return 0;
 }
 
-/* A line for audit_signature_next, which wants its LF. */
-static int read_signature(struct audit_slice line, struct audit_signature *ret)
+/* The line goes to audit_signature_next, which wants its LF. */
+int audit_signature_read(struct audit_slice line, struct audit_signature *ret)
 {
         char text[AUDIT_COSIGNATURE_LINE_MAX];
         struct audit_slice rest = { text, line.length + 1 };
@@ -112,6 +112,52 @@ int audit_cosignature_check(const char *note, size_t length, struct audit_slice 
                 return -EIO;
         if (!audit_note_parse_loose(note, length, &parsed))
                 return -EBADMSG;
-        r = read_signature(line, &signature);
+        r = audit_signature_read(line, &signature);
         return r ?: audit_cosignature_judge(parsed.text, &signature, witness, ret_time);
+}
+
+/* ---- a quorum ------------------------------------------------------------------------------------------------- */
+
+static int has_cosigned(const struct audit_note *note, const struct audit_vkey *witness)
+{
+        struct audit_slice rest = note->signatures;
+        struct audit_signature signature;
+        uint64_t time;
+        int has = 0;
+
+        while (audit_signature_next(&rest, &signature) > 0) {
+                const int r = audit_cosignature_judge(note->text, &signature, witness, &time);
+
+                if (r == 0)
+                        has = 1;
+                else if (r != -ENOKEY)
+                        return r;
+        }
+        return has;
+}
+
+/* What a witness signs does not hold its name, so one key under two names is one witness. */
+static bool is_counted(const struct audit_note *note, const struct audit_vkey *witnesses, size_t i)
+{
+        for (size_t k = 0; k < i; k++)
+                if (memcmp(witnesses[k].key, witnesses[i].key, sizeof(witnesses[i].key)) == 0 &&
+                    has_cosigned(note, &witnesses[k]) > 0)
+                        return true;
+        return false;
+}
+
+int audit_witnesses_count(const struct audit_note *note, const struct audit_vkey *witnesses, size_t n, unsigned *ret)
+{
+        unsigned count = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                const int r = has_cosigned(note, &witnesses[i]);
+
+                if (r < 0)
+                        return r;
+                if (r > 0 && !is_counted(note, witnesses, i))
+                        count++;
+        }
+        *ret = count;
+        return 0;
 }

@@ -17,13 +17,13 @@ PM2_VERSIONS="5.4.3 6.0.14 7.0.4"
 NODE_VERSION=20.20.2
 
 to_build="gcc make pkg-config libc6-dev binutils git ca-certificates
-          libsystemd-dev libsqlite3-dev libsodium-dev libjansson-dev libyaml-dev"
-to_test="libcmocka-dev clang clang-format clang-tidy shellcheck mandoc sqlite3 jq strace procps psmisc util-linux python3
+          libsystemd-dev libsqlite3-dev libsodium-dev libjansson-dev libyaml-dev libcurl4-openssl-dev"
+to_test="libcmocka-dev clang clang-format clang-tidy shellcheck mandoc openssl sqlite3 jq strace procps psmisc util-linux python3
          inotify-tools mmdebstrap systemd systemd-container debian-archive-keyring"
 
 # In the container: what governord loads, what sanitizer builds load, and what tests look with from outside.
 in_root="systemd,systemd-sysv,dbus,procps,psmisc,e2fsprogs,util-linux,make,cron,monit,strace,sqlite3,jq,inotify-tools"
-in_root="$in_root,python3-minimal,libstdc++6,libsystemd0,libsqlite3-0,libsodium23,libjansson4,libyaml-0-2,libasan8,libubsan1"
+in_root="$in_root,python3-minimal,libstdc++6,libsystemd0,libsqlite3-0,libsodium23,libjansson4,libyaml-0-2,libcurl4,libasan8,libubsan1"
 root_key="bookworm $(uname -m) 3 $in_root"
 
 say() { echo "setup: $*" >&2; }

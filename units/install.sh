@@ -18,9 +18,12 @@ trap 'rm -rf "$work"' EXIT
 files() {
         local file
         echo "0755 $build/bin/governord sbin/governord"
+        echo "0755 $build/bin/governor-courier sbin/governor-courier"
         echo "0755 $build/bin/govctl bin/govctl"
         echo "0755 units/rescue.sh lib/governor/rescue.sh"
         echo "0644 $work/governor.service lib/systemd/system/governor.service"
+        echo "0644 $work/governor-courier.service lib/systemd/system/governor-courier.service"
+        echo "0644 units/governor-courier.timer lib/systemd/system/governor-courier.timer"
         echo "0644 units/governor.sysusers.conf lib/sysusers.d/governor.conf"
         echo "0644 units/governor.tmpfiles.conf lib/tmpfiles.d/governor.conf"
         echo "0644 $work/govctl.bash share/bash-completion/completions/govctl"
@@ -48,8 +51,10 @@ make_folder() {
 }
 
 install_all() {
-        local mode file where
-        sed "s|@sbindir@|$prefix/sbin|" units/governor.service.in >"$work/governor.service"
+        local mode file where unit
+        for unit in governor governor-courier; do
+                sed "s|@sbindir@|$prefix/sbin|" "units/$unit.service.in" >"$work/$unit.service"
+        done
         "$build/bin/govctl" completion bash >"$work/govctl.bash"
         "$build/bin/govctl" completion zsh >"$work/govctl.zsh"
         while read -r mode file where; do
@@ -93,6 +98,7 @@ uninstall_all() {
         rmdir /etc/governor/policies.d /etc/governor /var/lib/governor 2>/dev/null || :
         rm -rf /run/governor /run/governor-agent
         [ "${PURGE:-}" != yes ] || rm -rf /var/lib/governor /etc/governor
+        ! getent passwd governor-courier >/dev/null || userdel governor-courier
         ! getent group governor >/dev/null || groupdel governor
         ! systemd_runs || systemctl daemon-reload
         for folder in /etc/governor /var/lib/governor; do

@@ -205,7 +205,7 @@ static int on_trouble_told(sd_event_source *source, void *userdata)
 }
 
 /* Told from the loop: trouble may come up while a decision is carried out, and the judge is not called within itself. */
-static void on_troubled(void *self, int error, const char *what)
+void governor_audit_trouble(void *self, int error, const char *what)
 {
         struct governor *governor = self;
 
@@ -231,19 +231,69 @@ static void on_recovered(void *self)
         sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
 }
 
+static void tell_genesis(const struct governor *governor)
+{
+        if (governor->audit_how.genesis_anchor[0])
+                log_info("A new audit log begins. Keep this line elsewhere, it is the trust anchor: %s",
+                         governor->audit_how.genesis_anchor);
+}
+
+/* Records are counted anew, and nobody outside knows of them. */
+static void begin_log(struct governor *governor)
+{
+        governor->published = 0;
+        tell_genesis(governor);
+        anchoring_again(governor);
+        inspection_again(governor);
+}
+
+/* What was open about the log before stays open when it is ended on purpose: that explains nothing. */
 static void on_reopened(void *self, const struct audit_how *how)
 {
         struct governor *governor = self;
 
         governor->audit_how = *how;
-        governor->trouble[0] = '\0';
         if (how->start == AUDIT_CONTINUED)
                 log_warning("The audit log is open again");
         else
-                governor->published = 0; /* records are counted anew */
+                begin_log(governor);
+        if (governor->trouble_passes) {
+                governor->trouble[0] = '\0';
+                sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
+        }
         if (how->start == AUDIT_SET_ASIDE)
-                on_troubled(governor, 0, how->detail);
+                governor_audit_trouble(governor, 0, how->detail);
         memory_write(governor, true);
+}
+
+static void on_touched(void *self)
+{
+        inspection_now(self, "another program wrote to the log");
+}
+
+static void on_sealed(void *self)
+{
+        anchoring_sealed(self);
+}
+
+void governor_audit_explained(struct governor *governor, const char *who, const char *reason)
+{
+        struct incident_view view;
+
+        for (uint64_t below = UINT64_MAX; judge_incident_below(governor->judge, below, &view); below = view.incident) {
+                struct fact fact = {
+                        .kind = FACT_ASKED,
+                        .at = clock_now(&governor->clock),
+                        .agent = "",
+                        .asked = { .ask = ASK_ACKNOWLEDGE, .number = view.incident, .who = who, .reason = reason },
+                };
+
+                if (view.open && view.cause == CAUSE_AUDIT_BROKEN)
+                        governor_take(governor, &fact);
+        }
+        if (governor->trouble_passes || !governor->trouble[0])
+                return; /* it cannot be written now, which no word changes */
+        governor->trouble[0] = '\0';
         sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
 }
 
@@ -372,13 +422,19 @@ static int open_stores(struct governor *governor)
                 .reason = "start",
                 .committed = on_committed,
                 .reopened = on_reopened,
-                .troubled = on_troubled,
+                .troubled = governor_audit_trouble,
                 .recovered = on_recovered,
+                .touched = on_touched,
+                .sealed = on_sealed,
                 .self = governor,
         };
         int r;
 
-        if (asprintf(&governor->database, "%s/audit.db", governor->options.state) < 0 ||
+        const char *slash = strrchr(governor->options.config, '/');
+
+        if (asprintf(&governor->config_dir, "%.*s", slash ? (int)(slash - governor->options.config) : 1,
+                     slash ? governor->options.config : ".") < 0 ||
+            asprintf(&governor->database, "%s/audit.db", governor->options.state) < 0 ||
             asprintf(&governor->footprint_path, "%s/footprint", governor->options.state) < 0 ||
             asprintf(&governor->socket, "%s/governor.sock", governor->options.runtime) < 0 ||
             asprintf(&governor->courier_socket, "%s/courier.sock", governor->options.runtime) < 0)
@@ -490,19 +546,20 @@ static int make_observers(struct governor *governor)
 static void begin(struct governor *governor)
 {
         judge_set_observe_only(governor->judge, governor->options.observe);
+        anchoring_begin(governor);
+        inspection_begin(governor);
         rules_record(governor, governor->policy_bad ? "refused at start: discovery in observe mode" : "loaded");
         memory_write(governor, false);
         memory_close_intents(governor);
         if (governor->fell_too_often && !governor->safe_mode)
                 governor_set_safe_mode(governor, true, "governor", "three unclean ends within 10 minutes");
         if (!chronicle_healthy(governor->chronicle))
-                on_troubled(governor, -EIO,
-                            "the audit log cannot be opened: nothing is done to any agent until it can");
+                governor_audit_trouble(governor, -EIO,
+                                       "the audit log cannot be opened: nothing is done to any agent until it can");
         if (governor->audit_how.start == AUDIT_SET_ASIDE)
-                on_troubled(governor, 0, governor->audit_how.detail);
-        if (governor->audit_how.start == AUDIT_CREATED && governor->audit_how.genesis_anchor[0])
-                log_info("A new audit log begins. Keep this line elsewhere, it is the trust anchor: %s",
-                         governor->audit_how.genesis_anchor);
+                governor_audit_trouble(governor, 0, governor->audit_how.detail);
+        if (governor->audit_how.start != AUDIT_CONTINUED)
+                tell_genesis(governor);
 }
 
 int governor_new(const struct governor_options *options, struct governor **ret)
@@ -559,11 +616,13 @@ struct governor *governor_free(struct governor *governor)
 {
         if (!governor)
                 return NULL;
+        inspection_end(governor);
         observers_free(governor->observers);
         perform_free(governor->perform);
         control_free(governor->control);
         governor->control = NULL;
         chronicle_free(governor->chronicle);
+        anchoring_end(governor);
         free(governor->judge_memory);
         policy_free(governor->policy);
         sd_event_source_disable_unref(governor->tick);
@@ -572,6 +631,7 @@ struct governor *governor_free(struct governor *governor)
         sd_event_source_disable_unref(governor->troubled);
         sd_event_unref(governor->event);
         free(governor->database);
+        free(governor->config_dir);
         free(governor->socket);
         free(governor->courier_socket);
         footprint_free(governor->footprint);

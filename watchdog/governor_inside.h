@@ -2,9 +2,11 @@
 /* What the governor owns, for the files of this room only: governor.c (life), answers.c (what the socket is told). */
 #include <systemd/sd-event.h>
 
+#include "anchoring.h"
 #include "control/control.h"
 #include "governor.h"
 #include "heal/heal.h"
+#include "inspection.h"
 #include "io/clock.h"
 #include "judge/judge.h"
 #include "perform/chronicle.h"
@@ -56,8 +58,11 @@ struct governor {
         sd_event_source *troubled; /* the audit log has a trouble to tell, or none any more */
         char trouble[192];
         bool trouble_passes; /* by itself, when the log can be written again */
-        uint64_t published;  /* records up to this seq were told to subscribers */
+        struct anchoring anchoring;
+        struct inspection inspection;
+        uint64_t published; /* records up to this seq were told to subscribers */
         char *database;
+        char *config_dir; /* the folder of governor.yaml */
         char *socket;
         char *courier_socket;
         struct footprint *footprint;
@@ -70,6 +75,12 @@ void governor_take(void *self, const struct fact *fact);
 
 /* Sets the clock for the judge's next deadline; after every step. */
 void governor_arm(struct governor *governor);
+
+/* The audit log has a trouble to tell. `error`: it cannot be written now; 0, -EUCLEAN: evidence may be lost, a human must look. */
+void governor_audit_trouble(void *self, int error, const char *what);
+
+/* A human has explained what became of the audit log: the incident is closed, and on record is why. */
+void governor_audit_explained(struct governor *governor, const char *who, const char *reason);
 
 /* Loads the policy again; 0 when the new one rules, -EINVAL with messages when the old one stays. */
 int governor_reload(struct governor *governor, struct policy_messages *ret_messages);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "chores.h"
 #include "governor.h"
 
 static const char usage[] =
@@ -66,8 +67,11 @@ int main(int argc, char **argv)
                 .runtime = "/run/governor",
         };
         struct governor *governor = NULL;
-        int r = parse(argc, argv, &governor_options);
+        int r;
 
+        if (argc > 2 && strcmp(argv[1], "--chore") == 0)
+                return chores_run(argc - 2, argv + 2);
+        r = parse(argc, argv, &governor_options);
         if (r >= 0)
                 return r;
         umask(0077);

@@ -33,6 +33,7 @@ void memory_write(struct governor *governor, bool again)
                 fact.at = clock_now(&governor->clock);
                 chronicle_fact(governor->chronicle, &fact);
         }
+        anchoring_write(governor);
 }
 
 void memory_write_end(struct governor *governor)

@@ -80,6 +80,7 @@ int governor_reload(struct governor *governor, struct policy_messages *ret_messa
         judge_set_policy(governor->judge, policy);
         policy_free(old);
         rules_record(governor, "loaded");
+        anchoring_reload(governor);
         memory_write(governor, true);
         observers_again(governor->observers);
         governor_arm(governor);

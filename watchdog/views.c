@@ -111,28 +111,37 @@ static const char *mode_now(const struct governor *governor)
         return mode_name(enforces && !governor_only_observes(governor) ? MODE_ENFORCE : MODE_OBSERVE);
 }
 
+static json_t *view_audit(const struct governor *governor)
+{
+        const struct audit_how *how = &governor->audit_how;
+        struct audit_head head = { 0 };
+
+        chronicle_head(governor->chronicle, &head);
+        return json_pack("{s:I, s:I, s:b, s:s, s:s, s:s?, s:o, s:o}", "size", (json_int_t)head.size, "sealed_size",
+                         (json_int_t)head.sealed_size, "healthy", chronicle_healthy(governor->chronicle), "anchor",
+                         head.anchor, "genesis_anchor", how->genesis_anchor, "set_aside",
+                         how->aside[0] ? how->aside : NULL, "verified", inspection_view(governor), "anchored",
+                         anchoring_view(governor));
+}
+
 json_t *view_machine(struct governor *governor)
 {
-        struct audit_head head = { 0 };
         const struct fact *host = &governor->host;
         char name[256] = "";
 
         gethostname(name, sizeof(name) - 1);
-        chronicle_head(governor->chronicle, &head);
-        return json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b, s:s, s:i}, "
-                         "s:{s:I, s:I, s:b, s:s}, s:i}",
-                         "host", name, "version", GOVERNOR_VERSION, "mode", mode_now(governor), "safe_mode",
-                         governor->safe_mode, "disarmed", judge_is_disarmed(governor->judge), "now",
-                         (json_int_t)clock_now(&governor->clock), "uptime_s",
-                         (json_int_t)(host->host.uptime / USEC_PER_SEC), "memory_total_bytes",
-                         (json_int_t)host->host.total_bytes, "memory_available_bytes",
-                         (json_int_t)host->host.available_bytes, "cpus", (int)host->host.cpus, "load1_centi",
-                         (int)host->host.load1, "psi_memory_some_centi", (int)host->host.memory_some_avg10,
-                         "psi_cpu_some_centi", (int)host->host.cpu_some_avg10, "policy", "discovered",
-                         governor->policy->discovered, "bad", governor->policy_bad, "digest", governor->policy->digest,
-                         "rules", (int)governor->policy->rules_n, "audit", "size", (json_int_t)head.size, "sealed_size",
-                         (json_int_t)head.sealed_size, "healthy", chronicle_healthy(governor->chronicle), "anchor",
-                         head.anchor, "agents_max", (int)governor->policy->daemon.agents_max);
+        return json_pack(
+                "{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b, s:s, s:i}, "
+                "s:o, s:i}",
+                "host", name, "version", GOVERNOR_VERSION, "mode", mode_now(governor), "safe_mode", governor->safe_mode,
+                "disarmed", judge_is_disarmed(governor->judge), "now", (json_int_t)clock_now(&governor->clock),
+                "uptime_s", (json_int_t)(host->host.uptime / USEC_PER_SEC), "memory_total_bytes",
+                (json_int_t)host->host.total_bytes, "memory_available_bytes", (json_int_t)host->host.available_bytes,
+                "cpus", (int)host->host.cpus, "load1_centi", (int)host->host.load1, "psi_memory_some_centi",
+                (int)host->host.memory_some_avg10, "psi_cpu_some_centi", (int)host->host.cpu_some_avg10, "policy",
+                "discovered", governor->policy->discovered, "bad", governor->policy_bad, "digest",
+                governor->policy->digest, "rules", (int)governor->policy->rules_n, "audit", view_audit(governor),
+                "agents_max", (int)governor->policy->daemon.agents_max);
 }
 
 json_t *view_incident(const struct incident_view *view)

@@ -1,5 +1,7 @@
 #include "audit_world.h"
 
+#include "audit/chain.h"
+
 #include <ftw.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -94,6 +96,64 @@ void audit_world_fill(struct audit_world *world, unsigned n, unsigned group, uns
                 if (i % group == 0 || i == n)
                         assert_int_equal(audit_commit(world->audit, flags), 0);
         }
+}
+
+/* ---- archiving ------------------------------------------------------------------------------------------------ */
+
+void audit_world_record_archiving(struct audit_world *world, uint64_t from, uint64_t to, const char *sha256,
+                                  unsigned flags)
+{
+        json_t *details = json_pack("{s:s, s:I, s:s, s:I}", "file", "a.jsonl", "from", (json_int_t)from, "sha256",
+                                    sha256, "to", (json_int_t)to);
+
+        world->realtime += 1000;
+        assert_int_equal(audit_append_own(world->audit,
+                                          &(struct audit_entry){ .action = "audit.archive",
+                                                                 .subject = "audit",
+                                                                 .outcome = AUDIT_INFO,
+                                                                 .details = details },
+                                          NULL),
+                         0);
+        json_decref(details);
+        assert_int_equal(audit_commit(world->audit, flags), 0);
+}
+
+void audit_world_drop(struct audit_world *world, uint64_t from, uint64_t to)
+{
+        char sql[128];
+
+        audit_world_close(world);
+        snprintf(sql, sizeof(sql), "DELETE FROM record WHERE seq>=%llu AND seq<%llu", (unsigned long long)from,
+                 (unsigned long long)to);
+        audit_world_forge(world, sql);
+}
+
+/* FILE.jsonl and FILE.ckpt as an archiving writes them. */
+void audit_world_archive(struct audit_world *world, const char *file, uint64_t from, uint64_t to)
+{
+        char name[128], query[160], *text;
+        FILE *records, *notes;
+
+        snprintf(name, sizeof(name), "%s.jsonl", file);
+        records = fopen(audit_world_path(world, name), "we");
+        snprintf(name, sizeof(name), "%s.ckpt", file);
+        notes = fopen(audit_world_path(world, name), "we");
+        assert_true(records && notes);
+        for (uint64_t seq = from; seq < to; seq++) {
+                snprintf(query, sizeof(query), "SELECT body FROM record WHERE seq=%llu", (unsigned long long)seq);
+                text = audit_world_text(world, query);
+                fprintf(records, "%s\n", text);
+                free(text);
+        }
+        snprintf(query, sizeof(query),
+                 "SELECT group_concat(note, char(10)) FROM (SELECT note FROM checkpoint WHERE size>%llu AND size<=%llu "
+                 "ORDER BY epoch)",
+                 (unsigned long long)from, (unsigned long long)to);
+        text = audit_world_text(world, query);
+        fprintf(notes, "%s", text ? text : "");
+        free(text);
+        fclose(records);
+        fclose(notes);
 }
 
 /* ---- judging -------------------------------------------------------------------------------------------------- */

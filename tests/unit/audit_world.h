@@ -31,6 +31,12 @@ void audit_world_close(struct audit_world *world);
 /* Adds n records a millisecond apart, and commits (and seals) after each `group` of them and at the end. */
 void audit_world_fill(struct audit_world *world, unsigned n, unsigned group, unsigned flags);
 
+/* Appends and commits an audit.archive record; drops records [from, to) of the closed log; writes FILE.jsonl and FILE.ckpt. */
+void audit_world_record_archiving(struct audit_world *world, uint64_t from, uint64_t to, const char *sha256,
+                                  unsigned flags);
+void audit_world_drop(struct audit_world *world, uint64_t from, uint64_t to);
+void audit_world_archive(struct audit_world *world, const char *file, uint64_t from, uint64_t to);
+
 /* Verifies the live directory; the result stays in world->report. */
 void audit_world_verify(struct audit_world *world);
 void audit_world_verify_detached(struct audit_world *world);

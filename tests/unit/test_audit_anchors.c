@@ -129,7 +129,7 @@ static void a_fork_past_an_anchor_does_not_match_it(void **state)
         audit_world_copy(world, "snapshot.db", "audit.db");
         audit_world_copy(world, "snapshot.key", "keys/seal.key");
         verify_against(world, head.anchor);
-        audit_world_expect(world, 3, "ANCHOR_AHEAD NO_ANCHOR");
+        audit_world_expect(world, 3, "ANCHOR_AHEAD");
 
         world->realtime += 1;
         audit_world_open(world);
@@ -137,7 +137,7 @@ static void a_fork_past_an_anchor_does_not_match_it(void **state)
         audit_world_verify(world);
         audit_world_expect(world, 0, "");
         verify_against(world, head.anchor);
-        audit_world_expect(world, 3, "ANCHOR_MISMATCH NO_ANCHOR");
+        audit_world_expect(world, 3, "ANCHOR_MISMATCH");
         assert_string_equal(world->report.findings[0].code, "ANCHOR_MISMATCH");
 }
 
@@ -186,13 +186,13 @@ static void a_note_that_is_not_signed_is_no_anchor(void **state)
         at = strchr(at, ' ') + 10;
         *at = *at == 'A' ? 'B' : 'A';
         verify_against(world, note);
-        audit_world_expect(world, 3, "ANCHOR_SIG NO_ANCHOR");
+        audit_world_expect(world, 3, "ANCHOR_SIG");
 
         strcpy(note, audit_last_note(world->audit));
         seal = strrchr(note, '\xe2');
         *seal = '\0';
         verify_against(world, note);
-        audit_world_expect(world, 7, "NO_SEAL NO_ANCHOR");
+        audit_world_expect(world, 7, "NO_SEAL");
 }
 
 int main(void)

@@ -490,6 +490,7 @@ static void malformed_notes_are_refused(void **state)
                 { "stuI=\n", "stuJ=\n" },                     /* base64 with bits that say nothing */
                 { "stuI=\n", "stuI\n" },                      /* without padding */
                 { "stuI=\n", "stuI= \n" },                    /* with a space */
+                { "GAZO/ruO", "GAZO\xafruO" },                /* a slash with its top bit set */
                 { "/seal K+Gp", "/seat K+Gp" },               /* no seal line */
                 { "/seal K+Gp", "/seal  K+Gp" },              /* two spaces */
                 { "\n\n\xe2\x80\x94", "\n\n\n\xe2\x80\x94" }, /* an empty line among the signatures */

@@ -168,6 +168,10 @@ static void what_is_wrong_is_said_in_words(void **state)
         expect_error(bench, "{\"id\":1,\"method\":\"eat\",\"params\":{}}\n", -32601, 2, "unknown method 'eat'");
         expect_error(bench, "{\"id\":1,\"method\":\"why\"}\n", -32602, 2, "needs the parameter 'what'");
         expect_error(bench, "{\"id\":1,\"method\":\"why\",\"params\":{\"what\":3}}\n", -32602, 2, "must be a string");
+        expect_error(bench, "{\"id\":1,\"method\":\"cosign\",\"params\":{\"size\":\"3\",\"line\":\"x\"}}\n", -32602, 2,
+                     "must be a whole number");
+        expect_error(bench, "{\"id\":1,\"method\":\"cosign\",\"params\":{\"size\":3.0,\"line\":\"x\"}}\n", -32602, 2,
+                     "must be a whole number");
         expect_error(bench, "{\"id\":1,\"method\":\"status\",\"params\":[]}\n", -32602, 2, "params must be an object");
         expect_error(bench, "{\"id\":1,\"method\":\"status\",\"params\":{\"x\":1}}\n", -32602, 2,
                      "takes no parameter 'x'");

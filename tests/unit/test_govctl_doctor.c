@@ -584,6 +584,13 @@ static void what_the_daemon_says_of_itself_is_passed_on(void **state)
         ground_close(&ground);
 
         ground_open(&ground);
+        ground_look(&ground,
+                    "{\"machine\":{\"audit\":{\"anchored\":{\"unanchored\":true}}},\"agents\":[],\"sources\":[]}",
+                    NULL);
+        assert_non_null(strstr(found(&ground, "anchor", "audit log")->fix, "govctl audit witness add VKEY URL"));
+        ground_close(&ground);
+
+        ground_open(&ground);
         ground_look(&ground, "{\"machine\":{\"safe_mode\":false},\"agents\":[],\"sources\":[]}", NULL);
         assert_int_equal(ground.findings.n, 0);
         ground_close(&ground);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "govctl/field.h"
 #include "govctl/moment.h"
 #include "govctl/options.h"
@@ -46,6 +47,8 @@ static void a_mistyped_verb_gets_a_suggestion(void **state)
                 { "incident", NULL, "did you mean: govctl incidents" },
                 { "relaod", NULL, "did you mean: govctl reload" },
                 { "audit", "verfiy", "did you mean: govctl audit verify" },
+                { "audit", "witness", "audit witness needs one of: list, add, remove" },
+                { "audit", "witness lst", "did you mean: govctl audit witness list" },
                 { "policy", NULL, "policy needs one of: check, show" },
                 { "frobnicate", NULL, "govctl help" },
         };
@@ -165,11 +168,13 @@ static void without_a_daemon_every_verb_that_needs_it_ends_with_6(void **state)
         for (size_t i = 0; i < verbs_n; i++) {
                 const char *argument = verbs[i].least > 0                     ? "lily"
                                        : strcmp(verbs[i].name, "disarm") == 0 ? "--all"
+                                       : text_ends(verbs[i].name, "restored") ? "--reason=x"
                                                                               : NULL;
+                const char *second = verbs[i].least > 1 ? "https://lily.example" : NULL;
 
                 if (!verbs[i].daemon)
                         continue;
-                assert_int_equal(stage_run(&stage, verbs[i].name, argument, NULL), CODE_UNREACHABLE);
+                assert_int_equal(stage_run(&stage, verbs[i].name, argument, second, NULL), CODE_UNREACHABLE);
                 says(stage.talk, "cannot reach governord");
                 says(stage.talk, "govctl doctor");
                 assert_string_equal(stage.data, "");
@@ -210,6 +215,11 @@ static void json_of_every_verb_parses_and_has_a_schema(void **state)
                 { "version" },
                 { "help" },
                 { "policy show" },
+                { "audit restored", "--reason=x" },
+                { "audit seal" },
+                { "audit witness list" },
+                { "audit witness remove", "witness.example" },
+                { "audit rotate", "--reason=x" },
                 { "help", "status" },
         };
         struct stage stage;
@@ -316,6 +326,7 @@ static void every_verb_explains_itself(void **state)
                 assert_int_equal(stage_run(&stage, "help", words[0], words[1], words[2], NULL), CODE_OK);
                 char *help = strdup(stage.data);
 
+                says(verbs[i].example, verbs[i].name);
                 words[n] = (char *)"--help";
                 assert_int_equal(stage_run(&stage, words[0], words[1], words[2], words[3], NULL), CODE_OK);
                 assert_string_equal(help, stage.data);
@@ -391,7 +402,7 @@ static void the_man_page_has_every_option_and_exit_status(void **state)
 static void completion_offers_every_verb_and_is_right_shell(void **state)
 {
         struct stage stage;
-        char file[] = "/tmp/govctl-completion-XXXXXX", command[128];
+        char file[] = "/tmp/govctl-completion-XXXXXX", command[256];
         int fd;
 
         stage_open(&stage, "");
@@ -406,6 +417,11 @@ static void completion_offers_every_verb_and_is_right_shell(void **state)
         assert_int_equal(write(fd, stage.data, strlen(stage.data)), strlen(stage.data));
         close(fd);
         snprintf(command, sizeof command, "bash -n %s", file);
+        assert_int_equal(system(command), 0);
+        snprintf(command, sizeof command,
+                 "bash -c '. %s; COMP_WORDS=(govctl audit witness \"\") COMP_CWORD=3; _govctl; "
+                 "[ \"${COMPREPLY[*]}\" = \"list add remove push\" ]'",
+                 file);
         assert_int_equal(system(command), 0);
         unlink(file);
         assert_int_equal(stage_run(&stage, "completion", "agents", NULL), CODE_OK);

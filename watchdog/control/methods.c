@@ -23,6 +23,14 @@ static const struct method_row rows[METHOD_N] = {
         [METHOD_SUBSCRIBE]      = { "subscribe",      MAY_READ,          { { 0 } } },
         [METHOD_VERSION]        = { "version",        MAY_READ,          { { 0 } } },
         [METHOD_AUDIT_HEAD]     = { "audit-head",     MAY_READ_OR_CARRY, { { 0 } } },
+        [METHOD_AUDIT_SEAL]     = { "audit-seal",     MAY_ORDER,         { { "nonce", JSON_STRING, false } } },
+        [METHOD_AUDIT_ROTATE]   = { "audit-rotate",   MAY_ORDER,         { { "reason", JSON_STRING, true } } },
+        [METHOD_AUDIT_RESTORED] = { "audit-restored", MAY_ORDER,         { { "reason", JSON_STRING, true } } },
+        [METHOD_WITNESSES]      = { "witnesses",      MAY_READ_OR_CARRY, { { 0 } } },
+        [METHOD_WITNESS_ADD]    = { "witness-add",    MAY_ORDER,         { { "vkey", JSON_STRING, true }, { "url", JSON_STRING, true } } },
+        [METHOD_WITNESS_REMOVE] = { "witness-remove", MAY_ORDER,         { { "name", JSON_STRING, true } } },
+        [METHOD_ADD_CHECKPOINT] = { "add-checkpoint", MAY_CARRY,         { { "old_size", JSON_INTEGER, true } } },
+        [METHOD_COSIGN]         = { "cosign",         MAY_CARRY,         { { "size", JSON_INTEGER, true }, { "line", JSON_STRING, true } } },
 };
 /* clang-format on */
 

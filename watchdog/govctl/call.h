@@ -19,14 +19,23 @@ enum code {
         CODE_INTERRUPTED = 130,
 };
 
+/* Values of an option that may be given again and again; more than fit is a usage error. */
+struct texts {
+        const char *list[256];
+        size_t n;
+};
+
 /* Options as given; NULL or false when not. The table in options.c says which is which. */
 struct options {
         bool json, help, version;
-        bool all, follow, watch, origin, require_anchor;
+        bool all, follow, watch, origin, require_anchor, qr, no_qr, anchor;
         const char *socket, *colour, *width;
         const char *state, *config, *policies, *root;
-        const char *every, *since, *lines, *reason;
-        const char *db, *key, *max_age;
+        const char *every, *since, *until, *action, *outcome, *lines, *reason, *nonce;
+        const char *db, *key, *max_age, *at, *threads;
+        const char *jsonl, *checkpoints, *subtree, *tiles;
+        const char *log, *quorum, *before, *to;
+        struct texts against, anchors, archives, witnesses;
 };
 
 struct verb;
@@ -43,11 +52,21 @@ struct call {
 /* Says on the talk stream what is wrong, why, and what to type next (each but the first may be ""), and returns `code`. */
 enum code call_complain(const struct call *call, enum code code, const char *what, const char *why, const char *next);
 
+/* Says on the talk stream what is good to know beside the data. */
+void call_tell(const struct call *call, const char *text);
+
 /* Memory ended; there is nothing to explain. */
 enum code call_out_of_memory(const struct call *call);
 
 /* Prints JSON data: one line, indented for a person. */
 enum code call_print_json(struct call *call, const json_t *json, enum code code);
+
+/* The first argument as the number of a record. Complains. */
+enum code call_take_seq(const struct call *call, uint64_t *ret);
+
+/* Who acts when govctl does it itself, as the daemon would name them: "uid:0 pid:4711". */
+#define CALL_ACTOR_MAX 64
+char *call_actor(char buffer[CALL_ACTOR_MAX]);
 
 /* The first argument, or "". */
 const char *call_argument(const struct call *call);

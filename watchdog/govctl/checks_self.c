@@ -147,6 +147,22 @@ void look_blind(struct machine *machine, struct findings *findings)
         }
 }
 
+void look_anchor(struct machine *machine, struct findings *findings)
+{
+        struct finding *finding;
+
+        if (!field_true(machine->status, "machine.audit.anchored.unanchored"))
+                return;
+        finding = finding_new(findings, "audit log", "it is UNANCHORED: only this machine knows it");
+        finding_why(finding,
+                    "Whoever becomes root here can exchange the log and its keys as a whole, and nothing would show "
+                    "it. A witness on another machine refuses that; so does any checkpoint kept elsewhere.");
+        finding_fix(finding,
+                    "govctl audit witness add VKEY URL\n"
+                    "# or, on another machine, now and then:\n"
+                    "# ssh THIS-MACHINE govctl audit checkpoint >>anchors; its copy here is /etc/governor/anchors");
+}
+
 void look_mode(struct machine *machine, struct findings *findings)
 {
         struct finding *finding;

@@ -240,7 +240,7 @@ static void put_zsh(FILE *out)
               "        local -a typed\n"
               "        typed=(${${words[2,CURRENT-1]}:#-*})\n"
               "        local verb= n\n"
-              "        for n in 3 2 1; do\n"
+              "        for n in 3 2 1 3; do # the words that are a verb, else all of them\n"
               "                verb=${(j: :)typed[1,n]}\n"
               "                [[ -z ${(M)verbs:#$verb:*} ]] || break\n"
               "        done\n"

@@ -7,12 +7,16 @@
 /* What ordinary questions may take, and orders that wait for a manager. */
 #define DAEMON_ANSWER (10 * USEC_PER_SEC)
 #define DAEMON_ORDER (120 * USEC_PER_SEC)
+#define DAEMON_WORK (6 * USEC_PER_HOUR) /* what reads the whole log */
 
 struct daemon;
 
 /* Connects; complains and returns how to end when it cannot. Free with daemon_close(), which takes NULL and returns it. */
 enum code daemon_open(struct call *call, struct daemon **ret);
 struct daemon *daemon_close(struct daemon *daemon);
+
+/* The same without a complaint. */
+enum code daemon_open_quietly(struct call *call, struct daemon **ret);
 
 /* One question, its answer. `parameters` is taken over (NULL: none). Complains when there is no good answer. */
 enum code daemon_ask(struct call *call, struct daemon *daemon, const char *method, json_t *parameters, usec_t patience,

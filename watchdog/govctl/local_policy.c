@@ -26,3 +26,19 @@ struct policy *local_policy(struct call *call, const char *root)
         policy_messages_done(&messages);
         return policy;
 }
+
+enum code local_retention(struct call *call, unsigned *ret_days)
+{
+        struct policy_messages messages = { 0 };
+        struct policy *policy = NULL;
+        int r = policy_load(local_config(call), local_policies(call), &policy, &messages);
+
+        policy_messages_done(&messages);
+        if (r < 0)
+                return call_complain(call, CODE_FAILURE, "no log was begun",
+                                     "the policy has errors, and a log keeps the retention it begins with",
+                                     "govctl policy check, then the same again");
+        *ret_days = policy->audit.retention_days;
+        policy_free(policy);
+        return CODE_OK;
+}

@@ -12,3 +12,7 @@ const char *local_policies(const struct call *call);
 struct policy *local_policy(struct call *call, const char *root);
 
 DEFINE_CLEANUP_FUNC(struct policy *, policy_free);
+
+/* How long a log that begins now will keep its records. They are fixed in its first record for good, so a policy with errors
+ * is no reason to guess: complains. */
+enum code local_retention(struct call *call, unsigned *ret_days);

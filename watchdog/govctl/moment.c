@@ -21,6 +21,55 @@ usec_t moment_parse_utc(const char *text)
         return seconds < 0 ? 0 : (usec_t)seconds * USEC_PER_SEC + fraction;
 }
 
+/* "Z" or "+01:00", as seconds east of Greenwich. */
+static bool parse_zone(const char *text, int *ret_seconds)
+{
+        int hours, minutes, length = 0;
+
+        if ((text[0] == 'Z' || text[0] == 'z') && text[1] == '\0') {
+                *ret_seconds = 0;
+                return true;
+        }
+        if ((text[0] != '+' && text[0] != '-') || strspn(text + 1, "0123456789") != 2 ||
+            strspn(text + 4, "0123456789") != 2 || sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &length) != 2 ||
+            text[1 + length] != '\0' || hours > 23 || minutes > 59)
+                return false;
+        *ret_seconds = (text[0] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+        return true;
+}
+
+bool moment_parse_rfc3339(const char *text, usec_t *ret)
+{
+        /* strptime() takes "2026-1-1" too, so the shape is held against this first: 0 is any digit */
+        static const char shape[] = "0000-00-00T00:00:00";
+        struct tm tm = { 0 };
+        usec_t fraction = 0, unit = USEC_PER_SEC / 10;
+        const char *rest = text + sizeof shape - 1;
+        int zone;
+
+        for (size_t i = 0; i < sizeof shape - 1; i++)
+                if (shape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i] && text[i] != 't')
+                        return false;
+        if (strptime(text, shape[10] == text[10] ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%dt%H:%M:%S", &tm) != rest)
+                return false;
+        if (*rest == '.') {
+                if (rest[1] < '0' || rest[1] > '9')
+                        return false;
+                for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
+                        fraction += unit * (usec_t)(*rest - '0');
+        }
+        if (!parse_zone(rest, &zone))
+                return false;
+
+        struct tm asked = tm;
+        time_t seconds = timegm(&tm);
+
+        if (tm.tm_mday != asked.tm_mday || seconds - zone < 0) /* February 30 is March 2 to timegm() */
+                return false;
+        *ret = (usec_t)(seconds - zone) * USEC_PER_SEC + fraction;
+        return true;
+}
+
 usec_t moment_of(const json_t *value)
 {
         if (json_is_integer(value))

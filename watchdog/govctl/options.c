@@ -1,5 +1,7 @@
 #include "govctl/options.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,34 +9,59 @@
 #include "base/text.h"
 #include "govctl/suggest.h"
 
-#define FLAG(member) offsetof(struct options, member), 0
-#define TEXT(member) 0, offsetof(struct options, member)
-#define BOTH(flag, text) offsetof(struct options, flag), offsetof(struct options, text)
+#define FLAG(member) offsetof(struct options, member), 0, 0
+#define TEXT(member) 0, offsetof(struct options, member), 0
+#define BOTH(flag, text) offsetof(struct options, flag), offsetof(struct options, text), 0
+#define TEXTS(member) 0, 0, offsetof(struct options, member)
 
 /* clang-format off */
 const struct option_row option_rows[] = {
         /* name            letter argument  optional  taken by      stored in            help */
+        { "action",         0,   "PATTERN",  false, TAKES_LOG,     TEXT(action),         "only such actions: agent.restart, 'finding.*'" },
+        { "against",        0,   "FILE",     false, TAKES_VERIFY,  TEXTS(against),       "anchors or checkpoints kept elsewhere; - reads them; may be repeated" },
         { "all",            'a', NULL,       false, TAKES_ALL,     FLAG(all),            "everything, not only what matters now" },
+        { "anchor",         0,   NULL,       false, TAKES_ANCHOR,  FLAG(anchor),         "only the one-line anchor" },
+        { "anchors",        0,   "FILE",     false, TAKES_VERIFY,  TEXTS(anchors),       "a chat export, an mbox or a list to take anchors from; may be repeated" },
+        { "archive",        0,   "FILE",     false, TAKES_VERIFY,  TEXTS(archives),      "records that were archived before, oldest first; may be repeated" },
+        { "at",             0,   "TIME",     false, TAKES_VERIFY,  TEXT(at),             "the now that ages are measured from, such as 2026-01-31T14:30:00Z" },
+        { "before",         0,   "TIME",     false, TAKES_ARCHIVE, TEXT(before),         "records of then and later stay: 2026-01-31, 500d" },
+        { "checkpoints",    0,   "FILE",     false, TAKES_EXPORT,  TEXT(checkpoints),    "write the checkpoints, a signed note each; - for here" },
+        { "checkpoints",    0,   "FILE",     false, TAKES_VERIFY,  TEXT(checkpoints),    "the checkpoints that belong to --jsonl" },
         { "color",          0,   "WHEN",     false, TAKES_ALWAYS,  TEXT(colour),         "always, never or auto (the default: on a terminal)" },
         { "config",         0,   "FILE",     false, TAKES_POLICY,  TEXT(config),         "governor.yaml to read, default /etc/governor/governor.yaml" },
         { "db",             0,   "FILE",     false, TAKES_DB,      TEXT(db),             "an audit.db elsewhere, such as a copy" },
         { "follow",         'f', NULL,       false, TAKES_LOG,     FLAG(follow),         "go on with what happens from now on" },
         { "help",           'h', NULL,       false, TAKES_ALWAYS,  FLAG(help),           "explain the verb" },
         { "json",           'j', NULL,       false, TAKES_ALWAYS,  FLAG(json),           "data as JSON" },
+        { "jsonl",          0,   "FILE",     false, TAKES_EXPORT,  TEXT(jsonl),          "write the records, one a line; - for here" },
+        { "jsonl",          0,   "FILE",     false, TAKES_VERIFY,  TEXT(jsonl),          "the records of an export" },
         { "key",            0,   "FILE",     false, TAKES_VERIFY,  TEXT(key),            "the seal.key that belongs to --db" },
         { "lines",          'n', "N",        false, TAKES_LOG,     TEXT(lines),          "only the newest N, default 50; 0: all" },
+        { "log",            0,   "VKEY",     false, TAKES_LOG_KEY, TEXT(log),            "the verifier key of the log, default that of the log here" },
         { "max-age",        0,   "SECONDS",  false, TAKES_VERIFY,  TEXT(max_age),        "a log sealed longer ago is STALE" },
+        { "no-qr",          0,   NULL,       false, TAKES_QR,      FLAG(no_qr),          "no QR code, on a terminal either" },
+        { "nonce",          0,   "HEX",      false, TAKES_NONCE,   TEXT(nonce),          "an auditor's challenge, put into the log before the seal" },
         { "origin",         0,   NULL,       false, TAKES_ORIGIN,  FLAG(origin),         "say for each value where it was set" },
+        { "outcome",        0,   "WORD",     false, TAKES_LOG,     TEXT(outcome),        "only those that are pending, ok, fail, denied, unknown or info" },
         { "policies",       0,   "DIR",      false, TAKES_POLICY,  TEXT(policies),       "policies to read, default /etc/governor/policies.d" },
+        { "qr",             0,   NULL,       false, TAKES_QR,      FLAG(qr),             "a QR code too, or say why not" },
+        { "quorum",         0,   "K",        false, TAKES_WITNESSES, TEXT(quorum),       "so many of the witnesses must have cosigned, default all" },
         { "reason",         'r', "TEXT",     false, TAKES_REASON,  TEXT(reason),         "kept in the audit log with what you asked for" },
         { "require-anchor", 0,   NULL,       false, TAKES_VERIFY,  FLAG(require_anchor), "without an anchor the log is not proven" },
         { "root",           0,   "DIR",      false, TAKES_ROOT,    TEXT(root),           "examine the machine whose files are in DIR" },
         { "since",          's', "TIME",     false, TAKES_LOG,     TEXT(since),          "from then on: 10m, 2h, 14:30, 2026-01-31, 2026-01-31T14:30" },
         { "socket",         0,   "PATH",     false, TAKES_ALWAYS,  TEXT(socket),         "the daemon's socket, default $GOVERNOR_SOCKET or /run/governor/governor.sock" },
         { "state",          0,   "DIR",      false, TAKES_STATE,   TEXT(state),          "state directory, default /var/lib/governor" },
+        { "subtree",        0,   "FILE",     false, TAKES_EXPORT,  TEXT(subtree),        "write the subtrees, which a pruned log needs; - for here" },
+        { "subtree",        0,   "FILE",     false, TAKES_VERIFY,  TEXT(subtree),        "the subtrees that belong to --jsonl of a pruned log" },
+        { "threads",        0,   "N",        false, TAKES_VERIFY,  TEXT(threads),        "so many cores hash, default all, at most 8" },
+        { "tiles",          0,   "DIR",      false, TAKES_EXPORT,  TEXT(tiles),          "write or continue tiles as C2SP tlog-tiles has them" },
+        { "to",             0,   "FILE",     false, TAKES_ARCHIVE, TEXT(to),             "FILE.jsonl and FILE.ckpt, default in the state directory" },
+        { "until",          0,   "TIME",     false, TAKES_LOG,     TEXT(until),          "up to then, as --since" },
         { "version",        'V', NULL,       false, TAKES_ALWAYS,  FLAG(version),        "print the version of govctl" },
         { "watch",          'w', "SECONDS",  true,  TAKES_WATCH,   BOTH(watch, every),   "show it again at every change and every 2 SECONDS" },
         { "width",          0,   "COLUMNS",  false, TAKES_ALWAYS,  TEXT(width),          "width to write for, default the terminal's or 120" },
+        { "witness",        0,   "VKEY",     false, TAKES_WITNESSES, TEXTS(witnesses),   "the verifier key of a witness that must have cosigned; may be repeated" },
 };
 /* clang-format on */
 
@@ -61,19 +88,29 @@ static bool row_taken(const struct option_row *row, unsigned takes)
         return row->takes == TAKES_ALWAYS || (row->takes & takes) != 0;
 }
 
-static void store(struct options *options, const struct option_row *row, const char *argument)
+static bool store(struct options *options, const struct option_row *row, const char *argument)
 {
         char *base = (char *)options;
+        struct texts *texts = (struct texts *)(base + row->texts);
 
+        if (row->texts) {
+                if (texts->n == sizeof texts->list / sizeof texts->list[0])
+                        return false;
+                texts->list[texts->n++] = argument;
+                return true;
+        }
         if (row->flag || !row->argument)
                 *(bool *)(base + row->flag) = true;
         if (row->argument && argument)
                 *(const char **)(base + row->text) = argument;
+        return true;
 }
+
+#define ROWS_TAKEN_MAX 48 /* by one verb */
 
 /* What getopt_long() is told: the rows that this verb takes. */
 struct getopt_words {
-        struct option longs[32];
+        struct option longs[ROWS_TAKEN_MAX + 1];
         char shorts[80];
 };
 
@@ -89,6 +126,7 @@ static void words_make(struct getopt_words *words, unsigned takes, bool leading)
 
                 if (!row_taken(row, takes))
                         continue;
+                assert(n < ROWS_TAKEN_MAX);
                 words->longs[n++] = (struct option){
                         .name = row->name,
                         .has_arg = !row->argument  ? no_argument
@@ -106,7 +144,7 @@ static void words_make(struct getopt_words *words, unsigned takes, bool leading)
 
 static enum code complain_unknown(const struct call *call, unsigned takes, const char *word)
 {
-        const char *candidates[32];
+        const char *candidates[ROWS_TAKEN_MAX];
         char what[256], next[256] = "govctl help", name[64];
         size_t n = 0;
 
@@ -139,6 +177,14 @@ static enum code complain_missing(const struct call *call, int value)
         return call_complain(call, CODE_USAGE, what, "nothing follows it", next);
 }
 
+static enum code complain_too_many(const struct call *call, const struct option_row *row)
+{
+        char what[128];
+
+        snprintf(what, sizeof what, "--%s is given too often", row->name);
+        return call_complain(call, CODE_USAGE, what, "256 times is the most", "several calls, each with some of them");
+}
+
 enum code options_take(struct call *call, unsigned takes, bool leading, int argc, char **argv, int *ret_first)
 {
         struct getopt_words words;
@@ -159,8 +205,30 @@ enum code options_take(struct call *call, unsigned takes, bool leading, int argc
                                                 optopt > 0 && optopt < LONG_ONLY && argv[optind - 1][1] != '-'
                                                         ? letter
                                                         : argv[optind - 1]);
-                store(&call->options, row_by_value(value), optarg);
+                if (!store(&call->options, row_by_value(value), optarg))
+                        return complain_too_many(call, row_by_value(value));
         }
         *ret_first = optind;
         return CODE_OK;
+}
+
+enum code options_number(const struct call *call, const char *name, const char *text, uint64_t least, uint64_t most,
+                         uint64_t *ret)
+{
+        char what[128], next[128], *end;
+        unsigned long long value = 0;
+
+        if (!text)
+                return CODE_OK;
+        errno = 0;
+        /* strtoull() takes "-1" for the greatest number there is */
+        if (text[0] >= '0' && text[0] <= '9' && (value = strtoull(text, &end, 10), *end == '\0') && errno == 0 &&
+            value >= least && value <= most) {
+                *ret = value;
+                return CODE_OK;
+        }
+        snprintf(what, sizeof what, "--%s takes a number from %llu to %llu", name, (unsigned long long)least,
+                 (unsigned long long)most);
+        snprintf(next, sizeof next, "--%s %llu", name, (unsigned long long)least);
+        return call_complain(call, CODE_USAGE, what, text, next);
 }

@@ -1,6 +1,7 @@
 #pragma once
 /* The options of govctl as one table: usage, completion and the man page's test read the same rows. */
 #include <stddef.h>
+#include <stdint.h>
 
 #include "govctl/call.h"
 
@@ -17,6 +18,13 @@ enum option_set {
         TAKES_ROOT = 1 << 7,
         TAKES_ORIGIN = 1 << 8,
         TAKES_DB = 1 << 9,
+        TAKES_QR = 1 << 10,
+        TAKES_ANCHOR = 1 << 11,
+        TAKES_NONCE = 1 << 12,
+        TAKES_EXPORT = 1 << 13,
+        TAKES_WITNESSES = 1 << 14,
+        TAKES_LOG_KEY = 1 << 15,
+        TAKES_ARCHIVE = 1 << 16,
 };
 
 struct option_row {
@@ -27,6 +35,7 @@ struct option_row {
         unsigned takes;       /* 0: every verb */
         size_t flag;          /* offset of a bool in struct options */
         size_t text;          /* offset of a string in struct options, when it takes an argument */
+        size_t texts;         /* or of struct texts: it may be given again and again */
         const char *help;
 };
 
@@ -39,3 +48,7 @@ extern const size_t option_rows_n;
  * CODE_USAGE at a mistake.
  */
 enum code options_take(struct call *call, unsigned takes, bool leading, int argc, char **argv, int *ret_first);
+
+/* The value of --NAME, left as it is when it was not given (`text` NULL). Complains of all but a number in these bounds. */
+enum code options_number(const struct call *call, const char *name, const char *text, uint64_t least, uint64_t most,
+                         uint64_t *ret);

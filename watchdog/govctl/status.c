@@ -132,6 +132,29 @@ static void show_policy(struct page *page, const json_t *machine)
         put_piece(page, TINT_FAINT, text);
 }
 
+/* Who outside of this machine knows the audit log: root here can exchange everything else. */
+static void show_anchor(struct page *page, const json_t *machine)
+{
+        const json_t *anchored = field(machine, "audit.anchored");
+        char text[512], ago[PAGE_AGO_MAX];
+
+        if (field_true(anchored, "unanchored")) {
+                page_go(page, 2);
+                page_put(page, TINT_WATCH, "UNANCHORED");
+                page_wrap(
+                        page, TINT_PLAIN, 4,
+                        ": only this machine knows its audit log. Type: govctl audit witness add VKEY URL, or keep what "
+                        "govctl audit checkpoint prints on another machine");
+        } else if (field_given(anchored, "last.size")) {
+                snprintf(text, sizeof text, "audit log of %lld records, %lld of them vouched for by witness %s %s",
+                         (long long)field_number(machine, "audit.size"), (long long)field_number(anchored, "last.size"),
+                         field_text(anchored, "last.name"),
+                         page_ago(page, (usec_t)field_number(anchored, "last.at"), ago));
+                page_go(page, 2);
+                page_wrap(page, TINT_PLAIN, 4, text);
+        }
+}
+
 static void show_sources(struct page *page, const json_t *sources)
 {
         size_t i;
@@ -205,6 +228,7 @@ void status_show_machine(struct page *page, const json_t *status)
         show_resources(page, machine);
         show_policy(page, machine);
         page_end(page);
+        show_anchor(page, machine);
         show_sources(page, field(status, "sources"));
         show_machine_incidents(page, field(machine, "incidents"));
 }

@@ -55,8 +55,9 @@ static void show_options(struct page *page, unsigned takes, const char *title)
 
 static json_t *verb_json(const struct verb *verb)
 {
-        return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "name", verb->name, "arguments", verb->arguments, "help",
-                         verb->help, "about", verb->about, "needs_daemon", verb->daemon, "may_find", verb->finds);
+        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b}", "name", verb->name, "arguments", verb->arguments,
+                         "help", verb->help, "about", verb->about, "example", verb->example, "needs_daemon",
+                         verb->daemon, "may_find", verb->finds);
 }
 
 static enum code usage_json(struct call *call, const struct verb *only)
@@ -111,6 +112,8 @@ enum code usage_verb(struct call *call, const struct verb *verb)
         page_wrap(page, TINT_PLAIN, 0, verb->about);
         if (verb->finds)
                 page_wrap(page, TINT_PLAIN, 0, "Ends with 3 when it shows a finding.");
+        page_end(page);
+        page_wrap(page, TINT_STRONG, 4, verb->example);
         if (verb->takes != TAKES_ALWAYS)
                 show_options(page, verb->takes, "Its own options");
         show_options(page, TAKES_ALWAYS, "Options of every verb");

@@ -25,6 +25,7 @@ struct verb {
         bool daemon;       /* asks the daemon and cannot do without */
         const char *help;  /* one line */
         const char *about; /* what the man page says in more words */
+        const char *example;
         enum code (*run)(struct call *call);
 };
 
@@ -57,8 +58,22 @@ enum code run_safe_mode(struct call *call);
 enum code run_disarm(struct call *call);
 enum code run_policy_check(struct call *call);
 enum code run_policy_show(struct call *call);
+enum code run_audit_init(struct call *call);
 enum code run_audit_verify(struct call *call);
 enum code run_audit_log(struct call *call);
+enum code run_audit_show(struct call *call);
+enum code run_audit_checkpoint(struct call *call);
+enum code run_audit_seal(struct call *call);
+enum code run_audit_export(struct call *call);
+enum code run_audit_prove(struct call *call);
+enum code run_audit_check_proof(struct call *call);
+enum code run_audit_archive(struct call *call);
+enum code run_audit_rotate(struct call *call);
+enum code run_audit_restored(struct call *call);
+enum code run_audit_witness_list(struct call *call);
+enum code run_audit_witness_add(struct call *call);
+enum code run_audit_witness_remove(struct call *call);
+enum code run_audit_witness_push(struct call *call);
 enum code run_doctor(struct call *call);
 enum code run_version(struct call *call);
 enum code run_completion(struct call *call);

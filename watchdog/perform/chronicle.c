@@ -1,6 +1,9 @@
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/finding.h"
 #include "io/cleanup.h"
@@ -16,6 +19,9 @@ struct chronicle {
         sd_event_source *turn;  /* end of each turn of the loop */
         sd_event_source *timer; /* next seal, or next try */
         bool healthy;
+        uint64_t sealed_size; /* as it was told last */
+        dev_t device;         /* the file that we write, so that its name cannot come to mean another one unseen */
+        ino_t inode;
         bool full; /* the reserve is in use */
 };
 
@@ -32,6 +38,50 @@ static void tell_trouble(struct chronicle *chronicle, int error, const char *wha
                 chronicle->options.troubled(chronicle->options.self, error, what);
 }
 
+static void tell(struct chronicle *chronicle, void (*what)(void *self))
+{
+        if (what)
+                what(chronicle->options.self);
+}
+
+/* True when there is a seal that was not there before. */
+static bool note_seal(struct chronicle *chronicle)
+{
+        const uint64_t before = chronicle->sealed_size;
+        struct audit_head head;
+
+        audit_head(chronicle->audit, &head);
+        chronicle->sealed_size = head.sealed_size;
+        return head.sealed_size != before;
+}
+
+static int look_at_file(const struct chronicle *chronicle, struct stat *ret)
+{
+        char path[PATH_MAX];
+
+        snprintf(path, sizeof(path), "%s/audit.db", chronicle->state_dir);
+        return stat(path, ret) < 0 ? -errno : 0;
+}
+
+static void remember_file(struct chronicle *chronicle)
+{
+        struct stat st;
+
+        if (look_at_file(chronicle, &st) < 0)
+                return;
+        chronicle->device = st.st_dev;
+        chronicle->inode = st.st_ino;
+}
+
+/* With the file deleted or exchanged SQLite goes on writing into what has no name any more. */
+static bool is_exchanged(const struct chronicle *chronicle)
+{
+        struct stat st;
+        int r = look_at_file(chronicle, &st);
+
+        return r == -ENOENT || (r == 0 && (st.st_dev != chronicle->device || st.st_ino != chronicle->inode));
+}
+
 /* There is none, or the file is no longer the log that we wrote: it is set aside, and what waited goes into a new one. */
 static int reopen(struct chronicle *chronicle)
 {
@@ -41,7 +91,11 @@ static int reopen(struct chronicle *chronicle)
 
         r = chronicle->audit ? audit_reopen(chronicle->audit, "reopened", &how)
                              : audit_open(chronicle->state_dir, &options, &chronicle->audit, &how);
-        if (r >= 0 && chronicle->options.reopened)
+        if (r < 0)
+                return r;
+        note_seal(chronicle);
+        remember_file(chronicle);
+        if (chronicle->options.reopened)
                 chronicle->options.reopened(chronicle->options.self, &how);
         return r;
 }
@@ -59,15 +113,9 @@ static void note_written(struct chronicle *chronicle, bool full)
                 chronicle->options.recovered(chronicle->options.self);
 }
 
-static int commit(struct chronicle *chronicle, unsigned flags)
+/* What a call came to that wrote to the chain, and all who have to know. */
+static int take_result(struct chronicle *chronicle, int r)
 {
-        int r;
-
-        r = chronicle->audit ? audit_commit(chronicle->audit, flags) : reopen(chronicle);
-        if (r == -EUCLEAN) {
-                tell_trouble(chronicle, r, "the audit log on disk is not the one this daemon wrote");
-                r = reopen(chronicle);
-        }
         if (r < 0) {
                 if (chronicle->healthy)
                         tell_trouble(chronicle, r, "the audit log cannot be written");
@@ -75,13 +123,31 @@ static int commit(struct chronicle *chronicle, unsigned flags)
                 return r;
         }
         note_written(chronicle, audit_degraded(chronicle->audit));
-        if (r & AUDIT_FOREIGN_WRITE)
+        if (r & AUDIT_FOREIGN_WRITE) {
                 tell_trouble(chronicle, 0, "another program wrote to the audit log");
+                tell(chronicle, chronicle->options.touched);
+        }
         if (r & AUDIT_KEY_FAULT)
                 tell_trouble(chronicle, 0, "seal.key cannot be written: records are durable but not sealed");
-        if (chronicle->options.committed)
-                chronicle->options.committed(chronicle->options.self);
+        tell(chronicle, chronicle->options.committed);
+        if (note_seal(chronicle))
+                tell(chronicle, chronicle->options.sealed);
         return 0;
+}
+
+static int commit(struct chronicle *chronicle, unsigned flags)
+{
+        int r;
+
+        if (!chronicle->audit)
+                r = reopen(chronicle);
+        else
+                r = flags & AUDIT_SEAL && is_exchanged(chronicle) ? -EUCLEAN : audit_commit(chronicle->audit, flags);
+        if (r == -EUCLEAN) {
+                tell_trouble(chronicle, r, "the audit log on disk is not the one this daemon wrote");
+                r = reopen(chronicle);
+        }
+        return take_result(chronicle, r);
 }
 
 static usec_t boottime_now(struct chronicle *chronicle)
@@ -141,6 +207,10 @@ int chronicle_new(sd_event *event, const struct chronicle_options *options, stru
         chronicle->state_dir = strdup(options->state_dir);
         r = chronicle->state_dir ? audit_open(options->state_dir, &audit_options, &chronicle->audit, ret_how) : -ENOMEM;
         chronicle->healthy = r >= 0;
+        if (r >= 0) {
+                note_seal(chronicle);
+                remember_file(chronicle);
+        }
         if (is_ill_disk(r))
                 r = 0;
         if (r >= 0)
@@ -161,7 +231,7 @@ struct chronicle *chronicle_free(struct chronicle *chronicle)
 {
         if (!chronicle)
                 return NULL;
-        chronicle->options.committed = NULL;
+        chronicle->options.committed = chronicle->options.touched = NULL;
         if (chronicle->audit)
                 audit_commit(chronicle->audit, AUDIT_SEAL);
         audit_close(chronicle->audit);
@@ -245,6 +315,40 @@ int chronicle_settle(struct chronicle *chronicle)
 
         arm_next(chronicle);
         return r;
+}
+
+int chronicle_seal_nonce(struct chronicle *chronicle, const char *nonce, const char *actor)
+{
+        int r = commit(chronicle, AUDIT_SEAL); /* what waits stands before it, in a file that is ours */
+
+        if (r >= 0)
+                r = audit_seal_nonce(chronicle->audit, nonce, actor);
+        if (r != -EINVAL)
+                r = take_result(chronicle, r);
+        arm_next(chronicle);
+        return r;
+}
+
+int chronicle_rotate(struct chronicle *chronicle, const char *reason, const char *actor, struct audit_how *ret_how)
+{
+        int r = commit(chronicle, AUDIT_SEAL);
+
+        if (r >= 0)
+                r = audit_rotate(chronicle->audit, reason, actor, ret_how);
+        if (r >= 0)
+                remember_file(chronicle);
+        if (r >= 0 && chronicle->options.reopened)
+                chronicle->options.reopened(chronicle->options.self, ret_how);
+        r = take_result(chronicle, r);
+        arm_next(chronicle);
+        return r < 0 ? r : chronicle_settle(chronicle);
+}
+
+int chronicle_cosign(struct chronicle *chronicle, uint64_t size, const char *vkey, const char *line)
+{
+        const struct audit_slice slice = { line, strlen(line) };
+
+        return chronicle->audit ? audit_cosign(chronicle->audit, size, vkey, slice) : -EIO;
 }
 
 bool chronicle_healthy(const struct chronicle *chronicle)

@@ -19,6 +19,8 @@ struct chronicle_options {
         /* the chain was touched by another program, or with an error: it cannot be written, or is about not to be */
         void (*troubled)(void *self, int error, const char *what);
         void (*recovered)(void *self); /* what was told with an error is over */
+        void (*touched)(void *self);   /* another program wrote to the chain: it is to be verified */
+        void (*sealed)(void *self);    /* there is a new seal */
         void *self;
 };
 
@@ -39,6 +41,15 @@ int chronicle_event(struct chronicle *chronicle, const struct audit_entry *entry
 
 /* Makes everything told so far durable now, sealed: before an action. On failure nothing may be done that needs a record. */
 int chronicle_settle(struct chronicle *chronicle);
+
+/* Answers an auditor, see audit_seal_nonce. -EINVAL: not a nonce. */
+int chronicle_seal_nonce(struct chronicle *chronicle, const char *nonce, const char *actor);
+
+/* Ends the log on purpose and begins another, see audit_rotate; durable and sealed on return. `reopened` is called within. */
+int chronicle_rotate(struct chronicle *chronicle, const char *reason, const char *actor, struct audit_how *ret_how);
+
+/* Keeps a witness's line, see audit_cosign. */
+int chronicle_cosign(struct chronicle *chronicle, uint64_t size, const char *vkey, const char *line);
 
 /* False while the chain cannot be written. */
 bool chronicle_healthy(const struct chronicle *chronicle);

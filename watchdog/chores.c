@@ -1,0 +1,132 @@
+#include "chores.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/text.h"
+#include "io/cleanup.h"
+#include "io/file.h"
+#include "witnesses.h"
+
+#define ANCHORS_MAX (16 << 20) /* years of exported chat */
+
+static void anchors_freep(struct audit_anchors **anchors)
+{
+        audit_anchors_free(*anchors);
+}
+
+void chore_root_write(const uint8_t root[32], char ret[CHORE_ROOT_MAX])
+{
+        for (unsigned i = 0; i < 32; i++)
+                snprintf(ret + 2 * i, 3, "%02x", root[i]);
+}
+
+int chore_root_read(const char *text, uint8_t ret[32])
+{
+        uint8_t root[32];
+
+        if (strlen(text) != 64 || strspn(text, "0123456789abcdef") != 64)
+                return -EINVAL;
+        for (unsigned i = 0; i < 32; i++) {
+                const char digits[] = { text[2 * i], text[2 * i + 1], '\0' };
+
+                root[i] = (uint8_t)strtoul(digits, NULL, 16);
+        }
+        memcpy(ret, root, sizeof(root));
+        return 0;
+}
+
+static int print(json_t *json, const char *key, json_t *value)
+{
+        int r = !json || !value || json_object_set_new(json, key, value) < 0 ||
+                json_dumpf(json, stdout, JSON_COMPACT | JSON_ENSURE_ASCII) < 0 || fflush(stdout) != 0;
+
+        json_decref(json);
+        return r ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- verify ---------------------------------------------------------------------------------------------------------- */
+
+/* What the operator keeps: a line that is wrong there must not keep the log from being verified, and must not be passed over. */
+static int read_anchors(const char *directory, struct audit_anchors *anchors, char **ret_text, char *why, size_t size)
+{
+        _cleanup_free_ char *path = NULL;
+        unsigned line = 0;
+        size_t length;
+        int r = asprintf(&path, "%s/anchors", directory) < 0 ? -ENOMEM
+                                                             : file_read(path, ANCHORS_MAX, ret_text, &length);
+
+        if (r == -ENOENT)
+                return 0;
+        if (r >= 0)
+                r = audit_anchors_add(anchors, *ret_text, length, &line);
+        if (r == -EBADMSG)
+                snprintf(why, size, "%s:%u: not an anchor", path, line);
+        else if (r < 0)
+                snprintf(why, size, "%s: %s", path ? path : "anchors", strerror(-r));
+        return r;
+}
+
+static size_t read_witnesses(const char *directory, struct audit_vkey keys[WITNESSES_MAX])
+{
+        _cleanup_free_ struct witnesses *witnesses = calloc(1, sizeof(*witnesses));
+        _cleanup_free_ char *path = NULL;
+        char why[WITNESS_WHY_MAX];
+
+        if (!witnesses || asprintf(&path, "%s/witnesses", directory) < 0 || witnesses_load(path, witnesses, why) < 0)
+                return 0; /* the daemon says so itself */
+        for (size_t i = 0; i < witnesses->n; i++)
+                keys[i] = witnesses->list[i].key;
+        return witnesses->n;
+}
+
+static int verify(int n, char **words)
+{
+        _cleanup_(anchors_freep) struct audit_anchors *anchors = NULL;
+        _cleanup_free_ struct audit_report *report = calloc(1, sizeof(*report));
+        _cleanup_free_ char *text = NULL;
+        struct audit_vkey keys[WITNESSES_MAX];
+        struct audit_head head = { 0 };
+        char why[256] = "";
+        struct audit_verify_options options = { .state_dir = words[0], .threads = 1, .witnesses = keys };
+        json_t *json;
+
+        if (!report || audit_anchors_new(&anchors) < 0)
+                return EXIT_FAILURE;
+        if (read_anchors(words[1], anchors, &text, why, sizeof(why)) >= 0 && audit_anchors_count(anchors) > 0)
+                options.anchors = anchors;
+        options.witnesses_n = read_witnesses(words[1], keys);
+        if (n == 5) {
+                head.size = strtoull(words[2], NULL, 10);
+                head.sealed_size = strtoull(words[3], NULL, 10);
+                if (chore_root_read(words[4], head.root) < 0)
+                        return 2;
+                options.head = &head;
+        }
+        audit_verify(&options, report);
+        json = audit_report_json(report);
+        if (json)
+                json_object_set_new(json, "anchors", json_integer((json_int_t)audit_anchors_count(anchors)));
+        return print(json, "anchors_why", json_string(why));
+}
+
+/* ---- which ----------------------------------------------------------------------------------------------------------- */
+
+int chores_run(int n, char **words)
+{
+        static const struct {
+                const char *name;
+                int least, most;
+                int (*run)(int n, char **words);
+        } chores[] = {
+                { CHORE_VERIFY, 2, 5, verify },
+        };
+
+        prctl(PR_SET_NAME, "governord-chore");
+        for (size_t i = 0; i < sizeof(chores) / sizeof(chores[0]) && n > 0; i++)
+                if (strcmp(chores[i].name, words[0]) == 0 && n - 1 >= chores[i].least && n - 1 <= chores[i].most)
+                        return chores[i].run(n - 1, words + 1);
+        return 2;
+}

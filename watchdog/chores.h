@@ -1,0 +1,17 @@
+#pragma once
+/* What the daemon has a child of itself do: tasks that read the whole log and must not keep the loop waiting. */
+#include "audit/audit.h"
+
+/* In the child, `governord --chore WORDS...`: does it, prints what came of it as JSON, returns the exit status. */
+int chores_run(int n, char **words);
+
+/* The words: */
+#define CHORE_VERIFY \
+        "verify" /* STATE CONFIG-DIRECTORY [SIZE SEALED-SIZE ROOT-IN-HEX]: the report, as govctl prints it, and
+                                   "anchors": how many were compared, "anchors_why": what was wrong with their file */
+#define CHORE_ARCHIVE "archive" /* STATE BEFORE-USEC [FILE]: struct audit_archiving, and "errno" */
+
+/* A root as the words have it, and back. */
+#define CHORE_ROOT_MAX 65
+void chore_root_write(const uint8_t root[32], char ret[CHORE_ROOT_MAX]);
+int chore_root_read(const char *text, uint8_t ret[32]);
