@@ -555,6 +555,37 @@ static void what_cannot_be_proven_says_why(void **state)
         says(bed->stage.talk, "this is not a proof");
 }
 
+/* ---- retention ---- */
+
+static void old_records_leave_for_an_archive_and_the_log_still_verifies(void **state)
+{
+        struct bed *bed = *state;
+        struct audit *audit;
+        char line[256];
+
+        bed->now = STAGE_NOW - 500 * USEC_PER_DAY;
+        audit = open_log(bed);
+        for (unsigned i = 0; i < 300; i++)
+                append(audit, "fact.tick", AUDIT_INFO, "{}");
+        assert_int_equal(audit_commit(audit, AUDIT_SEAL), 0);
+        audit_close(audit);
+        assert_int_equal(GOVCTL(bed, "audit", "init"), CODE_OK);
+        write_file(bed, "anchors", bed->stage.data);
+
+        assert_int_equal(GOVCTL(bed, "audit", "archive"), CODE_USAGE);
+        assert_int_equal(GOVCTL(bed, "audit", "archive", "--before", "soon"), CODE_USAGE);
+        assert_int_equal(GOVCTL(bed, "audit", "archive", "--before", "600d"), CODE_NOT_FOUND);
+        assert_int_equal(GOVCTL(bed, "audit", "archive", "--before", "400d", "--to", path_of(bed, "old")), CODE_OK);
+        says(bed->stage.data, "old.jsonl");
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--against", path_of(bed, "anchors")), CODE_OK);
+        snprintf(line, sizeof line, "%s/old.jsonl", bed->directory);
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--archive", line), CODE_OK);
+        assert_int_equal(GOVCTL(bed, "audit", "show", "100"), CODE_NOT_FOUND);
+        says(bed->stage.talk, "archive");
+        assert_int_equal(GOVCTL(bed, "audit", "prove", "100"), CODE_NOT_FOUND);
+        says(bed->stage.talk, "archive");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -580,6 +611,7 @@ int main(void)
                 TEST(an_export_that_failed_leaves_what_was_there),
                 TEST(a_proof_is_checked_with_nothing_but_the_key_of_the_log),
                 TEST(what_cannot_be_proven_says_why),
+                TEST(old_records_leave_for_an_archive_and_the_log_still_verifies),
                 TEST(a_log_that_is_written_is_not_rotated_behind_its_daemons_back),
         };
 
