@@ -16,6 +16,9 @@
 /* Enough for a witness that knew another size than we thought, and once more for someone who pushed in between. */
 #define TRIES 3
 
+/* A witness has a key or two; what it sends beyond that would only fill the log. */
+#define COSIGNATURES_MAX 4
+
 struct push {
         struct core *core;
         struct pushed *pushed;
@@ -118,7 +121,7 @@ static void take_cosignatures(struct push *push)
         char moment[32] = "";
         struct tm utc;
 
-        for (; reply_next_line(&rest, &push->signer, &line); kept++)
+        for (; kept < COSIGNATURES_MAX && reply_next_line(&rest, &push->signer, &line); kept++)
                 if (!cosign(push, line, &at))
                         return;
         if (kept == 0) {
