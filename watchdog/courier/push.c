@@ -52,11 +52,6 @@ static const struct {
 };
 /* clang-format on */
 
-const char *push_end_name(enum push_end end)
-{
-        return ends[end].name;
-}
-
 /* Every push ends here: "NAME: END: what, in a sentence". */
 __attribute__((format(printf, 3, 4))) static void finish(struct push *push, enum push_end end, const char *format, ...)
 {
