@@ -56,7 +56,7 @@ static const struct {
 __attribute__((format(printf, 3, 4))) static void finish(struct push *push, enum push_end end, const char *format, ...)
 {
         char text[PUSH_TEXT_MAX];
-        int n = snprintf(text, sizeof(text), "%s: %s: ", push->name, ends[end].name);
+        int n = snprintf(text, sizeof(text), "%.300s: %s: ", push->name, ends[end].name);
         va_list args;
 
         va_start(args, format);
