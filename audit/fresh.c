@@ -95,8 +95,9 @@ int audit_rename_file(const struct audit *audit, const char *from, const char *t
 
 static int remove_leftovers(const struct audit *audit)
 {
-        static const char *const names[] = { "audit.db.tmp", "audit.db.tmp-journal", "keys/log.key.new",
-                                             "keys/seal.key.new" };
+        static const char *const names[] = { "audit.db.tmp",     "audit.db.tmp-journal", "audit.db.tmp-wal",
+                                             "audit.db.tmp-shm", "audit.db.new-wal",     "audit.db.new-shm",
+                                             "keys/log.key.new", "keys/seal.key.new" };
 
         return remove_files(audit, names, sizeof(names) / sizeof(names[0]));
 }
@@ -172,6 +173,7 @@ static int stage_database(struct audit *audit, const char *prev_log)
         r = r ?: insert_genesis(audit, db, prev_log);
         r = r ?: audit_store_add_triggers(db);
         r = r ?: audit_store_run(db, "COMMIT");
+        r = r ?: audit_store_run(db, "PRAGMA journal_mode=WAL"); /* here, where a cut leaves no journal beside a log */
         if (r < 0)
                 return r;
         if (sqlite3_close(TAKE_PTR(db)) != SQLITE_OK)

@@ -174,6 +174,7 @@ static int go_on(struct audit *audit, struct audit_how *how)
         if (r < 0)
                 return r;
         r = audit_begin_writing(audit);
+        r = r ?: audit_sync_directory(audit, "."); /* the new WAL's name: SQLite syncs it too, but hides a failure */
         r = r ?: record_start(audit, how);
         r = r ?: genesis_anchor(audit, how->genesis_anchor);
         if (r < 0)

@@ -324,12 +324,28 @@ static void verify_database(struct verify *verify, const char *path)
                 check_tables(verify, db, &schema);
 }
 
+/* DIR/NAME if there is such a file, allocated. */
+static char *find_file(const char *dir, const char *name)
+{
+        char *path;
+
+        if (asprintf(&path, "%s/%s", dir, name) < 0)
+                return NULL;
+        if (access(path, F_OK) == 0)
+                return path;
+        free(path);
+        return NULL;
+}
+
+/* A power cut may come between the new keys of a log and its database: what is staged completely is the log already, as
+ * the next start ends the swap. */
 static void verify_live(struct verify *verify, const char *state_dir)
 {
-        _cleanup_(free_memory) char *database = NULL, *seal_key = NULL;
+        _cleanup_(free_memory) char *database = find_file(state_dir, "audit.db.new");
+        _cleanup_(free_memory) char *seal_key = database ? find_file(state_dir, "keys/seal.key.new") : NULL;
 
-        if (asprintf(&database, "%s/audit.db", state_dir) < 0 ||
-            asprintf(&seal_key, "%s/keys/seal.key", state_dir) < 0) {
+        if ((!database && asprintf(&database, "%s/audit.db", state_dir) < 0) ||
+            (!seal_key && asprintf(&seal_key, "%s/keys/seal.key", state_dir) < 0)) {
                 cannot_read(verify, -ENOMEM);
                 return;
         }

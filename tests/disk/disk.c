@@ -175,7 +175,7 @@ void disk_named(const char *path)
         if (stat(path, &st) < 0)
                 abort();
         known = find_file(disk, st.st_ino);
-        if (known >= 0 && st.st_nlink == 1 && !S_ISDIR(st.st_mode))
+        if (known >= 0 && (S_ISDIR(st.st_mode) || st.st_nlink == 1)) /* inode numbers are used again */
                 disk->files[known].is_gone = true;
         add_name(disk, NAME, know_file(disk, &st), below(disk, path));
 }

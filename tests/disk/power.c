@@ -153,7 +153,8 @@ void power_expect_whole(struct power *power, const char *anchor)
         struct audit_world *after = &power->after;
 
         power_verify_after(after, NULL, anchor);
-        if (!anchor && access(audit_world_path(after, "audit.db"), F_OK) < 0)
+        if (!anchor && access(audit_world_path(after, "audit.db"), F_OK) < 0 &&
+            access(audit_world_path(after, "audit.db.new"), F_OK) < 0)
                 audit_world_expect(after, 5, "NOT_FOUND"); /* the first start had not come so far */
         else
                 audit_world_expect(after, 0, "");

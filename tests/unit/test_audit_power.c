@@ -146,12 +146,47 @@ static void a_power_cut_while_setting_aside_loses_no_evidence(void **state)
         power_each_cut(power, 8 * power_more(), check_aside);
 }
 
+/* ---- rotation ------------------------------------------------------------------------------------------------- */
+
+static void check_rotation(struct power *power, const struct promise *promise)
+{
+        power_verify_after(&power->after, NULL, NULL);
+        audit_world_expect(&power->after, 0, ""); /* before anybody starts */
+        assert_true(evidence_is_kept(power, power->old_anchor));
+        if (promise)
+                power_expect_whole(power, promise->anchor);
+        audit_world_open(&power->after);
+        assert_int_equal(power->after.how.finding != NULL, 0);
+        power_expect_whole(power, promise ? promise->anchor : NULL);
+        audit_world_fill(&power->after, 2, 1, AUDIT_SEAL);
+        power_expect_whole(power, promise ? promise->anchor : NULL);
+        audit_world_close(&power->after);
+        assert_true(evidence_is_kept(power, power->old_anchor));
+}
+
+static void a_power_cut_while_rotating_loses_neither_log(void **state)
+{
+        struct power *power = *state;
+
+        live(power, 0);
+        strcpy(power->old_anchor, power->promises[power->promises_n - 1].anchor);
+        power_begin_disk(power);
+        disk_watch(power->disk);
+        assert_true(audit_rotate(power->world->audit, "spring", "user:alice", &power->world->how) >= 0);
+        memset(power->seeds, 0, sizeof(power->seeds)); /* those of the log that is set aside are not erased */
+        power_promised(power);
+        power_go(power, 3, AUDIT_SEAL);
+        disk_unwatch();
+        power_each_cut(power, 8 * power_more(), check_rotation);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 POWER_TEST(a_power_cut_at_any_step_is_no_alarm_and_loses_nothing),
                 POWER_TEST(cut_upon_cut_is_no_alarm_and_loses_nothing),
                 POWER_TEST(a_power_cut_while_setting_aside_loses_no_evidence),
+                POWER_TEST(a_power_cut_while_rotating_loses_neither_log),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
