@@ -1,6 +1,8 @@
 #include "audit/anchor.h"
 #include "audit/cleanup.h"
+#include "audit/plain.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #define WORD "govaudit1"
@@ -18,8 +20,12 @@ int audit_anchors_new(struct audit_anchors **ret)
 
 struct audit_anchors *audit_anchors_free(struct audit_anchors *anchors)
 {
-        if (anchors)
-                free(anchors->list);
+        if (!anchors)
+                return NULL;
+        for (size_t i = 0; i < anchors->texts_n; i++)
+                free(anchors->texts[i]);
+        free(anchors->texts);
+        free(anchors->list);
         free(anchors);
         return NULL;
 }
@@ -29,11 +35,23 @@ size_t audit_anchors_count(const struct audit_anchors *anchors)
         return anchors->n;
 }
 
-/* Kept in the order of sizes, so that one pass over the log meets them all. */
+static bool is_same(const struct audit_anchor *a, const struct audit_anchor *b)
+{
+        return a->size == b->size && audit_hash_equal(&a->root, &b->root) && a->origin.length == b->origin.length &&
+               memcmp(a->origin.text, b->origin.text, a->origin.length) == 0 && a->note.length == b->note.length &&
+               (a->note.length == 0 || memcmp(a->note.text, b->note.text, a->note.length) == 0);
+}
+
+/* Kept in the order of sizes, so that one pass over the log meets them all. A mail says everything twice. */
 static int add(struct audit_anchors *anchors, const struct audit_anchor *anchor)
 {
         size_t at = anchors->n;
 
+        for (; at > 0 && anchors->list[at - 1].size >= anchor->size; at--)
+                if (is_same(&anchors->list[at - 1], anchor))
+                        return 0;
+        for (at = anchors->n; at > 0 && anchors->list[at - 1].size > anchor->size;)
+                at--;
         if (anchors->n == anchors->room) {
                 const size_t room = 2 * anchors->room + 8;
                 struct audit_anchor *list = reallocarray(anchors->list, room, sizeof(*list));
@@ -43,52 +61,78 @@ static int add(struct audit_anchors *anchors, const struct audit_anchor *anchor)
                 anchors->list = list;
                 anchors->room = room;
         }
-        while (at > 0 && anchors->list[at - 1].size > anchor->size)
-                at--;
         memmove(anchors->list + at + 1, anchors->list + at, (anchors->n - at) * sizeof(*anchors->list));
         anchors->list[at] = *anchor;
         anchors->n++;
         return 0;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------- */
-
-/* The last line need not end in LF: people paste. */
-static struct audit_slice line_at(const char *at, const char *end)
+/* Takes over the text, in which anchors lie. */
+static int keep(struct audit_anchors *anchors, char *text)
 {
-        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        char **texts = text ? reallocarray(anchors->texts, anchors->texts_n + 1, sizeof(*texts)) : NULL;
 
-        return (struct audit_slice){ at, (size_t)((lf ?: end) - at) };
+        if (!texts) {
+                free(text);
+                return -ENOMEM;
+        }
+        anchors->texts = texts;
+        texts[anchors->texts_n++] = text;
+        return 0;
 }
 
-static const char *after(struct audit_slice line, const char *end)
-{
-        const char *at = line.text + line.length;
+/* ---- words ---------------------------------------------------------------------------------------------------- */
 
-        return at < end ? at + 1 : end;
+/* Where the reading stands. Every line ends in LF, and nothing stands at either end of one that does not belong there. */
+struct reading {
+        const char *at, *end;
+};
+
+static struct audit_slice line_at(const struct reading *reading)
+{
+        const char *lf = memchr(reading->at, '\n', (size_t)(reading->end - reading->at));
+
+        return (struct audit_slice){ reading->at, (size_t)((lf ?: reading->end) - reading->at) };
 }
 
-static bool take_word(struct audit_slice *rest, struct audit_slice *ret)
+static void next_line(struct reading *reading)
 {
-        const char *space = memchr(rest->text, ' ', rest->length);
-        const size_t length = space ? (size_t)(space - rest->text) : rest->length;
+        const struct audit_slice line = line_at(reading);
 
-        *ret = (struct audit_slice){ rest->text, length };
-        rest->text += length + (space != NULL);
-        rest->length -= length + (space != NULL);
-        return length > 0;
+        reading->at += line.length;
+        if (reading->at < reading->end)
+                reading->at++;
+}
+
+/* The next word of the line, or nothing at its end. */
+static bool word_in_line(struct reading *reading, struct audit_slice *ret)
+{
+        const char *at;
+
+        while (reading->at < reading->end && *reading->at == ' ')
+                reading->at++;
+        for (at = reading->at; at < reading->end && *at != ' ' && *at != '\n';)
+                at++;
+        *ret = (struct audit_slice){ reading->at, (size_t)(at - reading->at) };
+        reading->at = at;
+        return ret->length > 0;
+}
+
+/* The next word wherever it stands: a mailer may have broken the line. */
+static bool next_word(struct reading *reading, struct audit_slice *ret)
+{
+        while (!word_in_line(reading, ret)) {
+                if (reading->at == reading->end)
+                        return false;
+                reading->at++;
+        }
+        return true;
 }
 
 /* Size 0 is refused: every log begins with it, so it would prove nothing. */
 static bool parse_size(struct audit_slice text, uint64_t *ret)
 {
-        struct audit_scan scan = audit_scan_begin(text.text, text.length);
-        int64_t size;
-
-        if (!audit_scan_integer(&scan, &size) || !audit_scan_done(&scan) || size < 1)
-                return false;
-        *ret = (uint64_t)size;
-        return true;
+        return audit_size_parse(text, ret) && *ret > 0;
 }
 
 static bool parse_root(struct audit_slice text, struct audit_hash *ret)
@@ -96,31 +140,74 @@ static bool parse_root(struct audit_slice text, struct audit_hash *ret)
         return audit_base64_decode(text, ret->bytes, sizeof(ret->bytes));
 }
 
-static bool parse_line(struct audit_slice line, struct audit_anchor *ret)
-{
-        struct audit_slice word, size;
-
-        *ret = (struct audit_anchor){ 0 };
-        return take_word(&line, &word) && take_word(&line, &ret->origin) && audit_origin_is_good(ret->origin) &&
-               take_word(&line, &size) && parse_size(size, &ret->size) && parse_root(line, &ret->root);
-}
-
 static bool starts_with(struct audit_slice text, const char *start)
 {
         return text.length >= strlen(start) && memcmp(text.text, start, strlen(start)) == 0;
 }
 
-static bool is_anchor_line(struct audit_slice line)
+static bool is_base64(char c)
 {
-        return starts_with(line, WORD) && (line.length == strlen(WORD) || line.text[strlen(WORD)] == ' ');
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' ||
+               c == '=';
+}
+
+/* Letters of base64 up to `length` of them, whatever lines they were broken into. */
+static size_t gather_base64(struct reading *reading, char *ret, size_t length)
+{
+        struct reading rest = *reading;
+        struct audit_slice word;
+        size_t n = 0;
+
+        while (n < length && next_word(&rest, &word) && word.length <= length - n) {
+                size_t i = 0;
+
+                while (i < word.length && is_base64(word.text[i]))
+                        i++;
+                if (i < word.length)
+                        break;
+                memcpy(ret + n, word.text, word.length);
+                n += word.length;
+                *reading = rest;
+        }
+        return n;
+}
+
+/* ---- anchors in one line --------------------------------------------------------------------------------------- */
+
+enum { BASE64_OF_32 = 44, BASE64_OF_68 = 92, BASE64_OF_76 = 104, BASE64_OF_108 = 144 };
+
+/* After the first word. `is_alone`: nothing may follow in the line that the root ends in, unless it was broken. */
+static bool read_line_anchor(struct reading *reading, bool is_alone, struct audit_anchor *ret)
+{
+        const struct reading begin = *reading;
+        char root[BASE64_OF_32];
+        struct audit_slice size, rest;
+
+        *ret = (struct audit_anchor){ 0 };
+        if (!next_word(reading, &ret->origin) || !audit_origin_is_good(ret->origin) || !next_word(reading, &size) ||
+            !parse_size(size, &ret->size))
+                return false;
+        if (!is_alone) { /* in a sentence: the root ends where its letters do */
+                if (!next_word(reading, &rest) || rest.length < sizeof(root))
+                        return false;
+                reading->at = rest.text + sizeof(root);
+                if (rest.length > sizeof(root) && is_base64(*reading->at))
+                        return false;
+                return parse_root((struct audit_slice){ rest.text, sizeof(root) }, &ret->root);
+        }
+        if (gather_base64(reading, root, sizeof(root)) != sizeof(root) ||
+            !parse_root((struct audit_slice){ root, sizeof(root) }, &ret->root))
+                return false;
+        return memchr(begin.at, '\n', (size_t)(reading->at - begin.at)) || !word_in_line(reading, &rest);
 }
 
 int audit_head_read(const char *anchor, struct audit_head *ret)
 {
-        const struct audit_slice line = { anchor, strlen(anchor) };
+        struct reading reading = { anchor + strlen(WORD), anchor + strlen(anchor) };
         struct audit_anchor read;
 
-        if (line.length >= sizeof(ret->anchor) || !is_anchor_line(line) || !parse_line(line, &read))
+        if (strncmp(anchor, WORD " ", strlen(WORD " ")) != 0 || strlen(anchor) >= sizeof(ret->anchor) ||
+            strchr(anchor, '\n') || !read_line_anchor(&reading, true, &read))
                 return -EBADMSG;
         *ret = (struct audit_head){ .size = read.size };
         memcpy(ret->root, read.root.bytes, sizeof(ret->root));
@@ -128,54 +215,225 @@ int audit_head_read(const char *anchor, struct audit_head *ret)
         return 0;
 }
 
-/* Do a size, a root, an empty line and a signature follow this line? Then it is the origin of a note, and `ret_end` is
- * where its signatures end. */
-static bool is_note(struct audit_slice origin, const char *end, struct audit_anchor *ret, const char **ret_end)
+/* The first word at the beginning of a line says that it is an anchor; inside one it may be talk. */
+static int take_anchor_lines(struct audit_anchors *anchors, struct reading *reading)
 {
-        const struct audit_slice size = line_at(after(origin, end), end);
-        const struct audit_slice root = line_at(after(size, end), end);
-        const struct audit_slice empty = line_at(after(root, end), end);
-        struct audit_slice line = line_at(after(empty, end), end);
-        struct audit_note note;
+        struct audit_slice line = line_at(reading);
+        const char *const end = line.text + line.length;
+        struct audit_anchor anchor;
+        int r = 0;
 
-        *ret = (struct audit_anchor){ .origin = origin };
-        if (!audit_origin_is_good(origin) || !parse_size(size, &ret->size) || !parse_root(root, &ret->root) ||
-            empty.length != 0 || !starts_with(line, SIGNATURE_MARK))
-                return false;
-        while (starts_with(line, SIGNATURE_MARK))
-                line = line_at(after(line, end), end);
-        *ret_end = line.text;
-        ret->note = (struct audit_slice){ origin.text, (size_t)(line.text - origin.text) };
-        if (audit_note_parse(ret->note.text, ret->note.length, &note)) {
-                ret->epoch = note.epoch;
-                ret->has_seal = true;
+        for (const char *at = line.text; r == 0 && (at = memmem(at, (size_t)(end - at), WORD, strlen(WORD)));) {
+                struct reading words = { at + strlen(WORD), reading->end };
+                const bool is_alone = at == line.text;
+
+                at += strlen(WORD);
+                if (at < end && *at != ' ')
+                        continue;
+                if (read_line_anchor(&words, is_alone, &anchor)) {
+                        r = add(anchors, &anchor);
+                        if (words.at > end) {
+                                reading->at = words.at;
+                                break;
+                        }
+                } else if (is_alone)
+                        return -EBADMSG;
         }
-        return true;
+        return r;
+}
+
+/* ---- notes ----------------------------------------------------------------------------------------------------- */
+
+static size_t expected_length(const struct audit_anchor *anchor, struct audit_slice name)
+{
+        const size_t n = anchor->origin.length;
+
+        if (name.length < n || memcmp(name.text, anchor->origin.text, n) != 0)
+                return BASE64_OF_76;
+        if (name.length == n)
+                return BASE64_OF_68;
+        return name.length == n + 5 && memcmp(name.text + n, "/seal", 5) == 0 ? BASE64_OF_108 : BASE64_OF_76;
+}
+
+static bool is_payload(struct audit_slice base64)
+{
+        uint8_t bytes[AUDIT_PAYLOAD_MAX];
+        size_t length;
+
+        return sodium_base642bin(bytes, sizeof(bytes), base64.text, base64.length, NULL, &length, NULL,
+                                 sodium_base64_VARIANT_ORIGINAL) == 0;
+}
+
+static void out_signature(struct audit_out *out, struct audit_slice name, struct audit_slice base64)
+{
+        audit_out_text(out, SIGNATURE_MARK);
+        audit_out_bytes(out, name.text, name.length);
+        audit_out_text(out, " ");
+        audit_out_bytes(out, base64.text, base64.length);
+        audit_out_text(out, "\n");
+}
+
+/* One signature, its mark passed already, written as it was before its line was broken. A stranger's that cannot be read
+ * is left out; ours says that the note was spoiled. */
+static bool take_signature(struct reading *reading, const struct audit_anchor *anchor, struct audit_out *out)
+{
+        struct audit_slice name, word, whole;
+        char base64[BASE64_OF_108];
+        struct reading pieces;
+        size_t expected;
+
+        if (!next_word(reading, &name) || memchr(name.text, '+', name.length))
+                return false;
+        expected = expected_length(anchor, name);
+        pieces = *reading;
+        whole = (struct audit_slice){ base64, gather_base64(&pieces, base64, expected) };
+        if (whole.length == expected && is_payload(whole)) {
+                out_signature(out, name, whole);
+                *reading = pieces;
+                return true;
+        }
+        if (next_word(reading, &word) && is_payload(word)) {
+                out_signature(out, name, word);
+                return true;
+        }
+        return expected == BASE64_OF_76;
+}
+
+static void skip_empty_lines(struct reading *reading)
+{
+        while (reading->at < reading->end && *reading->at == '\n')
+                reading->at++;
+}
+
+/* The three lines that are signed, whatever empty lines were put between them. */
+static bool take_text(struct reading *reading, struct audit_anchor *ret, struct audit_out *out)
+{
+        struct audit_slice lines[3];
+
+        for (unsigned i = 0; i < 3; i++) {
+                lines[i] = line_at(reading);
+                next_line(reading);
+                skip_empty_lines(reading);
+                audit_out_bytes(out, lines[i].text, lines[i].length);
+                audit_out_text(out, "\n");
+        }
+        audit_out_text(out, "\n");
+        *ret = (struct audit_anchor){ .origin = lines[0] };
+        return parse_size(lines[1], &ret->size) && parse_root(lines[2], &ret->root) &&
+               starts_with(line_at(reading), SIGNATURE_MARK);
+}
+
+/* Cheap, because it is asked of every line. */
+static bool may_be_origin(const struct reading *reading)
+{
+        struct reading second = *reading;
+        struct audit_slice size;
+        uint64_t number;
+
+        if (!audit_origin_is_good(line_at(reading)))
+                return false;
+        next_line(&second);
+        skip_empty_lines(&second);
+        size = line_at(&second);
+        return audit_size_parse(size, &number);
+}
+
+static int write_note(struct reading *reading, struct audit_anchor *anchor, struct audit_out *out)
+{
+        while (starts_with(line_at(reading), SIGNATURE_MARK)) {
+                reading->at += strlen(SIGNATURE_MARK);
+                if (!take_signature(reading, anchor, out))
+                        return -EBADMSG;
+                next_line(reading);
+                skip_empty_lines(reading);
+        }
+        return 0;
+}
+
+/* 1 and the reading behind it, 0 when no note begins here, -EBADMSG when one of ours was spoiled. */
+static int take_note(struct audit_anchors *anchors, struct reading *reading)
+{
+        struct audit_out out = { .bytes = NULL };
+        struct reading after = *reading;
+        struct audit_anchor anchor;
+        struct audit_note note;
+        int r;
+
+        if (!may_be_origin(reading))
+                return 0;
+        out.room = (size_t)(reading->end - reading->at) + 64;
+        if (out.room > AUDIT_NOTE_ROOM)
+                out.room = AUDIT_NOTE_ROOM;
+        out.bytes = malloc(out.room);
+        if (!out.bytes)
+                return -ENOMEM;
+        if (!take_text(&after, &anchor, &out)) {
+                free(out.bytes);
+                return 0;
+        }
+        r = write_note(&after, &anchor, &out);
+        if (r < 0 || out.full) {
+                free(out.bytes);
+                return r;
+        }
+        r = keep(anchors, out.bytes);
+        if (r < 0)
+                return r;
+        anchor.origin.text = out.bytes;
+        anchor.note = (struct audit_slice){ out.bytes, out.length };
+        if (audit_note_parse(out.bytes, out.length, &note)) {
+                anchor.epoch = note.epoch;
+                anchor.has_seal = true;
+        }
+        *reading = after;
+        r = add(anchors, &anchor);
+        return r < 0 ? r : 1;
+}
+
+/* ---- the whole text -------------------------------------------------------------------------------------------- */
+
+static unsigned number_of(const struct audit_plain *plain, const char *at)
+{
+        size_t line = 0;
+
+        for (const char *c = plain->text; c < at; c++)
+                line += *c == '\n';
+        return line < plain->n ? plain->numbers[line] : 0;
+}
+
+static int read_plain(struct audit_anchors *anchors, const struct audit_plain *plain, unsigned *ret_line)
+{
+        struct reading reading = { plain->text, plain->text + plain->length };
+        int r = 0;
+
+        while (reading.at < reading.end && r >= 0) {
+                const char *const begin = reading.at;
+
+                r = take_note(anchors, &reading);
+                if (r == 0)
+                        r = take_anchor_lines(anchors, &reading);
+                if (r == -EBADMSG)
+                        *ret_line = number_of(plain, begin);
+                if (reading.at == begin || (reading.at > begin && reading.at[-1] != '\n'))
+                        next_line(&reading);
+        }
+        return r < 0 ? r : 0;
 }
 
 int audit_anchors_add(struct audit_anchors *anchors, const char *text, size_t length, unsigned *ret_line)
 {
-        const char *at = text, *const end = text + length;
-        unsigned number = 1;
-        int r = 0;
+        struct audit_plain plain;
+        int r = audit_plain_read(text, length, &plain);
 
-        while (at < end && r == 0) {
-                const struct audit_slice line = line_at(at, end);
-                const char *next = after(line, end);
-                struct audit_anchor anchor;
-
-                if (is_anchor_line(line)) {
-                        if (!parse_line(line, &anchor)) {
-                                *ret_line = number;
-                                return -EBADMSG;
-                        }
-                        r = add(anchors, &anchor);
-                } else if (is_note(line, end, &anchor, &next)) {
-                        r = add(anchors, &anchor);
-                }
-                for (; at < next; at++)
-                        number += *at == '\n';
+        if (r < 0)
+                return r;
+        r = plain.length > 0 ? keep(anchors, TAKE_PTR(plain.text)) : 0;
+        if (r == 0 && plain.length > 0) {
+                plain.text = anchors->texts[anchors->texts_n - 1];
+                r = read_plain(anchors, &plain, ret_line);
+                plain.text = NULL;
         }
+        audit_plain_done(&plain);
         return r;
 }
 

@@ -4,8 +4,10 @@
 
 #include "audit/note.h"
 
+enum { AUDIT_NOTE_ROOM = 65536 }; /* a note with the cosignatures of many witnesses */
+
 struct audit_anchor {
-        struct audit_slice origin; /* slices are on loan from the text that was added */
+        struct audit_slice origin; /* slices lie in `texts` */
         uint64_t size;
         struct audit_hash root;
         struct audit_slice note; /* the whole note, or nothing when it was a line */
@@ -16,6 +18,8 @@ struct audit_anchor {
 struct audit_anchors {
         struct audit_anchor *list;
         size_t n, room;
+        char **texts; /* as they were before mailers, chats and people handled them */
+        size_t texts_n;
 };
 
 bool audit_anchor_is_of(const struct audit_anchor *anchor, const char *origin);

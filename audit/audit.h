@@ -378,8 +378,9 @@ struct audit_report {
         struct audit_finding findings[AUDIT_FINDINGS_MAX];
 };
 
-/* Checkpoints that were kept elsewhere. A text may hold one-line anchors, notes and anything else between them; it is on
- * loan until the anchors are freed. -EBADMSG: a malformed anchor line, whose number is in `ret_line`. */
+/* Checkpoints that were kept elsewhere. A text may hold one-line anchors and notes with anything else between them: plain
+ * lines, a mailbox, a chat that was exported (JSON, HTML), quoted, broken or encoded on the way. -EBADMSG: an anchor that is
+ * malformed, the number of whose line is in `ret_line`. */
 struct audit_anchors;
 int audit_anchors_new(struct audit_anchors **ret);
 struct audit_anchors *audit_anchors_free(struct audit_anchors *anchors);

@@ -1,7 +1,6 @@
 #include "audit/canon.h"
 #include "audit/cleanup.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,13 +23,21 @@ void audit_out_text(struct audit_out *out, const char *text)
 
 void audit_out_integer(struct audit_out *out, int64_t value)
 {
-        char digits[24];
-        const int length = snprintf(digits, sizeof(digits), "%" PRId64, value);
+        uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+        char digits[20];
+        size_t at = sizeof(digits);
 
-        audit_out_bytes(out, digits, (size_t)length);
+        do
+                digits[--at] = (char)('0' + rest % 10);
+        while ((rest /= 10) > 0);
+        if (value < 0)
+                audit_out_bytes(out, "-", 1);
+        audit_out_bytes(out, digits + at, sizeof(digits) - at);
 }
 
-/* The escape that RFC 8785 wants for a byte, or NULL when the byte stands for itself. */
+static const bool is_escaped[256] = { [0 ... 0x1f] = true, ['"'] = true, ['\\'] = true };
+
+/* The escape that RFC 8785 wants for a byte. */
 static const char *escape_of(unsigned char byte, char ret_space[static 7])
 {
         switch (byte) {
@@ -41,11 +48,7 @@ static const char *escape_of(unsigned char byte, char ret_space[static 7])
         case '\n': return "\\n";
         case '\f': return "\\f";
         case '\r': return "\\r";
-        default:
-                if (byte >= 0x20)
-                        return NULL;
-                snprintf(ret_space, 7, "\\u%04x", byte);
-                return ret_space;
+        default: snprintf(ret_space, 7, "\\u%04x", byte); return ret_space;
         }
 }
 
@@ -60,12 +63,12 @@ int audit_out_string(struct audit_out *out, const char *text, size_t length)
 
         audit_out_bytes(out, "\"", 1);
         for (size_t i = 0; i < length; i++) {
-                const char *escape = escape_of((unsigned char)text[i], space);
+                const unsigned char byte = (unsigned char)text[i];
 
-                if (!escape)
+                if (!is_escaped[byte])
                         continue;
                 audit_out_bytes(out, text + plain, i - plain);
-                audit_out_text(out, escape);
+                audit_out_text(out, escape_of(byte, space));
                 plain = i + 1;
         }
         audit_out_bytes(out, text + plain, length - plain);

@@ -19,15 +19,35 @@ const char *audit_outcome_name(enum audit_outcome outcome)
         return outcome < AUDIT_OUTCOME_N ? outcome_names[outcome] : NULL;
 }
 
+static char *put_digits(char *at, unsigned value, unsigned n)
+{
+        for (unsigned i = n; i-- > 0; value /= 10)
+                at[i] = (char)('0' + value % 10);
+        return at + n;
+}
+
+/* Each record has one, and strftime takes as long as the hash. */
 void audit_ts_format(uint64_t realtime_usec, char ret[static AUDIT_TS_LENGTH + 1])
 {
         const time_t seconds = (time_t)(realtime_usec / USEC_PER_SEC);
-        char whole[64];
+        char *at = ret;
         struct tm tm;
 
         gmtime_r(&seconds, &tm);
-        strftime(whole, sizeof(whole), "%Y-%m-%dT%H:%M:%S", &tm);
-        snprintf(ret, AUDIT_TS_LENGTH + 1, "%.19s.%06uZ", whole, (unsigned)(realtime_usec % USEC_PER_SEC));
+        at = put_digits(at, (unsigned)tm.tm_year + 1900, 4);
+        *at++ = '-';
+        at = put_digits(at, (unsigned)tm.tm_mon + 1, 2);
+        *at++ = '-';
+        at = put_digits(at, (unsigned)tm.tm_mday, 2);
+        *at++ = 'T';
+        at = put_digits(at, (unsigned)tm.tm_hour, 2);
+        *at++ = ':';
+        at = put_digits(at, (unsigned)tm.tm_min, 2);
+        *at++ = ':';
+        at = put_digits(at, (unsigned)tm.tm_sec, 2);
+        *at++ = '.';
+        at = put_digits(at, (unsigned)(realtime_usec % USEC_PER_SEC), 6);
+        strcpy(at, "Z");
 }
 
 uint64_t audit_ts_parse(const char *ts)

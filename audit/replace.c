@@ -125,6 +125,10 @@ static int bring_up(struct audit *audit, const struct audit_archiving *archiving
         r = r ?: from == archiving->to ? 0 : -ESTALE;
         r = r ?: audit_staged_catch_up(audit->db, &audit->tree, staged);
         r = r ?: judge_staged(audit, staged);
+        r = r
+                    ?: audit_store_run(
+                               staged,
+                               "PRAGMA journal_mode=WAL"); /* who reads it first must not keep us from writing */
         if (r < 0)
                 return r == -EUCLEAN ? -ESTALE : r;
         return sqlite3_close(TAKE_PTR(staged)) == SQLITE_OK ? 0 : -EIO;
@@ -141,6 +145,7 @@ static int put_in_place(struct audit *audit)
         r = r ?: audit_sync_directory(audit, ".");
         if (r < 0)
                 return r;
+        audit_store_leave_names(audit->db); /* the names beside it belong to the other file from here on */
         audit_step_done(audit, AUDIT_STEP_CAUGHT_UP);
         r = audit_rename_file(audit, AUDIT_STAGED, "audit.db");
         r = r ?: audit_sync_directory(audit, ".");

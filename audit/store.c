@@ -116,6 +116,8 @@ int audit_store_integer(sqlite3 *db, const char *sql, int64_t *ret)
         return 0;
 }
 
+enum { REPLACED_MAX = 8 }; /* times that a file may be replaced while it is opened */
+
 /* ---- opening -------------------------------------------------------------------------------------------------- */
 
 static int open_database(const char *path, int flags, sqlite3 **ret)
@@ -198,6 +200,13 @@ void audit_store_keep_wal(sqlite3 *db, bool keep)
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, (int)keep, NULL);
 }
 
+void audit_store_leave_names(sqlite3 *db)
+{
+        int on = 1;
+
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+}
+
 /* A URI that names the file whatever characters its path has. */
 static char *uri_of(const char *path)
 {
@@ -230,19 +239,17 @@ static int begin_reading(sqlite3 *db)
         return r ?: audit_store_integer(db, "SELECT count(*) FROM sqlite_schema", &objects);
 }
 
-int audit_store_open_reader(const char *path, sqlite3 **ret)
+static int open_snapshot(const char *path, sqlite3 **ret)
 {
         _cleanup_(close_database) sqlite3 *db = NULL;
         _cleanup_(free_memory) char *uri = NULL;
-        int r;
+        int r = open_database(path, SQLITE_OPEN_READONLY, &db);
 
-        if (access(path, R_OK) < 0)
-                return -errno;
-        r = open_database(path, SQLITE_OPEN_READONLY, &db);
         r = r ?: begin_reading(db);
 
-        /* A copy on a medium where no -shm can be made. Only without a WAL: immutable would not see what is in it. */
-        if (r < 0 && r != -EUCLEAN && r != -ENOMEM && !has_wal(path)) {
+        /* A copy on a medium where no -shm can be made. Only without a WAL, which immutable would not see, and without a
+         * writer, whom it would not heed. */
+        if (r < 0 && r != -EUCLEAN && r != -ENOMEM && r != -EBUSY && !has_wal(path)) {
                 sqlite3_close(TAKE_PTR(db));
                 uri = uri_of(path);
                 if (!uri)
@@ -254,6 +261,32 @@ int audit_store_open_reader(const char *path, sqlite3 **ret)
                 return r;
         *ret = TAKE_PTR(db);
         return 0;
+}
+
+/* A pruned log takes the place of the old one while nobody reads. Whoever had opened the old file by then, and begins to read
+ * after it, would put it together with the WAL of the new one; once reading has begun, the file stays. */
+int audit_store_open_reader(const char *path, sqlite3 **ret)
+{
+        struct stat before, after;
+        sqlite3 *db;
+        int r;
+
+        if (access(path, R_OK) < 0 || stat(path, &before) < 0)
+                return -errno;
+        for (unsigned i = 0; i < REPLACED_MAX; i++, before = after) {
+                db = NULL;
+                r = open_snapshot(path, &db);
+                if (stat(path, &after) < 0)
+                        r = r ?: -errno;
+                else if (before.st_ino != after.st_ino || before.st_dev != after.st_dev)
+                        r = -EBUSY;
+                else
+                        break;
+                sqlite3_close(db);
+        }
+        if (r == 0)
+                *ret = db;
+        return r;
 }
 
 /* ---- the schema ----------------------------------------------------------------------------------------------- */

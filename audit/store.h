@@ -26,6 +26,9 @@ int audit_store_open_alone(const char *path, sqlite3 **ret);
 
 void audit_store_keep_wal(sqlite3 *db, bool keep);
 
+/* A close deletes no file by its name. */
+void audit_store_leave_names(sqlite3 *db);
+
 /* Read-only, query_only, defensive, in one read transaction already. */
 int audit_store_open_reader(const char *path, sqlite3 **ret);
 

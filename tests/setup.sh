@@ -18,8 +18,8 @@ NODE_VERSION=20.20.2
 
 to_build="gcc make pkg-config libc6-dev binutils git ca-certificates
           libsystemd-dev libsqlite3-dev libsodium-dev libjansson-dev libyaml-dev libcurl4-openssl-dev"
-to_test="libcmocka-dev clang clang-format clang-tidy shellcheck mandoc openssl sqlite3 jq strace procps psmisc util-linux python3
-         inotify-tools mmdebstrap systemd systemd-container debian-archive-keyring"
+to_test="libcmocka-dev libqrencode4 clang clang-format clang-tidy shellcheck mandoc openssl sqlite3 jq strace procps psmisc util-linux
+         python3 inotify-tools mmdebstrap systemd systemd-container debian-archive-keyring"
 
 # In the container: what governord loads, what sanitizer builds load, and what tests look with from outside.
 in_root="systemd,systemd-sysv,dbus,procps,psmisc,e2fsprogs,util-linux,make,cron,monit,strace,sqlite3,jq,inotify-tools"

@@ -2,8 +2,9 @@
 # `make demo`: the founding incident, played by 28 real agents under a real systemd and a real PM2 in a container.
 #
 # Twenty PM2 apps and eight services run well. Then two apps and a service begin to crash and their managers go on
-# saying that all is fine. Governor comes, sees, puts them into quarantine and proves afterwards what it did. Each step
-# waits for its condition with a deadline and is checked; the first that does not happen ends the demo with status 1.
+# saying that all is fine. Governor comes, sees, puts them into quarantine and proves afterwards what it did, also when
+# root rewrites the whole log with every key there is. Each step waits for its condition with a deadline and is checked;
+# the first that does not happen ends the demo with status 1.
 # shellcheck source=tests/live/bed.sh
 set -u
 demo=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -214,6 +215,33 @@ one_is_mended() {
         bed_run govctl audit verify >/dev/null || fail "the audit log does not verify at the end"
 }
 
+verify_exits() {
+        local wanted=$1 status=0
+        shift
+        prompt "govctl audit verify${*:+ $*}"
+        ctl audit verify "$@" || status=$?
+        [ $status = "$wanted" ] || fail "govctl audit verify ended with $status instead of $wanted"
+}
+
+root_rewrites_history() {
+        act "Last, somebody with root, every key and all the time in the world"
+        say "This morning the owner kept one line of the log where root of this server cannot change it, on the phone:"
+        prompt govctl audit checkpoint --anchor
+        ctl audit checkpoint --anchor | bed_write /srv/phone
+        bed_run cat /srv/phone
+        say "Now root stops Governor and builds the whole log anew without otto: each record, each hash, each signature."
+        prompt systemctl stop governor
+        bed_run systemctl stop governor
+        prompt rebuild /var/lib/governor otto anna
+        bed_run node /opt/src/tests/live/rebuild.js /var/lib/governor otto anna || fail "the log could not be rebuilt"
+        ! bed_run govctl audit log | grep -q otto || fail "otto is still in the log"
+        say "No log on one machine alone can withstand that. It fits perfectly:"
+        verify_exits 0
+        say "But not the line on the phone:"
+        verify_exits 3 --against /srv/phone
+        seen "caught"
+}
+
 # ---- the stage -----------------------------------------------------------------------------------------------------------
 
 if [ "$(id -u)" != 0 ]; then
@@ -237,5 +265,6 @@ it_may_act
 it_explains_itself
 it_can_prove_it
 one_is_mended
+root_rewrites_history
 printf '\n%sThe demo took %d seconds and leaves nothing. Next: make run, for this machine.%s\n' \
         "$strong" $((SECONDS - began)) "$plain"

@@ -27,11 +27,30 @@ the_unit_is_clean() {
         bed_run systemd-analyze security --offline=true --threshold=40 --no-pager /usr/local/lib/systemd/system/governor.service
 }
 
+the_couriers_units_are_clean_and_tight() {
+        local unit=/usr/local/lib/systemd/system/governor-courier
+        bed_run systemd-analyze verify --man=no $unit.service $unit.timer 2>&1 | tee "$BED_DIR/verify"
+        [ ! -s "$BED_DIR/verify" ]
+        bed_run systemd-analyze security --offline=true --threshold=12 --no-pager $unit.service
+}
+
 it_says_when_it_is_ready() {
         bed_run systemctl enable --now governor.service
         bed_is active bed_run systemctl is-active governor
         bed_run test -S /run/governor/governor.sock
         bed_is 'governor 660' bed_run stat -c '%G %a' /run/governor/governor.sock
+}
+
+the_courier_has_a_door_of_its_own_and_comes_and_goes_with_it() {
+        bed_is 'governor-courier 600' bed_run stat -c '%U %a' /run/governor/courier.sock
+        bed_is enabled bed_run systemctl is-enabled governor-courier.timer
+        bed_is active bed_run systemctl is-active governor-courier.timer
+        bed_run systemctl start governor-courier.service # nobody to tell: there is nothing to do
+        bed_is no bed_show governor-courier ConditionResult
+        bed_run systemctl stop governor
+        bed_is inactive bed_run systemctl is-active governor-courier.timer
+        bed_run systemctl start governor
+        bed_is active bed_run systemctl is-active governor-courier.timer
 }
 
 it_lives_in_the_hosts_namespaces() {
@@ -97,7 +116,9 @@ bed_boot one
 bed_run systemctl enable --quiet cron.service
 bed_story it_installs_and_starts_nothing
 bed_story the_unit_is_clean
+bed_story the_couriers_units_are_clean_and_tight
 bed_story it_says_when_it_is_ready
+bed_story the_courier_has_a_door_of_its_own_and_comes_and_goes_with_it
 bed_story it_lives_in_the_hosts_namespaces
 bed_story it_may_no_more_than_its_features_need
 bed_story nothing_waits_for_it_at_boot

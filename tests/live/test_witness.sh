@@ -5,7 +5,7 @@
 . "$(dirname "$0")/governed.sh"
 
 state=/var/lib/governor
-near=http://127.0.0.1:8101
+near=http://localhost:8101
 far=https://127.0.0.1:8102
 
 witness_js() { bed_run node /opt/src/tests/live/witness.js "/srv/witness/$1.json" "${@:2}"; }
@@ -17,13 +17,13 @@ genesis() { records | head -n 1 | jq -r ".details.$1"; }
 origin() { genesis origin; }
 sealed_size() { bed_run govctl audit witness list --json | jq .sealed_size; }
 
-# ends_with CODE CMD...: with exactly that; what it said is in $BED_DIR/said.
+# ends_with CODE CMD...: with exactly that; what it said is in $BED_DIR/answer.
 ends_with() {
         local status=0
-        "${@:2}" >"$BED_DIR/said.$BED_STORY" 2>&1 || status=$?
-        [ "$status" = "$1" ] || bed_fail "'${*:2}' ended with $status, not $1: $(cat "$BED_DIR/said.$BED_STORY")"
+        "${@:2}" >"$BED_DIR/answer" 2>&1 || status=$?
+        [ "$status" = "$1" ] || bed_fail "'${*:2}' ended with $status, not $1: $(cat "$BED_DIR/answer")"
 }
-said() { grep -q "$1" "$BED_DIR/said.$BED_STORY" || bed_fail "'$1' was not said: $(cat "$BED_DIR/said.$BED_STORY")"; }
+said() { grep -q "$1" "$BED_DIR/answer" || bed_fail "'$1' was not said: $(cat "$BED_DIR/answer")"; }
 
 # A certificate that the bed trusts, for the second one.
 certificate() {
@@ -142,9 +142,9 @@ root_rebuilds_the_log_with_every_key() {
         ends_with 0 quorum_of_two
         bed_run systemctl stop governor
         bed_run cp -a $state /srv/honest
-        records | grep -q '"actor":"user:root"'
-        bed_run node /opt/src/tests/live/rebuild.js $state user:root user:lily
-        records | grep -q '"actor":"user:lily"'
+        records | grep -q '"actor":"uid:0 pid'
+        bed_run node /opt/src/tests/live/rebuild.js $state 'uid:0 ' 'uid:1000 '
+        records | grep -q '"actor":"uid:1000 pid'
         the_log_verifies
 }
 

@@ -62,10 +62,12 @@ static void a_malformed_anchor_is_named_by_its_line(void **state)
                 "x\n\ngovaudit1 o 1\n",
                 "x\n\ngovaudit1 o 01 " ROOT,
                 "x\n\ngovaudit1 o 0 " ROOT,
-                "x\n\ngovaudit1 o 1 " ROOT " ",
+                "x\n\ngovaudit1 o 1 " ROOT " x",
                 "x\n\ngovaudit1 o 1 eVjmD5fLcl6N7PMDOOFM64H7vD/oGCruSWh9Y3zXLjp=",
                 "x\n\ngovaudit1 o+o 1 " ROOT,
-                "x\n\ngovaudit1  o 1 " ROOT,
+                "x\n\ngovaudit1 o\n",
+                "x\n\n> govaudit1 o 1\n> Regards,\n",
+                "{\"text\": [\n\"\",\n\"govaudit1 o 01\"]}",
         };
 
         (void)state;

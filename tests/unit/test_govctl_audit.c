@@ -58,6 +58,15 @@ static void says(const char *text, const char *part)
                 fail_msg("'%s' is not in: %s", part, text);
 }
 
+static unsigned count_lines(const char *text)
+{
+        unsigned n = 0;
+
+        for (; *text; text++)
+                n += *text == '\n';
+        return n;
+}
+
 static struct audit *open_log(struct bed *bed)
 {
         struct audit_options options = {
@@ -192,6 +201,35 @@ static void a_qr_code_is_drawn_in_half_blocks(void **state)
         assert_int_equal(qr_show(&(struct page){ .width = 80 }, "x"), -ENOTSUP);
 }
 
+/* `make setup` installs libqrencode; govctl has to do without as well. */
+static void an_anchor_is_a_symbol_that_fits_a_terminal(void **state)
+{
+        struct bed *bed = *state;
+        int r;
+
+        fill(bed);
+        r = GOVCTL(bed, "audit", "init", "--qr");
+        if (r == CODE_FAILURE) {
+                says(bed->stage.talk, "libqrencode");
+                skip();
+        }
+        assert_int_equal(r, CODE_OK);
+        assert_in_range(count_lines(bed->stage.data), 15, 24);
+        bed->stage.colour = true;
+        assert_int_equal(GOVCTL(bed, "audit", "init", "--qr"), CODE_OK);
+        says(bed->stage.data, "\x1b[30;107m");
+        assert_int_equal(GOVCTL(bed, "audit", "init", "--qr", "--no-qr"), CODE_OK);
+        assert_int_equal(count_lines(bed->stage.data), 1);
+        bed->stage.plain = true;
+        assert_int_equal(GOVCTL(bed, "audit", "init", "--qr"), CODE_FAILURE);
+        says(bed->stage.talk, "UTF-8");
+        bed->stage.plain = false;
+        bed->stage.width = 40;
+        r = GOVCTL(bed, "audit", "init", "--qr");
+        if (r != CODE_OK)
+                says(bed->stage.talk, "too narrow");
+}
+
 /* ---- verify ---- */
 
 static void a_malformed_anchor_is_wrong_usage_and_named_by_its_line(void **state)
@@ -285,15 +323,6 @@ static void times_with_their_zone_are_read_to_the_letter(void **state)
 }
 
 /* ---- log ---- */
-
-static unsigned count_lines(const char *text)
-{
-        unsigned n = 0;
-
-        for (; *text; text++)
-                n += *text == '\n';
-        return n;
-}
 
 static void records_are_chosen_by_what_they_are(void **state)
 {
@@ -534,6 +563,7 @@ int main(void)
                 TEST(the_first_init_begins_a_log_and_the_next_only_prints_its_anchor),
                 TEST(no_log_is_begun_under_a_policy_with_errors),
                 TEST(a_qr_code_is_drawn_in_half_blocks),
+                TEST(an_anchor_is_a_symbol_that_fits_a_terminal),
                 TEST(a_malformed_anchor_is_wrong_usage_and_named_by_its_line),
                 TEST(a_file_without_anchors_proves_nothing),
                 TEST(options_of_verify_that_do_not_go_together_are_refused),

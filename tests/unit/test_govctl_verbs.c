@@ -336,6 +336,23 @@ static void every_verb_explains_itself(void **state)
         stage_close(&stage);
 }
 
+static void a_family_of_verbs_explains_itself(void **state)
+{
+        static const char *const calls[][3] = { { "audit", "--help" }, { "help", "audit" }, { "--help", "audit" } };
+        struct stage stage;
+
+        stage_open(&stage, NULL);
+        for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+                assert_int_equal(stage_run(&stage, calls[i][0], calls[i][1], NULL), CODE_OK);
+                says(stage.data, "audit witness add VKEY URL");
+                assert_null(strstr(stage.data, "policy check"));
+        }
+        assert_int_equal(stage_run(&stage, "help", "audit", "witness", NULL), CODE_OK);
+        assert_null(strstr(stage.data, "audit verify"));
+        assert_int_equal(stage_run(&stage, "help", "nonsense", NULL), CODE_USAGE);
+        stage_close(&stage);
+}
+
 /* The man page as text, to be held against the tables. */
 static char *read_page(void)
 {
@@ -539,6 +556,7 @@ int main(void)
                 cmocka_unit_test(a_terminal_without_utf8_gets_ascii),
                 cmocka_unit_test(no_line_is_wider_than_the_page),
                 cmocka_unit_test(every_verb_explains_itself),
+                cmocka_unit_test(a_family_of_verbs_explains_itself),
                 cmocka_unit_test(the_man_page_has_every_verb_with_an_example),
                 cmocka_unit_test(the_man_page_has_every_option_and_exit_status),
                 cmocka_unit_test(completion_offers_every_verb_and_is_right_shell),

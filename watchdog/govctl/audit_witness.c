@@ -228,7 +228,8 @@ static enum code run_courier(const char *program, char *const argv[], char said[
         close(ends[0]);
         if (r == 0 && WIFSIGNALED(status))
                 snprintf(said, SAID_MAX, "the courier was ended by signal %d", WTERMSIG(status));
-        return r == 0 && WIFEXITED(status) ? (enum code)WEXITSTATUS(status) : CODE_FAILURE;
+        return r == 0 && WIFEXITED(status) && WEXITSTATUS(status) <= CODE_PENDING ? (enum code)WEXITSTATUS(status)
+                                                                                  : CODE_FAILURE;
 }
 
 static enum code push_to(const char *program, const char *socket, const json_t *witness, char said[SAID_MAX])

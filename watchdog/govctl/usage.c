@@ -60,12 +60,13 @@ static json_t *verb_json(const struct verb *verb)
                          verb->daemon, "may_find", verb->finds);
 }
 
-static enum code usage_json(struct call *call, const struct verb *only)
+/* One verb, those that begin with the words, or with neither all of them. */
+static enum code usage_json(struct call *call, const struct verb *only, const char *const *words, unsigned n)
 {
         json_auto_t *list = json_array();
 
         for (size_t i = 0; i < verbs_n; i++)
-                if (!only || only == &verbs[i])
+                if ((!only || only == &verbs[i]) && (n == 0 || verb_is_of(&verbs[i], words, n)))
                         json_array_append_new(list, verb_json(&verbs[i]));
 
         json_auto_t *json = json_pack("{s:i, s:O}", "schema_version", 1, "verbs", list);
@@ -73,23 +74,27 @@ static enum code usage_json(struct call *call, const struct verb *only)
         return json ? call_print_json(call, json, CODE_OK) : call_out_of_memory(call);
 }
 
+static void show_verb(struct page *page, const struct verb *verb)
+{
+        page_go(page, 2);
+        page_text(page, TINT_STRONG, "%s %s", verb->name, verb->arguments);
+        show_help(page, verb->help);
+}
+
 enum code usage_all(struct call *call)
 {
         struct page *page = &call->page;
 
         if (call->options.json)
-                return usage_json(call, NULL);
+                return usage_json(call, NULL, NULL, 0);
         page_wrap(page, TINT_PLAIN, 0, "govctl shows what Governor sees and asks it to act.");
         page_end(page);
         page_wrap(page, TINT_STRONG, 4, "govctl [OPTION...] [VERB [ARGUMENT...]]");
         page_end(page);
         page_put(page, TINT_STRONG, "Verbs");
         page_end(page);
-        for (size_t i = 0; i < verbs_n; i++) {
-                page_go(page, 2);
-                page_text(page, TINT_STRONG, "%s %s", verbs[i].name, verbs[i].arguments);
-                show_help(page, verbs[i].help);
-        }
+        for (size_t i = 0; i < verbs_n; i++)
+                show_verb(page, &verbs[i]);
         show_options(page, TAKES_ALWAYS, "Options of every verb");
         page_end(page);
         page_wrap(
@@ -105,7 +110,7 @@ enum code usage_verb(struct call *call, const struct verb *verb)
         struct page *page = &call->page;
 
         if (call->options.json)
-                return usage_json(call, verb);
+                return usage_json(call, verb, NULL, 0);
         page_text(page, TINT_STRONG, "govctl %s %s", verb->name, verb->arguments);
         page_end(page);
         page_end(page);
@@ -120,13 +125,27 @@ enum code usage_verb(struct call *call, const struct verb *verb)
         return CODE_OK;
 }
 
-enum code run_help(struct call *call)
+enum code usage_words(struct call *call, const char *const *words, unsigned n)
 {
         unsigned taken;
-        const struct verb *verb;
+        const struct verb *verb = verb_find(words, n, &taken);
+        bool any = false;
 
-        if (call->arguments_n == 0)
-                return usage_all(call);
-        verb = verb_find(call->arguments, call->arguments_n, &taken);
-        return verb ? usage_verb(call, verb) : verb_complain_unknown(call, call->arguments, call->arguments_n);
+        if (verb)
+                return usage_verb(call, verb);
+        for (size_t i = 0; i < verbs_n; i++)
+                any |= verb_is_of(&verbs[i], words, n);
+        if (!any)
+                return verb_complain_unknown(call, words, n);
+        if (call->options.json)
+                return usage_json(call, NULL, words, n);
+        for (size_t i = 0; i < verbs_n; i++)
+                if (verb_is_of(&verbs[i], words, n))
+                        show_verb(&call->page, &verbs[i]);
+        return CODE_OK;
+}
+
+enum code run_help(struct call *call)
+{
+        return call->arguments_n == 0 ? usage_all(call) : usage_words(call, call->arguments, call->arguments_n);
 }

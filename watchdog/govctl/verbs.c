@@ -133,13 +133,13 @@ const struct verb verbs[] = {
           "govctl does it itself.",
           "govctl audit archive --before 500d",
           run_audit_archive },
-        { "audit rotate", "", 0, 0, ARGUMENT_NONE, TAKES_REASON | TAKES_STATE | TAKES_POLICY | TAKES_QR, false, false,
+        { "audit rotate", "--reason TEXT", 0, 0, ARGUMENT_NONE, TAKES_REASON | TAKES_STATE | TAKES_POLICY | TAKES_QR, false, false,
           "end this log on purpose and begin a new one",
           "Sets the log aside whole and begins a new one that names its last checkpoint; prints the anchor of the new one. It needs "
           "--reason. Without a daemon govctl does it itself.",
           "govctl audit rotate --reason 'moved to another host'",
           run_audit_rotate },
-        { "audit restored", "", 0, 0, ARGUMENT_NONE, TAKES_REASON, false, true,
+        { "audit restored", "--reason TEXT", 0, 0, ARGUMENT_NONE, TAKES_REASON, false, true,
           "explain a broken log, such as after a snapshot",
           "Puts your explanation into the log and closes the incident that says that the log was broken. It needs --reason.",
           "govctl audit restored --reason 'snapshot of 2026-01-31 put back'",
@@ -226,19 +226,25 @@ const struct verb *verb_find(const char *const *words, unsigned n, unsigned *ret
         return NULL;
 }
 
-/* "check, show" for "policy", each once; false when no longer verb begins with these words. */
-static bool family_of(const char *first, char *members, size_t size)
+bool verb_is_of(const struct verb *verb, const char *const *words, unsigned n)
 {
-        size_t length = strlen(first);
-        char last[WORDS_MAX] = "";
+        char first[WORDS_MAX];
+
+        return text_starts(verb->name, join(words, n, first)) && verb->name[strlen(first)] == ' ';
+}
+
+/* "check, show" for "policy", each once; false when no longer verb begins with these words. */
+static bool family_of(const char *const *words, unsigned n, char *members, size_t size)
+{
+        char first[WORDS_MAX], last[WORDS_MAX] = "";
 
         members[0] = '\0';
         for (size_t i = 0; i < verbs_n; i++) {
                 char member[WORDS_MAX];
 
-                if (!text_starts(verbs[i].name, first) || verbs[i].name[length] != ' ')
+                if (!verb_is_of(&verbs[i], words, n))
                         continue;
-                text_copy(member, sizeof member, verbs[i].name + length + 1);
+                text_copy(member, sizeof member, verbs[i].name + strlen(join(words, n, first)) + 1);
                 member[strcspn(member, " ")] = '\0';
                 if (strcmp(member, last) != 0) /* rows of a family stand together */
                         text_append(members, size, "%s%s", members[0] ? ", " : "", member);
@@ -254,16 +260,15 @@ enum code verb_complain_unknown(const struct call *call, const char *const *word
         unsigned known = 0;
 
         _Static_assert(sizeof members < sizeof why - WORDS_MAX, "why holds a family and its members");
-        while (known < n && known < VERB_WORDS_MAX - 1 &&
-               family_of(join(words, known + 1, family), members, sizeof members))
+        while (known < n && known < VERB_WORDS_MAX - 1 && family_of(words, known + 1, members, sizeof members))
                 known++;
         join(words, known < n ? known + 1 : n, typed);
         snprintf(what, sizeof what, "unknown verb '%s'", typed);
         snprintf(why, sizeof why, "there is no such verb");
         snprintf(next, sizeof next, "govctl help");
         if (known > 0) {
-                family_of(join(words, known, family), members, sizeof members);
-                snprintf(why, sizeof why, "%s needs one of: %s", family, members);
+                family_of(words, known, members, sizeof members);
+                snprintf(why, sizeof why, "%s needs one of: %s", join(words, known, family), members);
                 snprintf(next, sizeof next, "govctl %s %.*s", family, (int)strcspn(members, ","), members);
         }
         for (size_t i = 0; i < verbs_n; i++)
@@ -325,6 +330,12 @@ static enum code run_chosen(struct call *call)
         return code == CODE_OK ? call->verb->run(call) : code;
 }
 
+/* `govctl audit --help`: words that are no verb yet are no reason not to explain. */
+static bool help_wanted(const struct call *call, int argc, char **argv)
+{
+        return call->options.help || (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0));
+}
+
 /* Options before the verb are those that every verb takes; `govctl --watch` is `govctl status --watch`. */
 enum code verb_run(struct call *call, int argc, char **argv)
 {
@@ -343,7 +354,9 @@ enum code verb_run(struct call *call, int argc, char **argv)
                         n++;
                 call->verb = verb_find(words, n, &taken);
                 if (!call->verb)
-                        return call->options.help ? run_help(call) : verb_complain_unknown(call, words, n);
+                        return help_wanted(call, argc - first - (int)n, argv + first + n)
+                                       ? usage_words(call, words, n)
+                                       : verb_complain_unknown(call, words, n);
         } else if (call->options.help)
                 return usage_all(call);
 

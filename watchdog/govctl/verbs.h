@@ -37,6 +37,9 @@ extern const size_t verbs_n;
 /* The verb that the first of these words name and how many of them it took; NULL when they name none. */
 const struct verb *verb_find(const char *const *words, unsigned n, unsigned *ret_taken);
 
+/* Whether the verb begins with these words and has more. */
+bool verb_is_of(const struct verb *verb, const char *const *words, unsigned n);
+
 /* Complains about words that name no verb. */
 enum code verb_complain_unknown(const struct call *call, const char *const *words, unsigned n);
 

@@ -18,6 +18,7 @@ struct phrase {
         const char *action;  /* whole */
         const char *purpose; /* details.purpose; NULL: any */
         const char *before, *after, *failed;
+        bool details; /* the numbers and short texts follow */
 };
 
 /* clang-format off */
@@ -36,6 +37,15 @@ static const struct phrase phrases[] = {
         { "audit.genesis",       NULL,         "the log begins",             "the log begins",          "the log could not begin" },
         { "audit.start",         NULL,         "the log goes on",            "the log goes on",         "the log could not go on" },
         { "audit.heartbeat",     NULL,         "the log is alive",           "the log is alive",        "the log is not alive" },
+        { "audit.archive",       NULL,         "archiving old records",      "old records were archived", "old records could not be archived", true },
+        { "audit.rotate",        NULL,         "this log ends on purpose",   "this log ends on purpose", "this log could not be ended" },
+        { "audit.restored",      NULL,         "explained by a human",       "explained by a human",    "could not be explained" },
+        { "audit.nonce",         NULL,         "answering an auditor",       "an auditor was answered", "an auditor could not be answered", true },
+        { "audit.witness",       NULL,         "changing the witnesses",     "the witnesses were changed", "the witnesses could not be changed", true },
+        { "audit.anchor",        NULL,         "anchoring the log elsewhere", "a witness has cosigned", "no witness has cosigned for a day", true },
+        { "audit.verified",      NULL,         "verifying the log",          "the log was verified",    "the log does not verify", true },
+        { "audit.degraded",      NULL,         "the disk is full",           "the disk was full: only safety acts went on", "the disk was full" },
+        { "audit.gap",           NULL,         "records were lost",          "records were lost while the disk was full", "records were lost", true },
         { "audit.foreign_write", NULL,         "somebody else wrote to it",  "somebody else wrote to it", "somebody else wrote to it" },
 };
 
@@ -241,7 +251,7 @@ char *record_words(const json_t *record, char buffer[RECORD_WORDS_MAX])
                 text_append(buffer, RECORD_WORDS_MAX, ": %s", reason);
         if (text[0] && !text_ends(buffer, text)) /* "policy loaded: loaded" tells nothing more */
                 text_append(buffer, RECORD_WORDS_MAX, ": %s", text);
-        if (!reason[0] && !text[0] && !phrase_for(record))
+        if (!reason[0] && !text[0] && (!phrase_for(record) || phrase_for(record)->details))
                 say_details(field(record, "details"), buffer);
         return buffer;
 }
@@ -258,7 +268,8 @@ bool record_is_noise(const json_t *record)
 
         if (kind == FACT_ASKED || kind == FACT_SOURCE)
                 return false;
-        return record_is_fact(record) || is(record, "action", "audit.heartbeat") || is(record, "action", "judge.stop");
+        return record_is_fact(record) || is(record, "action", "audit.heartbeat") ||
+               is(record, "action", "audit.standing") || is(record, "action", "judge.stop");
 }
 
 enum tint record_tint(const json_t *record)
