@@ -265,6 +265,23 @@ old_records_are_archived_while_it_runs() {
         bed_wait 10 status_says '[.agents[] | select(.effective == "running")] | length == 8'
 }
 
+# The log says since when a witness is waited for, so that a restart does not begin the day anew.
+a_day_without_any_witness_is_an_incident() {
+        bed_run systemctl stop governor
+        bed_run rm -rf $state
+        bed_run mkdir -m 0700 $state
+        bed_write /etc/governor/witnesses <<<"$witness https://witness.example/"
+        bed_run /opt/gov/tests/live/old_log $state 10 2 $witness
+        start_again
+        bed_wait 20 incidents_say '[.incidents[] | select(.cause == "blind" and .state == "open" and (.evidence[0] | contains("24 hours")))] | length == 1'
+        records_say 'any(.action == "audit.anchor" and .outcome == "fail" and .details.channel == "witness")'
+        records_say '[.[] | select(.action == "audit.witness")] == []'
+        status_says '.machine.audit.anchored | .overdue and .trust == "journald"'
+        bed_run rm /etc/governor/witnesses
+        bed_run govctl reload
+        bed_wait 20 incidents_say '[.incidents[] | select(.cause == "blind" and .state == "open")] == []'
+}
+
 # What cannot be looked at is not what was found good.
 a_file_of_anchors_that_is_wrong_is_blindness() {
         echo "govaudit1 this is not an anchor" | bed_write /etc/governor/anchors
@@ -315,6 +332,7 @@ bed_story a_tampered_tail_is_set_aside
 bed_story an_exchange_while_it_runs_is_seen_with_the_next_seal
 bed_story a_log_deleted_while_it_runs_is_begun_anew
 bed_story old_records_are_archived_while_it_runs
+bed_story a_day_without_any_witness_is_an_incident
 bed_story a_file_of_anchors_that_is_wrong_is_blindness
 bed_story a_snapshot_put_back_is_found_by_an_anchor
 bed_story no_secret_is_told
