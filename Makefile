@@ -228,8 +228,8 @@ vm: all ## the programs on Debian's own kernel in QEMU
 matrix: all ## the whole file-attack matrix
 	$(call run_tests,matrix,$(sort $(wildcard tests/matrix/test_*.sh)))
 
-bench: all ## what watching costs, beside its peers
-	@B=$(B) TESTBED=$(TESTBED) tests/bench/run.sh
+bench: all ## what watching and evidence cost, beside their peers (BENCH=evidence: just that)
+	@B=$(B) TESTBED=$(TESTBED) tests/bench/run.sh $(BENCH)
 
 # ---- the machine ----------------------------------------------------------------------------------------------------
 

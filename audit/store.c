@@ -339,6 +339,7 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret)
         for (int i = 0; i < SCHEMA_N; i++)
                 if (!(seen >> i & 1))
                         differs(&found, schema[i].name, "is missing");
+        found.is_familiar = seen != 0;
         found.is_ours = found.detail[0] == '\0';
         found.has_tables = (seen & TABLES_SEEN) == TABLES_SEEN;
         *ret = found;

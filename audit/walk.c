@@ -148,8 +148,10 @@ static int compare_root(struct audit_walk *walk, bool *ret_fits)
         *ret_fits = makes_root(walk);
         if (*ret_fits)
                 return 0;
-        if (!in_doubt && !walk->rows_wrong)
+        if (!in_doubt && !walk->rows_wrong) {
                 root_mismatch(walk);
+                audit_against_reached(walk); /* this is the tree of the records, as long as it is not mended */
+        }
         r = mend_tree(walk);
         if (r < 0)
                 return r;
