@@ -60,6 +60,10 @@ struct audit_entry {
         uint64_t boottime_usec;
 };
 
+/* Adds text from outside to an entry's details: as KEY, or where it is no UTF-8 or holds a NUL (paths may), in base64 as
+ * KEY_b64. -ENOMEM. */
+int audit_details_bytes(json_t *details, const char *key, const void *bytes, size_t length);
+
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
 struct audit;

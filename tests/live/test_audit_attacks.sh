@@ -35,6 +35,7 @@ POLICY
         bed_wait 20 governor_answers
         bed_run govctl audit init | grep -m 1 -o 'govaudit1 .*' >"$BED_DIR/genesis"
         break_in 200 zoo-a
+        # shellcheck disable=SC2016 # the bed's shell expands it
         bed_run bash -c 'for i in {1..160}; do govctl audit seal --nonce $(printf %032x $i) >/dev/null || exit; done'
         bed_run kill -KILL "$(bed_show governor MainPID)"
         bed_wait 20 governor_answers
@@ -42,6 +43,7 @@ POLICY
         keep snapshot
         bed_run systemctl start governor
         bed_wait 20 governor_answers
+        # shellcheck disable=SC2016 # the bed's shell expands it
         bed_run bash -c 'for i in {200..330}; do govctl audit seal --nonce $(printf %032x $i) >/dev/null || exit; done'
         head_anchor >"$BED_DIR/head"
         bed_run kill -STOP "$(bed_show governor MainPID)"
