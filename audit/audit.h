@@ -60,6 +60,10 @@ struct audit_entry {
         uint64_t boottime_usec;
 };
 
+/* Adds text from outside to an entry's details: as KEY, or where it is no UTF-8 or holds a NUL (paths may), in base64 as
+ * KEY_b64. -ENOMEM. */
+int audit_details_bytes(json_t *details, const char *key, const void *bytes, size_t length);
+
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
 struct audit;
@@ -146,7 +150,7 @@ enum { AUDIT_SEAL = 1 << 0 }; /* flags of audit_commit */
 enum audit_committed {
         AUDIT_FOREIGN_WRITE = 1 << 0, /* someone else wrote to the file: recorded; alert and verify at once */
         AUDIT_KEY_FAULT = 1 << 1,     /* durable, but seal.key failed: there is no seal, or its key lingers */
-        AUDIT_DISK_FULL = 1 << 2,     /* the ballast was given up for this: recorded; no more discretionary actions */
+        AUDIT_DISK_FULL = 1 << 2,     /* the disk failed or needed the ballast: recorded; see audit_degraded() */
 };
 
 /* Makes the pending group durable in one transaction, sealed if asked to. A seal with nothing to seal does nothing; when

@@ -32,6 +32,7 @@ void audit_keep_ballast(struct audit *audit)
                 unlink(path);
                 return;
         }
+        audit->has_ballast = true;
         audit->ballast_given = false;
 }
 
@@ -39,6 +40,7 @@ bool audit_give_ballast(struct audit *audit)
 {
         _cleanup_(free_memory) char *path = audit_path(audit, "audit.ballast");
 
+        audit->has_ballast = false;
         if (!path || unlink(path) < 0)
                 return false;
         audit->ballast_given = true;

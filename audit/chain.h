@@ -43,10 +43,12 @@ struct audit {
 
         uint64_t sealed_at, unsealed_since, retry_at; /* CLOCK_BOOTTIME */
 
-        bool failing;       /* the last commit did */
-        bool ballast_given; /* and is not back yet */
-        bool degraded_noted;
-        uint64_t lost; /* records that found no room among the pending while that lasted */
+        bool failing; /* the last commit did */
+        bool has_ballast;
+        bool ballast_given;  /* and is not back yet */
+        bool degraded;       /* and its record is among the pending, or written */
+        bool degraded_noted; /* and the caller was not told yet */
+        uint64_t lost;       /* records that found no room among the pending while that lasted */
 
         struct audit_pending pending;
         char *space; /* AUDIT_BODY_MAX, where a body is written before it has a length */

@@ -172,28 +172,61 @@ static int write_once(struct audit *audit, bool seal)
         return 0;
 }
 
-/* What found no room is counted after what did. */
+/* ---- a disk that is full --------------------------------------------------------------------------------------- */
+
 static int append_gap(struct audit *audit)
 {
         _cleanup_(drop_json) json_t *details = json_pack("{s:I}", "lost", (json_int_t)audit->lost);
-        const int r = details ? audit_append_remark(audit, "audit.gap", details) : -ENOMEM;
 
-        if (r == 0)
-                audit->lost = 0;
+        return details ? audit_append_remark(audit, "audit.gap", details) : -ENOMEM;
+}
+
+/* What found no room is counted after what did, once it is known how much that was. */
+static int write_counted(struct audit *audit, bool seal)
+{
+        const struct audit_hash last = audit->last;
+        const size_t n = audit->pending.n;
+        int r;
+
+        if (audit->lost == 0)
+                return write_once(audit, seal);
+        r = append_gap(audit);
+        if (r < 0)
+                return r;
+        r = write_once(audit, seal);
+        if (r == 0 || audit->pending.n != n + 1) {
+                audit->lost = 0; /* written, or a record of a stranger follows it: it stays */
+                return r;
+        }
+        audit_pending_drop_last(&audit->pending);
+        audit->last = last;
         return r;
+}
+
+static bool is_trouble_of_the_disk(int r)
+{
+        return r == -ENOSPC || r == -EDQUOT || r == -EIO;
+}
+
+/* Once, when it begins: the record is written with what the ballast frees, or when there is space again. */
+static int degrade(struct audit *audit, bool seal, int error)
+{
+        const bool freed = audit_give_ballast(audit);
+
+        if (!audit->degraded && audit_append_remark(audit, "audit.degraded", NULL) == 0)
+                audit->degraded = audit->degraded_noted = true;
+        return freed ? write_counted(audit, seal) : error;
 }
 
 static int write_group(struct audit *audit, bool seal)
 {
-        int r = audit->lost > 0 ? append_gap(audit) : 0;
+        int r = write_counted(audit, seal);
 
-        r = r ?: write_once(audit, seal);
-        if (r == -ENOSPC && audit_give_ballast(audit)) {
-                r = audit_append_remark(audit, "audit.degraded", NULL);
-                audit->degraded_noted = true;
-                r = r ?: write_once(audit, seal);
-        }
+        if (is_trouble_of_the_disk(r))
+                r = degrade(audit, seal, r);
         audit->failing = r < 0;
+        if (!audit_degraded(audit))
+                audit->degraded = false;
         return r;
 }
 
@@ -280,7 +313,7 @@ int audit_commit(struct audit *audit, unsigned flags)
         if (audit->degraded_noted)
                 r |= AUDIT_DISK_FULL;
         audit->foreign_noted = audit->degraded_noted = false;
-        if (audit->ballast_given && flags & AUDIT_SEAL)
+        if (!audit->has_ballast && flags & AUDIT_SEAL)
                 audit_keep_ballast(audit);
         return r;
 }

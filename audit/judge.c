@@ -147,12 +147,11 @@ static int load_log_key(struct audit *audit)
         if (fd < 0)
                 return errno == ENOENT ? -ENOKEY : -errno;
         n = read(fd, seed, sizeof(seed));
-        if (n < 0)
-                return -errno;
-        if (n != sizeof(seed))
-                return -ENOKEY;
-        crypto_sign_seed_keypair(public_key, audit->keys->log, seed);
+        if (n == sizeof(seed))
+                crypto_sign_seed_keypair(public_key, audit->keys->log, seed);
         sodium_memzero(seed, sizeof(seed));
+        if (n != sizeof(seed))
+                return n < 0 ? -errno : -ENOKEY;
         return memcmp(public_key, audit->genesis.log_key, sizeof(public_key)) == 0 ? 0 : -EKEYREJECTED;
 }
 

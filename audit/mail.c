@@ -89,13 +89,13 @@ static void put_quoted_printable(struct audit_plain *part, const char *line, siz
         while (length > 0 && strchr(" \t\r", line[length - 1]))
                 length--;
         for (size_t i = 0; i < length; i++) {
-                const int high = line[i] == '=' && i + 2 < length + 0 ? hex_digit(line[i + 1]) : -1;
+                const int high = line[i] == '=' && i + 2 < length ? hex_digit(line[i + 1]) : -1;
                 const int low = high >= 0 ? hex_digit(line[i + 2]) : -1;
-                const char byte = (char)(high << 4 | low);
+                const char byte = low >= 0 ? (char)(high * 16 + low) : line[i];
 
                 if (line[i] == '=' && i + 1 == length)
                         return;
-                audit_plain_put(part, low >= 0 ? &byte : &line[i], 1, number);
+                audit_plain_put(part, &byte, 1, number);
                 i += low >= 0 ? 2 : 0;
         }
         audit_plain_put(part, "\n", 1, number);

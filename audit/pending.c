@@ -33,6 +33,11 @@ void audit_pending_add(struct audit_pending *pending, const char *body, size_t l
         pending->length += length;
 }
 
+void audit_pending_drop_last(struct audit_pending *pending)
+{
+        pending->length = pending->list[--pending->n].offset;
+}
+
 void audit_pending_clear(struct audit_pending *pending)
 {
         pending->n = pending->length = 0;

@@ -19,6 +19,7 @@ struct audit_pending {
 /* Makes room for one more body, so that adding it cannot fail. */
 int audit_pending_reserve(struct audit_pending *pending, size_t length);
 void audit_pending_add(struct audit_pending *pending, const char *body, size_t length, const struct audit_hash *hash);
+void audit_pending_drop_last(struct audit_pending *pending);
 
 void audit_pending_clear(struct audit_pending *pending); /* keeps the memory */
 void audit_pending_done(struct audit_pending *pending);

@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -266,4 +267,27 @@ bool audit_view_integer(const struct audit_view *view, const char *key, int64_t 
                 return false;
         scan = audit_scan_begin(value.text, value.length);
         return audit_scan_integer(&scan, ret) && audit_scan_done(&scan);
+}
+
+/* ---- text from outside ---------------------------------------------------------------------------------------- */
+
+static int add_base64(json_t *details, const char *key, const void *bytes, size_t length)
+{
+        const size_t room = sodium_base64_ENCODED_LEN(length, sodium_base64_VARIANT_ORIGINAL);
+        _cleanup_(free_memory) char *text = malloc(room), *name = NULL;
+
+        if (!text || asprintf(&name, "%s_b64", key) < 0) {
+                name = NULL;
+                return -ENOMEM;
+        }
+        sodium_bin2base64(text, room, bytes, length, sodium_base64_VARIANT_ORIGINAL);
+        return json_object_set_new(details, name, json_string(text)) < 0 ? -ENOMEM : 0;
+}
+
+int audit_details_bytes(json_t *details, const char *key, const void *bytes, size_t length)
+{
+        /* jansson takes exactly the UTF-8 of RFC 3629 */
+        if (memchr(bytes, '\0', length) || json_object_set_new(details, key, json_stringn(bytes, length)) < 0)
+                return add_base64(details, key, bytes, length);
+        return 0;
 }

@@ -41,7 +41,8 @@ int audit_store_integer(sqlite3 *db, const char *sql, int64_t *ret);
 /* How sqlite_schema compares with ours, byte for byte. */
 struct audit_schema {
         bool is_ours;
-        bool has_tables; /* the four tables themselves are as they should be, so reading them makes sense */
+        bool has_tables;  /* the four tables themselves are as they should be, so reading them makes sense */
+        bool is_familiar; /* at least one object is ours, so it is no stranger's file */
         bool is_empty;
         char detail[120]; /* the first difference; printable whatever the name was */
 };

@@ -296,6 +296,8 @@ int audit_export_tiles(struct audit_reader *reader, const char *directory)
         r = r ?: audit_sealed_newest(sealed);
         r = r ?: audit_checkpoint_add_cosignatures(sealed->db, &sealed->checkpoint);
         r = r ?: audit_sealed_judge(sealed);
+        if (r == 0 && sealed->kept_from > 1 && access(directory, F_OK) < 0)
+                return -ESTALE; /* and no empty directory for it */
         r = r ?: audit_tile_store_open(directory, &tiles->store);
         r = r ?: look_at_directory(tiles);
         if (r < 0)

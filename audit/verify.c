@@ -251,8 +251,22 @@ static void check_log(struct verify *verify)
 
 /* ---- a database ------------------------------------------------------------------------------------------------- */
 
-/* The two numbers in the header are not signed, so they decide only whether a file is a stranger's. */
-static bool check_identity(struct verify *verify, sqlite3 *db)
+/* Does record 0 say that this is a format of another version? */
+static bool is_of_another_version(struct verify *verify)
+{
+        static const char format[] = "\"format\":\"governor-audit/", ours[] = "1\"";
+        struct audit_item item;
+        const char *at;
+
+        if (!verify->source.self || verify->source.first_record(verify->source.self, &item) <= 0 || !item.body)
+                return false;
+        at = memmem(item.body, item.length, format, strlen(format));
+        return at && strncmp(at + strlen(format), ours, strlen(ours)) != 0;
+}
+
+/* The two numbers in the header are not signed, so they decide only whether a file is a stranger's: what has our tables, or
+ * some of them, is ours whatever it says. */
+static bool check_identity(struct verify *verify, sqlite3 *db, const struct audit_schema *schema)
 {
         int64_t application = 0, version = 0;
         int r = audit_store_integer(db, "PRAGMA application_id", &application);
@@ -262,10 +276,10 @@ static bool check_identity(struct verify *verify, sqlite3 *db)
                 return cannot_read(verify, r);
         if (application == AUDIT_APPLICATION_ID && version == AUDIT_USER_VERSION)
                 return true;
-        if (verify->source.self && read_genesis(verify) >= 0 && verify->walk.has_genesis) {
+        if (schema->is_familiar && !is_of_another_version(verify)) {
                 audit_report_add(verify->report, CODE_SCHEMA, -1, -1,
-                                 "application_id %lld and user_version %lld, yet record 0 is ours",
-                                 (long long)application, (long long)version);
+                                 "application_id %lld and user_version %lld in a log of ours", (long long)application,
+                                 (long long)version);
                 return true;
         }
         audit_report_add(verify->report, CODE_VERSION, -1, -1, "not a log of this format");
@@ -283,6 +297,21 @@ static void quick_check(struct verify *verify, sqlite3 *db)
                 audit_report_add(verify->report, CODE_CORRUPT, -1, -1, "the database file is damaged: %.80s", word);
 }
 
+/* Rows with numbers below 0, which a CHECK refuses that anyone may turn off, and text that is stored in another encoding. */
+static void check_numbers(struct verify *verify, sqlite3 *db)
+{
+        int64_t number;
+
+        if (audit_store_integer(db, "SELECT min(seq) FROM record", &number) == 0 && number < 0)
+                audit_report_add(verify->report, CODE_SEQ_ORDER, -1, -1, "there is a record with the seq %lld",
+                                 (long long)number);
+        if (audit_store_integer(db, "SELECT min(epoch) FROM checkpoint", &number) == 0 && number < 0)
+                audit_report_add(verify->report, CODE_EPOCH_GAP, -1, -1, "there is a checkpoint of epoch %lld",
+                                 (long long)number);
+        if (audit_store_integer(db, "SELECT encoding='UTF-8' FROM pragma_encoding", &number) == 0 && number == 0)
+                audit_report_add(verify->report, CODE_SCHEMA, -1, -1, "the text is not stored as UTF-8");
+}
+
 /* A view in the place of a table is not read. */
 static void check_tables(struct verify *verify, sqlite3 *db, const struct audit_schema *schema)
 {
@@ -293,12 +322,13 @@ static void check_tables(struct verify *verify, sqlite3 *db, const struct audit_
                 cannot_read(verify, r);
                 return;
         }
-        if (!check_identity(verify, db))
+        if (!check_identity(verify, db, schema))
                 return;
         if (!schema->is_ours)
                 audit_report_add(verify->report, CODE_SCHEMA, -1, -1, "%s", schema->detail);
         if (!schema->has_tables)
                 return;
+        check_numbers(verify, db);
         quick_check(verify, db);
         check_log(verify);
 }

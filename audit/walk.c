@@ -148,8 +148,10 @@ static int compare_root(struct audit_walk *walk, bool *ret_fits)
         *ret_fits = makes_root(walk);
         if (*ret_fits)
                 return 0;
-        if (!in_doubt && !walk->rows_wrong)
+        if (!in_doubt && !walk->rows_wrong) {
                 root_mismatch(walk);
+                audit_against_reached(walk); /* this is the tree of the records, as long as it is not mended */
+        }
         r = mend_tree(walk);
         if (r < 0)
                 return r;
@@ -419,7 +421,7 @@ static int end_checkpoints(struct audit_walk *walk)
             audit_restored_note(walk->restored, UINT64_MAX, &archived) > 0)
                 audit_report_add(walk->report, CODE_CKPT_BEYOND_END, -1, (int64_t)archived.epoch,
                                  "an archive holds a later seal than the log");
-        if (r == 0 && walk->epoch == 0 && !walk->no_seals && !walk->notes_unread)
+        if (r == 0 && walk->epoch == 0 && walk->position > 0 && !walk->no_seals && !walk->notes_unread)
                 audit_report_add(walk->report, CODE_EPOCH_GAP, -1, 0, "there is no checkpoint at all");
         if ((int64_t)walk->epoch == walk->wanted_epoch && walk->has_seal_key) {
                 memcpy(walk->wanted_key, walk->seal_key, AUDIT_PUBLIC_KEY);

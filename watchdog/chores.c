@@ -112,6 +112,56 @@ static int verify(int n, char **words)
         return print(json, "anchors_why", json_string(why));
 }
 
+/* ---- archive --------------------------------------------------------------------------------------------------------- */
+
+static int archive(int n, char **words)
+{
+        const struct audit_archive_options options = {
+                .state_dir = words[0],
+                .before_usec = strtoull(words[1], NULL, 10),
+                .file = n > 2 ? words[2] : NULL,
+        };
+        _cleanup_free_ struct audit_archiving *archiving = calloc(1, sizeof(*archiving));
+        char why[sizeof(archiving->why.detail)] = "", raw[256];
+        int r = archiving ? audit_archive_prepare(&options, archiving) : -ENOMEM;
+
+        if (!archiving)
+                return EXIT_FAILURE;
+        if (archiving->why.code) {
+                snprintf(raw, sizeof(raw), "%s: %s", archiving->why.code, archiving->why.detail);
+                text_copy_safe(why, sizeof(why), raw);
+        }
+        return print(json_pack("{s:I, s:I, s:s, s:s, s:s, s:I, s:s}", "from", (json_int_t)archiving->from, "to",
+                               (json_int_t)archiving->to, "file", archiving->file, "sha256", archiving->sha256,
+                               "staged", archiving->staged, "staged_size", (json_int_t)archiving->staged_size, "why",
+                               why),
+                     "errno", json_integer(r));
+}
+
+static bool copy_member(const json_t *json, const char *key, char *to, size_t size)
+{
+        const char *text = json_string_value(json_object_get(json, key));
+
+        return text && text_copy(to, size, text);
+}
+
+int chore_archive_read(const char *text, size_t size, struct audit_archiving *ret)
+{
+        _cleanup_(json_decrefp) json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+        const json_t *result = json_object_get(json, "errno");
+
+        memset(ret, 0, sizeof(*ret));
+        ret->from = (uint64_t)json_integer_value(json_object_get(json, "from"));
+        ret->to = (uint64_t)json_integer_value(json_object_get(json, "to"));
+        ret->staged_size = (uint64_t)json_integer_value(json_object_get(json, "staged_size"));
+        if (!json_is_integer(result) || !copy_member(json, "file", ret->file, sizeof(ret->file)) ||
+            !copy_member(json, "sha256", ret->sha256, sizeof(ret->sha256)) ||
+            !copy_member(json, "staged", ret->staged, sizeof(ret->staged)) ||
+            !copy_member(json, "why", ret->why.detail, sizeof(ret->why.detail)))
+                return -EBADMSG;
+        return (int)json_integer_value(result);
+}
+
 /* ---- which ----------------------------------------------------------------------------------------------------------- */
 
 int chores_run(int n, char **words)
@@ -122,6 +172,7 @@ int chores_run(int n, char **words)
                 int (*run)(int n, char **words);
         } chores[] = {
                 { CHORE_VERIFY, 2, 5, verify },
+                { CHORE_ARCHIVE, 2, 3, archive },
         };
 
         prctl(PR_SET_NAME, "governord-chore");

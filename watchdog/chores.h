@@ -11,6 +11,17 @@ int chores_run(int n, char **words);
                                    "anchors": how many were compared, "anchors_why": what was wrong with their file */
 #define CHORE_ARCHIVE "archive" /* STATE BEFORE-USEC [FILE]: struct audit_archiving, and "errno" */
 
+/* What such a child may need: two threads' stacks and little else. */
+#ifdef GOVERNOR_SANITIZED
+#define CHORE_MEMORY_MOST 0 /* sanitizers reserve a lot and use little */
+#else
+#define CHORE_MEMORY_MOST (128 << 20)
+#endif
+
+/* What the archiving child printed: the result that audit_archive_prepare had there, -EBADMSG when it is nothing of that kind.
+ * `ret->why.detail` begins with the code, which itself is NULL. */
+int chore_archive_read(const char *text, size_t size, struct audit_archiving *ret);
+
 /* A root as the words have it, and back. */
 #define CHORE_ROOT_MAX 65
 void chore_root_write(const uint8_t root[32], char ret[CHORE_ROOT_MAX]);

@@ -245,6 +245,7 @@ static void begin_log(struct governor *governor)
         tell_genesis(governor);
         anchoring_again(governor);
         inspection_again(governor);
+        archiving_again(governor);
 }
 
 /* What was open about the log before stays open when it is ended on purpose: that explains nothing. */
@@ -617,6 +618,7 @@ struct governor *governor_free(struct governor *governor)
         if (!governor)
                 return NULL;
         inspection_end(governor);
+        archiving_end(governor);
         observers_free(governor->observers);
         perform_free(governor->perform);
         control_free(governor->control);

@@ -3,6 +3,7 @@
 #include <systemd/sd-event.h>
 
 #include "anchoring.h"
+#include "archiving.h"
 #include "control/control.h"
 #include "governor.h"
 #include "heal/heal.h"
@@ -60,6 +61,7 @@ struct governor {
         bool trouble_passes; /* by itself, when the log can be written again */
         struct anchoring anchoring;
         struct inspection inspection;
+        struct archiving archiving;
         uint64_t published; /* records up to this seq were told to subscribers */
         char *database;
         char *config_dir; /* the folder of governor.yaml */

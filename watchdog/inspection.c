@@ -17,11 +17,6 @@
 #define AT_ONCE_AGAIN \
         (10 * USEC_PER_MINUTE) /* who writes to the log all the time does not make us verify all the time */
 #define OUTPUT_MOST (256 * 1024)
-#ifdef GOVERNOR_SANITIZED
-#define MEMORY_MOST 0 /* sanitizers reserve a lot and use little */
-#else
-#define MEMORY_MOST (128 << 20)
-#endif
 #define FINDINGS_TOLD 8
 
 static usec_t usec_max(usec_t a, usec_t b)
@@ -184,7 +179,7 @@ static int start(struct governor *governor)
                 .arguments = arguments,
                 .patience = PATIENCE,
                 .output_most = OUTPUT_MOST,
-                .memory_most = MEMORY_MOST,
+                .memory_most = CHORE_MEMORY_MOST,
                 .done = on_done,
                 .self = governor,
         };

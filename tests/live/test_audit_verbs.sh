@@ -111,6 +111,13 @@ a_rotated_log_is_kept_whole_and_the_next_one_begins() {
         says NO_ANCHOR
 }
 
+what_is_young_is_not_archived() {
+        status_of 2 bed_run govctl audit archive
+        status_of 5 bed_run govctl audit archive --before 1d
+        says 'govctl audit'
+        status_of 0 bed_run govctl audit verify
+}
+
 without_a_daemon_the_verbs_still_work() {
         bed_run systemctl stop governor
         status_of 0 bed_run govctl audit verify
@@ -152,5 +159,6 @@ bed_story an_export_of_a_log_that_grows_fits_together
 bed_story an_edited_export_is_a_finding
 bed_story the_log_is_followed_by_what_is_asked_for
 bed_story a_rotated_log_is_kept_whole_and_the_next_one_begins
+bed_story what_is_young_is_not_archived
 bed_story without_a_daemon_the_verbs_still_work
 bed_story what_was_broken_is_explained_by_a_human

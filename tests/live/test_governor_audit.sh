@@ -42,12 +42,15 @@ the_machine_is_seen() {
                 service $name
                 bed_run systemctl start $name
         done
+        service vital-1 Restart=no
+        bed_run systemctl start vital-1
         govern enforce <<'POLICY'
 machine: { actions: { at_most: 64, within: 10m } }
 agents:
   - { name: zoo, systemd: "zoo-*.service", heal: { ladder: [quarantine], trial_after: 1h } }
+  - { name: vital, systemd: "vital-*.service", critical: true, heal: { ladder: [restart] } }
 POLICY
-        bed_wait 20 'status_says "[.agents[] | select(.effective == \"running\")] | length == 8"'
+        bed_wait 20 'status_says "[.agents[] | select(.effective == \"running\")] | length == 9"'
 }
 
 the_head_is_told_and_a_nonce_is_sealed() {
@@ -94,8 +97,11 @@ witnesses_are_kept_in_a_file_of_their_own() {
 }
 
 the_courier_has_its_own_socket_when_there_is_one() {
+        bed_run userdel governor-courier
+        bed_run systemctl restart governor
+        bed_wait 20 governor_answers
         bed_run test ! -e /run/governor/courier.sock
-        bed_run useradd --system --no-create-home governor-courier
+        bed_run systemd-sysusers
         bed_run systemctl restart governor
         bed_wait 20 governor_answers
         bed_is '600 governor-courier' bed_run stat -c '%a %U' /run/governor/courier.sock
@@ -232,6 +238,62 @@ a_log_deleted_while_it_runs_is_begun_anew() {
         bed_wait 5 '! is_broken'
 }
 
+# A week's records leave the log while it is written; who follows it misses none, and what stays verifies.
+old_records_are_archived_while_it_runs() {
+        local before since
+        bed_run systemctl stop governor
+        bed_run rm -rf $state
+        bed_run mkdir -m 0700 $state
+        bed_run /opt/gov/tests/live/old_log $state 3000 5
+        start_again
+        before=$(date -u +%FT%TZ)
+        answers audit-archive '{"before":"yesterday"}' '.data.exit == 2'
+        answers audit-archive '{"before":"2020-01-01T00:00:00Z"}' '.data.exit == 5'
+        ask audit-archive "{\"before\":\"$before\"}" >"$BED_DIR/archived"
+        jq -e '.from == 0 and .to == 2816' "$BED_DIR/archived" || bed_fail "$(cat "$BED_DIR/archived")"
+        bed_run test -s "$(jq -r .file "$BED_DIR/archived").jsonl"
+        the_log_verifies
+        bed_run govctl audit verify --archive "$(jq -r .file "$BED_DIR/archived").jsonl"
+        records_say 'any(.action == "audit.archive" and .details.to == 2816)'
+        records_say '.[0].seq == 0 and .[1].seq == 2816'
+        ! is_broken || bed_fail "an archive is no incident"
+        since=$(now_ms)
+        touch_the_log
+        bed_wait 20 verified_since "$since"
+        records_say 'map(select(.action == "audit.verified"))[-1].details.verdict == "OK"'
+        ask audit-restored '{"reason":"sqlite3, again"}' >/dev/null
+        bed_run systemctl restart governor
+        bed_wait 20 governor_answers
+        the_log_verifies
+        bed_wait 10 status_says '[.agents[] | select(.effective == "running")] | length == 9'
+}
+
+# The log says since when a witness is waited for, so that a restart does not begin the day anew.
+a_day_without_any_witness_is_an_incident() {
+        bed_run systemctl stop governor
+        bed_run rm -rf $state
+        bed_run mkdir -m 0700 $state
+        bed_write /etc/governor/witnesses <<<"$witness https://witness.example/"
+        bed_run /opt/gov/tests/live/old_log $state 10 2 $witness
+        start_again
+        bed_wait 20 incidents_say '[.incidents[] | select(.cause == "blind" and .state == "open" and (.evidence[0] | contains("24 hours")))] | length == 1'
+        records_say 'any(.action == "audit.anchor" and .outcome == "fail" and .details.channel == "witness")'
+        records_say '[.[] | select(.action == "audit.witness")] == []'
+        status_says '.machine.audit.anchored | .overdue and .trust == "journald"'
+        bed_run rm /etc/governor/witnesses
+        bed_run govctl reload
+        bed_wait 20 incidents_say '[.incidents[] | select(.cause == "blind" and .state == "open")] == []'
+}
+
+# What cannot be looked at is not what was found good.
+a_file_of_anchors_that_is_wrong_is_blindness() {
+        echo "govaudit1 this is not an anchor" | bed_write /etc/governor/anchors
+        touch_the_log
+        bed_wait 20 status_says '[.sources[] | select(.name == "audit verify" and .state == "blind" and (.why | contains("/etc/governor/anchors:1")))] | length == 1'
+        bed_run rm /etc/governor/anchors
+        ask audit-restored '{"reason":"sqlite3, again"}' >/dev/null
+}
+
 # Database and keys of an earlier day fit each other: only what was kept elsewhere tells.
 a_snapshot_put_back_is_found_by_an_anchor() {
         local since anchor
@@ -257,6 +319,33 @@ a_snapshot_put_back_is_found_by_an_anchor() {
         ! is_broken
 }
 
+fill() { bed_run sh -c "cat /dev/zero >>$state/full || :" 2>/dev/null; }
+
+# Not even the reserve is left: what is dead and critical is brought up nevertheless, and its record comes late.
+a_full_disk_keeps_nobody_dead() {
+        local pid
+        bed_run systemctl stop governor
+        bed_run mount -t tmpfs -o size=24m,mode=0700 governor-small $state
+        start_again
+        bed_wait 20 agent_says vital-1 '.effective == "running"'
+        fill
+        ask audit-seal '{"nonce":"00112233445566778899aabbccddeeff"}' >/dev/null
+        fill
+        bed_wait 20 'ask audit-seal "{\"nonce\":\"00112233445566778899aabbccddeeff\"}" | jq -e .data.exit'
+        status_says '.machine.audit.healthy == false'
+        pid=$(bed_show vital-1 MainPID)
+        bed_run kill -KILL "$pid"
+        bed_wait 40 '[ "$(bed_show vital-1 ActiveState)" = active ]'
+        status_says '.machine.audit.healthy == false' || bed_fail "the log could be written meanwhile"
+        bed_run rm $state/full
+        bed_wait 60 status_says '.machine.audit.healthy'
+        the_log_verifies
+        records_say 'any((.action | IN("agent.start", "agent.restart")) and .subject == "systemd:vital-1.service" and .details.late == true)'
+        bed_run systemctl stop governor
+        bed_run umount $state
+        start_again
+}
+
 bed_boot one
 must the_machine_is_seen
 bed_story the_head_is_told_and_a_nonce_is_sealed
@@ -272,5 +361,9 @@ bed_story a_missing_key_sets_the_log_aside
 bed_story a_tampered_tail_is_set_aside
 bed_story an_exchange_while_it_runs_is_seen_with_the_next_seal
 bed_story a_log_deleted_while_it_runs_is_begun_anew
+bed_story old_records_are_archived_while_it_runs
+bed_story a_day_without_any_witness_is_an_incident
+bed_story a_file_of_anchors_that_is_wrong_is_blindness
 bed_story a_snapshot_put_back_is_found_by_an_anchor
+bed_story a_full_disk_keeps_nobody_dead
 bed_story no_secret_is_told

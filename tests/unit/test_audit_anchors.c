@@ -143,6 +143,62 @@ static void a_fork_past_an_anchor_does_not_match_it(void **state)
         assert_string_equal(world->report.findings[0].code, "ANCHOR_MISMATCH");
 }
 
+/* The same with whole notes: the key of one epoch sealed twice. */
+static void a_fork_is_proven_by_a_sealed_note(void **state)
+{
+        struct audit_world *world = *state;
+        char note[AUDIT_NOTE_MAX];
+
+        audit_world_open(world);
+        audit_world_fill(world, 30, 10, AUDIT_SEAL);
+        audit_world_close(world);
+        audit_world_copy(world, "audit.db", "snapshot.db");
+        audit_world_copy(world, "keys/seal.key", "snapshot.key");
+        audit_world_open(world);
+        strcpy(note, audit_last_note(world->audit));
+        audit_world_close(world);
+
+        audit_world_copy(world, "snapshot.db", "audit.db");
+        audit_world_copy(world, "snapshot.key", "keys/seal.key");
+        world->realtime += 1;
+        audit_world_open(world);
+        audit_world_fill(world, 20, 10, AUDIT_SEAL);
+        verify_against(world, note);
+        audit_world_expect(world, 3, "ANCHOR_MISMATCH FORK");
+}
+
+static void a_note_with_another_seal_is_no_anchor(void **state)
+{
+        struct audit_world *world = *state;
+        char note[AUDIT_NOTE_MAX], *seal;
+
+        audit_world_open(world);
+        strcpy(note, audit_last_note(world->audit));
+        verify_against(world, note);
+        audit_world_expect(world, 0, "");
+        seal = note + strlen(note) - 10;
+        *seal = *seal == 'A' ? 'B' : 'A';
+        verify_against(world, note);
+        audit_world_expect(world, 3, "ANCHOR_SIG");
+}
+
+static void an_edit_under_an_anchor_does_not_match_it(void **state)
+{
+        struct audit_world *world = *state;
+        char anchor[AUDIT_ANCHOR_MAX];
+        struct audit_head head;
+
+        audit_world_open(world);
+        audit_world_fill(world, 30, 10, AUDIT_SEAL);
+        audit_head(world->audit, &head);
+        strcpy(anchor, head.anchor);
+        audit_world_fill(world, 30, 10, AUDIT_SEAL);
+        audit_world_close(world);
+        audit_world_forge(world, "UPDATE record SET body=replace(body, 'nginx', 'mginx') WHERE seq=25");
+        verify_against(world, anchor);
+        audit_world_expect(world, 3, "PREV_MISMATCH ROOT_MISMATCH ANCHOR_MISMATCH");
+}
+
 static void a_log_rebuilt_with_all_its_keys_does_not_match_its_genesis_anchor(void **state)
 {
         struct audit_world *world = *state;
@@ -205,6 +261,9 @@ int main(void)
                 AUDIT_WORLD_TEST(anchors_that_fit_make_the_log_anchored),
                 AUDIT_WORLD_TEST(anchors_of_other_logs_prove_nothing),
                 AUDIT_WORLD_TEST(a_fork_past_an_anchor_does_not_match_it),
+                AUDIT_WORLD_TEST(a_fork_is_proven_by_a_sealed_note),
+                AUDIT_WORLD_TEST(a_note_with_another_seal_is_no_anchor),
+                AUDIT_WORLD_TEST(an_edit_under_an_anchor_does_not_match_it),
                 AUDIT_WORLD_TEST(a_log_rebuilt_with_all_its_keys_does_not_match_its_genesis_anchor),
                 AUDIT_WORLD_TEST(the_daemons_memory_is_compared_with_the_file),
                 AUDIT_WORLD_TEST(a_note_that_is_not_signed_is_no_anchor),

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -180,6 +181,83 @@ static void a_power_cut_while_rotating_loses_neither_log(void **state)
         power_each_cut(power, 8 * power_more(), check_rotation);
 }
 
+/* ---- archiving ------------------------------------------------------------------------------------------------ */
+
+enum { OLD = 300, DAY_SEC = 24 * 3600 };
+
+/* 300 records of two winters ago, some of today. */
+static void an_old_log(struct power *power)
+{
+        power->world->realtime -= 500 * DAY_SEC * UINT64_C(1000000);
+        audit_world_open(power->world);
+        audit_world_fill(power->world, OLD, 50, AUDIT_SEAL);
+        power->world->realtime += 500 * DAY_SEC * UINT64_C(1000000);
+        power->world->boottime += 500 * DAY_SEC * UINT64_C(1000000);
+        power_begin_disk(power);
+        power_go(power, 5, AUDIT_SEAL);
+        strcpy(power->old_anchor, power->promises[0].anchor);
+        power_begin_disk(power);
+}
+
+static unsigned count_lines(struct audit_world *world, const char *name)
+{
+        static char bytes[4 << 20];
+        const size_t length = audit_world_read(world, name, bytes, sizeof(bytes));
+        unsigned n = 0;
+
+        for (size_t i = 0; i < length; i++)
+                n += bytes[i] == '\n';
+        return n;
+}
+
+/* Each record is in the log or in an archive that is whole. */
+static void expect_all_records(struct power *power)
+{
+        char *first = audit_world_text(&power->after, "SELECT min(seq) FROM record WHERE seq>0");
+
+        if (strcmp(first, "1") != 0) {
+                assert_string_equal(first, "256");
+                assert_int_equal(count_lines(&power->after, "old.jsonl"), 256);
+        }
+        free(first);
+}
+
+static void check_archive(struct power *power, const struct promise *promise)
+{
+        const char *anchor = promise ? promise->anchor : power->old_anchor;
+
+        power_expect_whole(power, anchor);
+        power_expect_it_goes_on(power, promise);
+        assert_int_equal(power->after.how.start, AUDIT_CONTINUED);
+        power_expect_whole(power, anchor);
+        expect_all_records(power);
+}
+
+static void a_power_cut_while_archiving_loses_no_record(void **state)
+{
+        struct power *power = *state;
+        struct audit_archiving archiving;
+        char file[128];
+
+        an_old_log(power);
+        snprintf(file, sizeof(file), "%s/old", power->world->dir);
+        disk_watch(power->disk);
+        assert_int_equal(
+                audit_archive_prepare(&(struct audit_archive_options){ .state_dir = power->world->dir,
+                                                                       .file = file,
+                                                                       .before_usec = power->world->realtime -
+                                                                                      450 * DAY_SEC * UINT64_C(1000000),
+                                                                       .now_usec = power->world->realtime },
+                                      &archiving),
+                0);
+        assert_int_equal(archiving.to, 256);
+        assert_int_equal(audit_archive_commit(power->world->audit, &archiving, "user:alice"), 0);
+        power_promised(power);
+        power_go(power, 3, AUDIT_SEAL);
+        disk_unwatch();
+        power_each_cut(power, 8 * power_more(), check_archive);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -187,6 +265,7 @@ int main(void)
                 POWER_TEST(cut_upon_cut_is_no_alarm_and_loses_nothing),
                 POWER_TEST(a_power_cut_while_setting_aside_loses_no_evidence),
                 POWER_TEST(a_power_cut_while_rotating_loses_neither_log),
+                POWER_TEST(a_power_cut_while_archiving_loses_no_record),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -477,6 +477,29 @@ static void notes_stand_with_their_cosignatures(void **state)
         drop_log(&log);
 }
 
+/* The script shares no code with us and knows only public specifications. */
+static void an_outsider_agrees_about_proof_and_witness(void **state)
+{
+        char path[] = "/tmp/audit-proof-XXXXXX", command[1024], said[2048];
+        const char *proof = text_of(vectors, "tlog_proof_seq_5");
+        const json_t *witness = json_object_get(vectors, "witness");
+        FILE *file, *pipe;
+
+        if (system("node --version >/dev/null 2>&1") != 0)
+                skip(); /* `make setup` brings it */
+        file = fdopen(mkstemp(path), "w");
+        fprintf(file, "%.*s%s", (int)(strstr(proof, "\n\n") + 2 - proof), proof, text_of(witness, "cosigned_note"));
+        fclose(file);
+        snprintf(command, sizeof(command), "node tests/unit/tlog_outside.js proof %s '%s' '%s'", path,
+                 text_of(vectors, "log_vkey"), text_of(witness, "vkey"));
+        pipe = popen(command, "re");
+        assert_non_null(fgets(said, sizeof(said), pipe));
+        assert_int_equal(pclose(pipe), 0);
+        said[strcspn(said, "\n")] = '\0';
+        assert_string_equal(said, text_of(json_array_get(list_of("records"), 5), "body"));
+        unlink(path);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -488,6 +511,7 @@ int main(void)
                 cmocka_unit_test(the_proof_of_record_5_is_that_of_the_vectors),
                 cmocka_unit_test(the_body_for_a_witness_is_that_of_the_vectors),
                 cmocka_unit_test(notes_stand_with_their_cosignatures),
+                cmocka_unit_test(an_outsider_agrees_about_proof_and_witness),
         };
 
         return cmocka_run_group_tests(tests, load, unload);

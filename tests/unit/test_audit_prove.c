@@ -122,6 +122,21 @@ static void expect_no_growth(struct audit_reader *reader, uint64_t old_size, int
         assert_int_equal(size, 7);
 }
 
+static int export_all_records(struct audit_reader *reader, FILE *out)
+{
+        return audit_export_jsonl(reader, NULL, out);
+}
+
+static void export_to(struct audit_world *world, struct audit_reader *reader,
+                      int (*call)(struct audit_reader *reader, FILE *out), const char *name)
+{
+        FILE *out = fopen(audit_world_path(world, name), "we");
+
+        assert_non_null(out);
+        assert_int_equal(call(reader, out), 0);
+        assert_int_equal(fclose(out), 0);
+}
+
 /* ---- whole logs ------------------------------------------------------------------------------------------------ */
 
 static void every_record_of_a_log_is_proven(void **state)
@@ -147,7 +162,7 @@ static void growth_from_every_size_is_proven(void **state)
         struct audit_reader *reader;
 
         audit_world_open(world);
-        audit_world_fill(world, 598, 1, AUDIT_SEAL);
+        audit_world_fill(world, 598, 3, AUDIT_SEAL);
         reader = read_log(world);
         for (uint64_t size = 0; size <= 600; size++)
                 expect_growth(world, reader, size, 600);
@@ -239,6 +254,50 @@ static void a_pruned_log_proves_every_record_it_keeps(void **state)
         expect_growth(world, reader, 0, 800);
         expect_growth(world, reader, 256, 800);
         audit_reader_close(reader);
+}
+
+/* As the daemon prunes it, and with everything that can be made of it afterwards. */
+static void a_log_that_was_archived_proves_and_exports_what_it_keeps(void **state)
+{
+        struct audit_world *world = *state;
+        struct audit_archiving *archiving = calloc(1, sizeof(*archiving));
+        struct audit_archive_options options = { .state_dir = world->dir };
+        struct audit_reader *reader;
+        struct audit_trust trust;
+        uint64_t size, sealed;
+
+        audit_world_open(world);
+        audit_world_fill(world, 700, 70, AUDIT_SEAL);
+        world->realtime += 401 * UINT64_C(86400000000);
+        audit_world_fill(world, 100, 50, AUDIT_SEAL);
+        options.before_usec = options.now_usec = world->realtime;
+        trust = trust_of(world);
+        assert_int_equal(audit_archive_prepare(&options, archiving), 0);
+        assert_int_equal(audit_archive_commit(world->audit, archiving, "user:alice"), 0);
+        assert_int_equal(archiving->to, 512);
+
+        reader = read_log(world);
+        assert_int_equal(audit_reader_head(reader, &size, &sealed), 0);
+        for (uint64_t seq = 0; seq < 512; seq += 73)
+                expect_no_proof(reader, seq, -ESTALE);
+        for (uint64_t seq = 512; seq < sealed; seq++)
+                expect_proof(reader, &trust, seq, sealed);
+        for (uint64_t old = 512; old <= sealed; old++)
+                expect_growth(world, reader, old, sealed);
+        expect_no_growth(reader, 511, -ESTALE);
+        export_to(world, reader, export_all_records, "x.jsonl");
+        export_to(world, reader, audit_export_checkpoints, "x.ckpt");
+        export_to(world, reader, audit_export_subtree, "x.subtree");
+        audit_reader_close(reader);
+
+        audit_verify(&(struct audit_verify_options){ .jsonl = audit_world_path(world, "x.jsonl"),
+                                                     .checkpoints = audit_world_path(world, "x.ckpt"),
+                                                     .subtree = audit_world_path(world, "x.subtree"),
+                                                     .now_usec = world->realtime },
+                     &world->report);
+        audit_world_expect(world, 0, "");
+        assert_int_equal(world->report.sealed_size, sealed);
+        free(archiving);
 }
 
 /* ---- witnesses ------------------------------------------------------------------------------------------------- */
@@ -456,6 +515,7 @@ int main(void)
                 AUDIT_WORLD_TEST(what_is_not_sealed_yet_is_not_proven),
                 AUDIT_WORLD_TEST(three_levels_of_subtrees_make_short_work),
                 AUDIT_WORLD_TEST(a_pruned_log_proves_every_record_it_keeps),
+                AUDIT_WORLD_TEST(a_log_that_was_archived_proves_and_exports_what_it_keeps),
                 AUDIT_WORLD_TEST(a_cosigned_checkpoint_is_preferred),
                 AUDIT_WORLD_TEST(one_key_under_two_names_is_one_witness),
                 AUDIT_WORLD_TEST(damage_is_never_proven),

@@ -142,6 +142,32 @@ static void values_without_a_canonical_form_are_refused(void **state)
         }
 }
 
+/* The example of RFC 8785, 3.2.2 to 3.2.4, without its numbers, which are real and none of ours. */
+static void rfc_8785_known_answers(void **state)
+{
+        static const char input[] = "{\"string\": \"\\u20ac$\\u000F\\u000aA'\\u0042\\u0022\\u005c\\\\\\\"\\/\","
+                                    " \"literals\": [null, true, false]}";
+        static const char wanted[] =
+                "7b226c69746572616c73223a5b6e756c6c2c747275652c66616c73655d2c22737472696e67223a22e282ac245c7530303066"
+                "5c6e4127425c225c5c5c5c5c222f227d";
+        json_t *value = json_loads(input, 0, NULL);
+        uint8_t bytes[sizeof(wanted) / 2];
+        char space[256];
+        struct audit_out out = { .bytes = space, .room = sizeof(space) };
+
+        assert_non_null(value);
+        from_hex(wanted, bytes, sizeof(bytes));
+        assert_int_equal(audit_out_json(&out, value, 1), 0);
+        assert_int_equal(out.length, sizeof(bytes));
+        assert_memory_equal(space, bytes, sizeof(bytes));
+        assert_true(audit_is_canonical(space, out.length));
+        json_decref(value);
+
+        value = json_loads("{\"numbers\": [333333333.33333329, 1E30, 4.50, 2e-3]}", 0, NULL);
+        assert_int_equal(audit_out_json(&out, value, 1), -EINVAL);
+        json_decref(value);
+}
+
 static void members_are_found_without_building_json(void **state)
 {
         const char *text = "{\"a\":{\"intent\":1},\"b\":\"\\\"intent\\\":2\",\"intent\":42,\"z\":[3]}";
@@ -281,6 +307,24 @@ static void roots_are_those_of_the_vectors(void **state)
         }
 }
 
+static void anchors_are_those_of_the_vectors(void **state)
+{
+        size_t i;
+        json_t *c;
+
+        assert_int_equal(json_array_size(list_of("anchors")), json_array_size(list_of("checkpoints")));
+        json_array_foreach (list_of("checkpoints"), i, c) {
+                const char *note = text_of(c, "note");
+                char anchor[AUDIT_ANCHOR_MAX], origin[AUDIT_ORIGIN_MAX];
+                struct audit_note parsed;
+
+                assert_true(audit_note_parse(note, strlen(note), &parsed));
+                snprintf(origin, sizeof(origin), "%.*s", (int)parsed.origin.length, parsed.origin.text);
+                audit_anchor_write(origin, parsed.size, &parsed.root, anchor);
+                assert_string_equal(anchor, json_string_value(json_array_get(list_of("anchors"), i)));
+        }
+}
+
 static void check_sample(const struct audit_subtree *subtree, unsigned *seen)
 {
         size_t i;
@@ -394,18 +438,40 @@ static void secret_of(const char *seed_hex, uint8_t ret[AUDIT_SECRET_KEY])
         crypto_sign_seed_keypair(public_key, ret, seed);
 }
 
-static void rfc_8032_known_answer(void **state)
+static void rfc_8032_known_answers(void **state)
 {
-        uint8_t secret[AUDIT_SECRET_KEY], public_key[32], signature[64], wanted[64];
+        static const struct {
+                const char *seed, *public_key, *message, *signature;
+        } answers[] = {
+                { "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+                  "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+                  "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46b"
+                  "d25bf5f0595bbe24655141438e7a100b" },
+                { "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+                  "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "\x72",
+                  "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c"
+                  "387b2eaeb4302aeeb00d291612bb0c00" },
+                { "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+                  "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025", "\xaf\x82",
+                  "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc659"
+                  "4a7c15e9716ed28dc027beceea1ec40a" },
+        };
 
-        secret_of("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb", secret);
-        from_hex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", public_key, sizeof(public_key));
-        from_hex("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
-                 "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
-                 wanted, sizeof(wanted));
-        assert_memory_equal(secret + 32, public_key, 32);
-        crypto_sign_detached(signature, NULL, (const uint8_t *)"\x72", 1, secret);
-        assert_memory_equal(signature, wanted, sizeof(wanted));
+        for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+                uint8_t secret[AUDIT_SECRET_KEY], public_key[32], signature[64], wanted[64];
+                const uint8_t *message = (const uint8_t *)answers[i].message;
+                const size_t length = strlen(answers[i].message);
+
+                secret_of(answers[i].seed, secret);
+                from_hex(answers[i].public_key, public_key, sizeof(public_key));
+                from_hex(answers[i].signature, wanted, sizeof(wanted));
+                assert_memory_equal(secret + 32, public_key, 32);
+                crypto_sign_detached(signature, NULL, message, length, secret);
+                assert_memory_equal(signature, wanted, sizeof(wanted));
+                assert_int_equal(crypto_sign_verify_detached(wanted, message, length, public_key), 0);
+                wanted[i] ^= 1;
+                assert_int_not_equal(crypto_sign_verify_detached(wanted, message, length, public_key), 0);
+        }
 }
 
 static void checkpoints_are_written_byte_by_byte(void **state)
@@ -568,15 +634,17 @@ int main(void)
                 cmocka_unit_test(other_forms_are_refused),
                 cmocka_unit_test(bytes_that_are_no_utf8_are_refused),
                 cmocka_unit_test(values_without_a_canonical_form_are_refused),
+                cmocka_unit_test(rfc_8785_known_answers),
                 cmocka_unit_test(members_are_found_without_building_json),
                 cmocka_unit_test(records_are_encoded_byte_by_byte),
                 cmocka_unit_test(a_record_with_one_byte_changed_is_no_record),
                 cmocka_unit_test(genesis_says_both_keys),
                 cmocka_unit_test(roots_are_those_of_the_vectors),
+                cmocka_unit_test(anchors_are_those_of_the_vectors),
                 cmocka_unit_test(seventy_thousand_leaves_complete_274_subtrees),
                 cmocka_unit_test(every_way_to_hash_agrees_at_every_length),
                 cmocka_unit_test(rfc_6962_known_answers),
-                cmocka_unit_test(rfc_8032_known_answer),
+                cmocka_unit_test(rfc_8032_known_answers),
                 cmocka_unit_test(checkpoints_are_written_byte_by_byte),
                 cmocka_unit_test(checkpoints_verify_and_a_cosignature_does_not_disturb),
                 cmocka_unit_test(the_seal_message_names_epoch_next_and_text),

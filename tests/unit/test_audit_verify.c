@@ -522,6 +522,40 @@ static void another_version_number_does_not_hide_an_edit(void **state)
         assert_int_equal(world->report.exit_code, 3);
 }
 
+static void no_number_makes_a_strangers_file_of_ours(void **state)
+{
+        struct audit_world *world = a_log(state);
+
+        audit_world_copy(world, "audit.db", "kept.db");
+        audit_world_forge(world,
+                          "PRAGMA user_version=2; PRAGMA application_id=7; UPDATE record SET body='{}' WHERE seq=0");
+        audit_world_verify(world);
+        audit_world_expect(world, 3, "SCHEMA GENESIS NOT_CANONICAL PREV_MISMATCH ROOT_MISMATCH");
+        audit_world_copy(world, "kept.db", "audit.db");
+        assert_int_equal(audit_world_sql(world, "PRAGMA user_version=2; DROP TRIGGER record_no_delete;"
+                                                "DROP TRIGGER record_no_update; DROP TRIGGER record_next;"
+                                                "ALTER TABLE record RENAME TO hidden;"
+                                                "CREATE VIEW record AS SELECT * FROM hidden"),
+                         SQLITE_OK);
+        audit_world_verify(world);
+        audit_world_expect(world, 3, "SCHEMA");
+        audit_world_copy(world, "kept.db", "audit.db");
+        audit_world_forge(world, "PRAGMA user_version=2; UPDATE record SET body=replace(body, 'governor-audit/1', "
+                                 "'governor-audit/2') WHERE seq=0");
+        audit_world_verify(world);
+        audit_world_expect(world, 1, "VERSION");
+}
+
+static void a_record_below_0_is_out_of_order(void **state)
+{
+        struct audit_world *world = a_log(state);
+
+        audit_world_forge(world, "PRAGMA ignore_check_constraints=ON; INSERT INTO record SELECT -1, body FROM record "
+                                 "WHERE seq=5");
+        audit_world_verify(world);
+        audit_world_expect(world, 3, "SEQ_ORDER");
+}
+
 static void a_strange_database_is_only_unreadable(void **state)
 {
         struct audit_world *world = *state;
@@ -544,6 +578,11 @@ static void a_log_without_records_is_not_ok(void **state)
         audit_world_forge(world, "DELETE FROM record; DELETE FROM subtree");
         audit_world_verify(world);
         audit_world_expect(world, 3, "EMPTY CKPT_BEYOND_END");
+        audit_world_forge(world, "DELETE FROM checkpoint");
+        audit_world_verify(world);
+        audit_world_expect(world, 3, "EMPTY KEY_AHEAD");
+        audit_world_verify_detached(world);
+        audit_world_expect(world, 1, "EMPTY"); /* nothing was sealed that this could contradict */
 }
 
 /* ---- damage --------------------------------------------------------------------------------------------------- */
@@ -790,6 +829,8 @@ int main(void)
                 AUDIT_WORLD_TEST(a_surplus_subtree_is_found),
                 AUDIT_WORLD_TEST(any_other_object_is_not_the_schema),
                 AUDIT_WORLD_TEST(another_version_number_does_not_hide_an_edit),
+                AUDIT_WORLD_TEST(no_number_makes_a_strangers_file_of_ours),
+                AUDIT_WORLD_TEST(a_record_below_0_is_out_of_order),
                 AUDIT_WORLD_TEST(a_strange_database_is_only_unreadable),
                 AUDIT_WORLD_TEST(a_log_without_records_is_not_ok),
                 AUDIT_WORLD_TEST(a_smashed_page_is_damage),

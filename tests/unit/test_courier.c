@@ -90,6 +90,17 @@ static void only_lines_of_the_witness_reach_the_daemon(void **state)
         assert_string_equal(world.line, WORLD_LINE);
 }
 
+static void a_chatty_witness_cannot_fill_the_log(void **state)
+{
+#define EIGHT(text) text text text text text text text text
+        struct courier_world world = { .sealed = 10, .replies = { OK EIGHT(WORLD_LINE "\n") } };
+
+        world_open_courier(&world);
+        assert_int_equal(world_push(&world, 10).end, PUSH_COSIGNED);
+        world_close_courier(&world);
+        assert_string_equal(world.asked, "add-checkpoint 10, cosign 10, cosign 10, cosign 10, cosign 10");
+}
+
 static void a_witness_that_knows_another_size_is_asked_again_from_there(void **state)
 {
         struct courier_world world = { .sealed = 10, .replies = { CONFLICT "7\n", OK WORLD_LINE "\n" } };
@@ -369,6 +380,7 @@ int main(void)
                 cmocka_unit_test(a_checkpoint_goes_there_and_its_cosignature_comes_back),
                 cmocka_unit_test(the_request_carries_nothing_that_is_not_needed),
                 cmocka_unit_test(only_lines_of_the_witness_reach_the_daemon),
+                cmocka_unit_test(a_chatty_witness_cannot_fill_the_log),
                 cmocka_unit_test(a_witness_that_knows_another_size_is_asked_again_from_there),
                 cmocka_unit_test(a_witness_that_has_seen_more_than_there_is_means_a_cut_log),
                 cmocka_unit_test(a_seal_that_another_push_carried_meanwhile_is_no_alarm),

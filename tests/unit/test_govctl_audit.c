@@ -322,6 +322,55 @@ static void times_with_their_zone_are_read_to_the_letter(void **state)
         assert_int_equal(at, STAGE_NOW);
 }
 
+static void a_daemon_that_remembers_another_log_is_a_finding(void **state)
+{
+        struct bed *bed = *state;
+
+        fill(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--at", "2026-11-20T02:45:10Z"), CODE_OK);
+        says(bed->stage.talk, "governord does not run");
+        stage_close(&bed->stage);
+        stage_open(&bed->stage, "");
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--at", "2026-11-20T02:45:10Z"), CODE_FINDING);
+        says(bed->stage.data, "HEAD_MISMATCH");
+        /* a copy is none of its business */
+        assert_int_equal(
+                GOVCTL(bed, "audit", "verify", "--at", "2026-11-20T02:45:10Z", "--db", path_of(bed, "audit.db")),
+                CODE_OK);
+        assert_string_equal(bed->stage.talk, "");
+}
+
+static void anchors_are_found_in_the_export_of_a_chat(void **state)
+{
+        struct bed *bed = *state;
+        char chat[1024], anchor[512];
+
+        fill(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "checkpoint", "--anchor"), CODE_OK);
+        snprintf(anchor, sizeof anchor, "%.*s", (int)strcspn(bed->stage.data, "\n"), bed->stage.data);
+        snprintf(chat, sizeof chat,
+                 "{\"name\":\"alerts\",\"type\":\"private_channel\",\"messages\":[{\"id\":1,\"type\":\"message\","
+                 "\"text\":\"all is well\\n%s\"}]}\n",
+                 anchor);
+        write_file(bed, "result.json", chat);
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--at", "2026-11-20T02:45:10Z", "--anchors",
+                                path_of(bed, "result.json")),
+                         CODE_OK);
+        says(bed->stage.data, "continues what was kept elsewhere");
+}
+
+static void keys_of_witnesses_are_counted_and_checked(void **state)
+{
+        static const char vkey[] = "w1.example+2983e820+AThmR7yrQzE3NXufs29TFWbVy1bl77LvLWy0fQeqrV0F"; /* of a log */
+        struct bed *bed = *state;
+
+        fill(bed);
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--quorum", "1"), CODE_USAGE);
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--witness", "x"), CODE_USAGE);
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--witness", vkey), CODE_USAGE);
+        says(bed->stage.talk, "--witness takes a verifier key of its kind");
+}
+
 /* ---- log ---- */
 
 static void records_are_chosen_by_what_they_are(void **state)
@@ -555,6 +604,37 @@ static void what_cannot_be_proven_says_why(void **state)
         says(bed->stage.talk, "this is not a proof");
 }
 
+/* ---- retention ---- */
+
+static void old_records_leave_for_an_archive_and_the_log_still_verifies(void **state)
+{
+        struct bed *bed = *state;
+        struct audit *audit;
+        char line[256];
+
+        bed->now = STAGE_NOW - 500 * USEC_PER_DAY;
+        audit = open_log(bed);
+        for (unsigned i = 0; i < 300; i++)
+                append(audit, "fact.tick", AUDIT_INFO, "{}");
+        assert_int_equal(audit_commit(audit, AUDIT_SEAL), 0);
+        audit_close(audit);
+        assert_int_equal(GOVCTL(bed, "audit", "init"), CODE_OK);
+        write_file(bed, "anchors", bed->stage.data);
+
+        assert_int_equal(GOVCTL(bed, "audit", "archive"), CODE_USAGE);
+        assert_int_equal(GOVCTL(bed, "audit", "archive", "--before", "soon"), CODE_USAGE);
+        assert_int_equal(GOVCTL(bed, "audit", "archive", "--before", "600d"), CODE_NOT_FOUND);
+        assert_int_equal(GOVCTL(bed, "audit", "archive", "--before", "400d", "--to", path_of(bed, "old")), CODE_OK);
+        says(bed->stage.data, "old.jsonl");
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--against", path_of(bed, "anchors")), CODE_OK);
+        snprintf(line, sizeof line, "%s/old.jsonl", bed->directory);
+        assert_int_equal(GOVCTL(bed, "audit", "verify", "--archive", line), CODE_OK);
+        assert_int_equal(GOVCTL(bed, "audit", "show", "100"), CODE_NOT_FOUND);
+        says(bed->stage.talk, "archive");
+        assert_int_equal(GOVCTL(bed, "audit", "prove", "100"), CODE_NOT_FOUND);
+        says(bed->stage.talk, "archive");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -570,6 +650,9 @@ int main(void)
                 TEST(what_is_not_there_is_named),
                 TEST(ages_are_measured_from_the_time_that_is_given),
                 TEST(times_with_their_zone_are_read_to_the_letter),
+                TEST(a_daemon_that_remembers_another_log_is_a_finding),
+                TEST(anchors_are_found_in_the_export_of_a_chat),
+                TEST(keys_of_witnesses_are_counted_and_checked),
                 TEST(records_are_chosen_by_what_they_are),
                 TEST(a_record_is_shown_with_its_hash_its_other_half_and_its_seal),
                 TEST(a_shown_body_is_the_stored_one),
@@ -580,6 +663,7 @@ int main(void)
                 TEST(an_export_that_failed_leaves_what_was_there),
                 TEST(a_proof_is_checked_with_nothing_but_the_key_of_the_log),
                 TEST(what_cannot_be_proven_says_why),
+                TEST(old_records_leave_for_an_archive_and_the_log_still_verifies),
                 TEST(a_log_that_is_written_is_not_rotated_behind_its_daemons_back),
         };
 

@@ -24,6 +24,7 @@ static const struct method_row rows[METHOD_N] = {
         [METHOD_VERSION]        = { "version",        MAY_READ,          { { 0 } } },
         [METHOD_AUDIT_HEAD]     = { "audit-head",     MAY_READ_OR_CARRY, { { 0 } } },
         [METHOD_AUDIT_SEAL]     = { "audit-seal",     MAY_ORDER,         { { "nonce", JSON_STRING, false } } },
+        [METHOD_AUDIT_ARCHIVE]  = { "audit-archive",  MAY_ORDER,         { { "before", JSON_STRING, true }, { "file", JSON_STRING, false } } },
         [METHOD_AUDIT_ROTATE]   = { "audit-rotate",   MAY_ORDER,         { { "reason", JSON_STRING, true } } },
         [METHOD_AUDIT_RESTORED] = { "audit-restored", MAY_ORDER,         { { "reason", JSON_STRING, true } } },
         [METHOD_WITNESSES]      = { "witnesses",      MAY_READ_OR_CARRY, { { 0 } } },

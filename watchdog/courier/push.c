@@ -16,6 +16,9 @@
 /* Enough for a witness that knew another size than we thought, and once more for someone who pushed in between. */
 #define TRIES 3
 
+/* A witness has a key or two; what it sends beyond that would only fill the log. */
+#define COSIGNATURES_MAX 4
+
 struct push {
         struct core *core;
         struct pushed *pushed;
@@ -49,16 +52,11 @@ static const struct {
 };
 /* clang-format on */
 
-const char *push_end_name(enum push_end end)
-{
-        return ends[end].name;
-}
-
 /* Every push ends here: "NAME: END: what, in a sentence". */
 __attribute__((format(printf, 3, 4))) static void finish(struct push *push, enum push_end end, const char *format, ...)
 {
         char text[PUSH_TEXT_MAX];
-        int n = snprintf(text, sizeof(text), "%s: %s: ", push->name, ends[end].name);
+        int n = snprintf(text, sizeof(text), "%.300s: %s: ", push->name, ends[end].name);
         va_list args;
 
         va_start(args, format);
@@ -118,7 +116,7 @@ static void take_cosignatures(struct push *push)
         char moment[32] = "";
         struct tm utc;
 
-        for (; reply_next_line(&rest, &push->signer, &line); kept++)
+        for (; kept < COSIGNATURES_MAX && reply_next_line(&rest, &push->signer, &line); kept++)
                 if (!cosign(push, line, &at))
                         return;
         if (kept == 0) {

@@ -33,6 +33,3 @@ struct pushed {
 
 /* `witness` is a row of governord's list: name, vkey, url, last_size. `url` goes before the row's; NULL: the row's. */
 void push_checkpoint(struct core *core, const json_t *witness, const char *url, struct pushed *ret);
-
-/* What each end means, in a few words: "refused: a fork". */
-const char *push_end_name(enum push_end end);

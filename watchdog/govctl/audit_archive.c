@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "base/text.h"
 #include "govctl/daemon.h"
 #include "govctl/field.h"
 #include "govctl/moment.h"
@@ -73,7 +74,7 @@ static enum code show(struct call *call, uint64_t from, uint64_t to, const char 
 
 /* ---- without a daemon ---- */
 
-static enum code complain_preparing(struct call *call, int error, const struct audit_archiving *archiving)
+static enum code complain(struct call *call, int error, const struct audit_archiving *archiving)
 {
         char why[256];
 
@@ -94,6 +95,30 @@ static enum code complain_preparing(struct call *call, int error, const struct a
         }
 }
 
+/* Opened first, so that the lock is held all the while: whoever opens the log throws away what is only prepared. */
+static int archive(struct call *call, const struct audit_archive_options *options, struct audit_archiving *ret)
+{
+        struct audit_options opening = { .reason = "archive" };
+        struct audit *audit;
+        struct audit_how how;
+        char actor[CALL_ACTOR_MAX];
+        int r = audit_open(options->state_dir, &opening, &audit, &how);
+
+        if (r < 0)
+                return r;
+        if (how.start == AUDIT_SET_ASIDE) {
+                ret->why = (struct audit_finding){ .code = how.finding, .seq = -1, .epoch = -1 };
+                text_copy(ret->why.detail, sizeof ret->why.detail, how.detail);
+                audit_close(audit);
+                return -EUCLEAN;
+        }
+        r = audit_archive_prepare(options, ret);
+        if (r >= 0)
+                r = audit_archive_commit(audit, ret, call_actor(actor));
+        audit_close(audit);
+        return r;
+}
+
 static enum code archive_here(struct call *call, usec_t before, const char *file)
 {
         const struct audit_archive_options options = {
@@ -102,18 +127,13 @@ static enum code archive_here(struct call *call, usec_t before, const char *file
                 .before_usec = before,
         };
         struct audit_archiving archiving = { 0 };
-        struct audit_options opening = { .reason = "archive" };
-        struct audit *audit = NULL;
-        char actor[CALL_ACTOR_MAX];
-        int r = audit_archive_prepare(&options, &archiving);
+        char path[PATH_MAX];
+        int r;
 
-        if (r < 0)
-                return complain_preparing(call, r, &archiving);
-        r = audit_open(state_directory(call), &opening, &audit, NULL);
-        if (r >= 0)
-                r = audit_archive_commit(audit, &archiving, call_actor(actor));
-        audit_close(audit);
-        return r < 0 ? complain_preparing(call, r, &archiving)
+        /* to open a log for writing would begin one */
+        snprintf(path, sizeof path, "%s/audit.db", options.state_dir);
+        r = access(path, F_OK) < 0 ? -errno : archive(call, &options, &archiving);
+        return r < 0 ? complain(call, r, &archiving)
                      : show(call, archiving.from, archiving.to, archiving.file, archiving.sha256);
 }
 

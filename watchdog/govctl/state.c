@@ -73,8 +73,9 @@ enum code state_complain_writing(struct call *call, int error, const char *done)
         snprintf(what, sizeof what, "the audit log in %s was not %s", state_directory(call), done);
         switch (error) {
         case -EBUSY:
-                return call_complain(call, CODE_FAILURE, what, "a governord that was not asked writes it",
-                                     "the same with the --socket of that daemon");
+                return call_complain(call, CODE_FAILURE, what,
+                                     "another process has it: a governord that was not asked, or a reader",
+                                     "the same with the --socket of that daemon, or again in a moment");
         case -EACCES:
         case -EPERM:
         case -EROFS: return call_complain(call, CODE_DENIED, what, "only root may write it", "the same with sudo");

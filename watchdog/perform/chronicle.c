@@ -344,6 +344,24 @@ int chronicle_rotate(struct chronicle *chronicle, const char *reason, const char
         return r < 0 ? r : chronicle_settle(chronicle);
 }
 
+/* What failed here has changed nothing, unless the file itself could not be opened again. */
+int chronicle_archive(struct chronicle *chronicle, const struct audit_archiving *archiving, const char *actor)
+{
+        int r = commit(chronicle, AUDIT_SEAL);
+
+        if (r < 0)
+                return r;
+        r = audit_archive_commit(chronicle->audit, archiving, actor);
+        if (r >= 0) {
+                remember_file(chronicle);
+                r = take_result(chronicle, r);
+        } else if (audit_commit(chronicle->audit, 0) == -EUCLEAN) {
+                commit(chronicle, AUDIT_SEAL);
+        }
+        arm_next(chronicle);
+        return r;
+}
+
 int chronicle_cosign(struct chronicle *chronicle, uint64_t size, const char *vkey, const char *line)
 {
         const struct audit_slice slice = { line, strlen(line) };

@@ -48,6 +48,9 @@ int chronicle_seal_nonce(struct chronicle *chronicle, const char *nonce, const c
 /* Ends the log on purpose and begins another, see audit_rotate; durable and sealed on return. `reopened` is called within. */
 int chronicle_rotate(struct chronicle *chronicle, const char *reason, const char *actor, struct audit_how *ret_how);
 
+/* Lets what was prepared take the place of the log, see audit_archive_commit. -EBUSY: somebody reads it, try again. */
+int chronicle_archive(struct chronicle *chronicle, const struct audit_archiving *archiving, const char *actor);
+
 /* Keeps a witness's line, see audit_cosign. */
 int chronicle_cosign(struct chronicle *chronicle, uint64_t size, const char *vkey, const char *line);
 
