@@ -227,9 +227,12 @@ struct audit_archive_options {
 };
 
 /* Verifies the log, writes and syncs the archive, verifies it alone, stages the pruned database and verifies that. One at a
- * time, while the writer goes on. -ENODATA: no record is old enough (`retention_days` of the genesis, and `before`);
- * -EUCLEAN: the log or the archive does not verify, see `why`; -EEXIST: another file has the archive's name. What is left of
- * an attempt that did not end is used or replaced by the next. `ret` is filled in as far as it went. */
+ * time, while the writer goes on: in a thread of the writer or in another program, but not in a mere fork of the writer,
+ * which would inherit what SQLite believes about its locks (that holds for all reading).
+ *
+ * -ENODATA: no record is old enough (`retention_days` of the genesis, and `before`); -EUCLEAN: the log or the archive does
+ * not verify, see `why`; -EEXIST: another file has the archive's name. What is left of an attempt that did not end is used
+ * or replaced by the next. `ret` is filled in as far as it went. */
 int audit_archive_prepare(const struct audit_archive_options *options, struct audit_archiving *ret);
 
 /* Appends audit.archive, seals, brings the staged database up to date, puts it in place of audit.db. Result as audit_commit.
