@@ -178,6 +178,7 @@ int audit_snapshot_init(struct audit_snapshot *snapshot, sqlite3 *db, struct aud
         int r = 0;
 
         *snapshot = (struct audit_snapshot){ .db = db };
+        r = audit_store_run(db, "PRAGMA cache_size=-256"); /* KiB: what is read once and in order is not worth more */
         for (size_t i = 0; i < sizeof(list) / sizeof(list[0]) && r == 0; i++)
                 r = audit_store_prepare(db, list[i].sql, list[i].statement);
         if (r < 0) {

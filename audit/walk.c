@@ -421,7 +421,7 @@ static int end_checkpoints(struct audit_walk *walk)
             audit_restored_note(walk->restored, UINT64_MAX, &archived) > 0)
                 audit_report_add(walk->report, CODE_CKPT_BEYOND_END, -1, (int64_t)archived.epoch,
                                  "an archive holds a later seal than the log");
-        if (r == 0 && walk->epoch == 0 && !walk->no_seals && !walk->notes_unread)
+        if (r == 0 && walk->epoch == 0 && walk->position > 0 && !walk->no_seals && !walk->notes_unread)
                 audit_report_add(walk->report, CODE_EPOCH_GAP, -1, 0, "there is no checkpoint at all");
         if ((int64_t)walk->epoch == walk->wanted_epoch && walk->has_seal_key) {
                 memcpy(walk->wanted_key, walk->seal_key, AUDIT_PUBLIC_KEY);

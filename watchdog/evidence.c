@@ -243,7 +243,7 @@ static json_t *no_cosignature(struct control_error *error, const char *name, int
         text_copy_safe(safe, sizeof(safe), name);
         if (r == -ENOENT)
                 return control_refuse(error, 5, "govctl audit checkpoint", "there is no checkpoint of this size");
-        if (r == -EKEYREJECTED || r == -EBADMSG)
+        if (r == -EKEYREJECTED || r == -EBADMSG || r == -ENOKEY)
                 return control_refuse(error, 4, "govctl audit witness list", "this is not a cosignature by '%s'", safe);
         return control_refuse(error, 1, "govctl status", "the cosignature of '%s' was not kept: %s", safe,
                               strerror(-r));

@@ -162,7 +162,7 @@ static void growth_from_every_size_is_proven(void **state)
         struct audit_reader *reader;
 
         audit_world_open(world);
-        audit_world_fill(world, 598, 1, AUDIT_SEAL);
+        audit_world_fill(world, 598, 3, AUDIT_SEAL);
         reader = read_log(world);
         for (uint64_t size = 0; size <= 600; size++)
                 expect_growth(world, reader, size, 600);

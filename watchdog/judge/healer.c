@@ -72,6 +72,7 @@ static void act(struct judge *judge, struct instance *instance, const struct lad
 
         decision->action = cell->action;
         decision->purpose = cell->purpose;
+        decision->safety = agent->rule->critical && !is_alive(instance) && cell->action != ACTION_STOP;
         if (undo || cell->purpose == PURPOSE_ASKED)
                 decision->enforce = !only_observes(judge);
         else if (decision->enforce)
