@@ -1,7 +1,7 @@
 #include "audit/chain.h"
 #include "audit/cleanup.h"
+#include "audit/files.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,9 +20,7 @@ void audit_step_done(const struct audit *audit, enum audit_step step)
 
 char *audit_path(const struct audit *audit, const char *name)
 {
-        char *path;
-
-        return asprintf(&path, "%s/%s", audit->dir, name) < 0 ? NULL : path;
+        return audit_files_join(audit->dir, name);
 }
 
 static uint64_t kernel_usec(clockid_t clock)

@@ -115,10 +115,16 @@ enum { AUDIT_JUDGED_GOOD, AUDIT_JUDGED_NONE, AUDIT_JUDGED_BAD };
 int audit_judge(struct audit *audit, struct audit_how *how);
 int audit_judge_database(struct audit *audit, struct audit_how *how); /* audit->db, whatever its name */
 
-/* Replaces what is in the directory by a new, sealed log: puts the old files in a directory of their own, stages the new
- * ones, swaps. `prev_log` is a note or "", `rotated` says that the log before ended on purpose. What is staged completely is swapped in by the next start if need be. */
+/* Replaces what is in the directory by a new, sealed log: stages its files, then swaps them in. `prev_log` is a note or "",
+ * `rotated` says that the log before ended on purpose. What is staged completely is swapped in by the next start if need
+ * be. */
 int audit_begin_log(struct audit *audit, const char *prev_log, bool rotated);
-int audit_set_aside(struct audit *audit, char *ret_name, size_t room);
 
 /* Ends what audit_begin_log had staged before a crash. 1 when there was something to end. */
 int audit_finish_swap(struct audit *audit);
+
+/* Before that: gives the old files a second name in a directory of their own, "set-aside/WHEN". */
+int audit_set_aside(struct audit *audit, char *ret_name, size_t room);
+
+/* Ends what audit_set_aside had begun for a log that is still in place. A failure costs nothing but the names. */
+void audit_take_back(const struct audit *audit);

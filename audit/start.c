@@ -73,6 +73,7 @@ static int settle(struct audit *audit, struct audit_how *how)
 
         if (r < 0)
                 return r;
+        audit_take_back(audit);
         r = audit_judge(audit, how);
         if (r == AUDIT_JUDGED_BAD)
                 return replace_log(audit, AUDIT_SET_ASIDE, how);
