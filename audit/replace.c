@@ -5,6 +5,7 @@
 
 #include "audit/chain.h"
 #include "audit/cleanup.h"
+#include "audit/files.h"
 #include "audit/retention.h"
 #include "audit/staged.h"
 
@@ -14,13 +15,9 @@
 
 static bool is_there(const char *file, const char *suffix)
 {
-        _cleanup_(free_memory) char *path = NULL;
+        _cleanup_(free_memory) char *path = audit_files_suffixed(file, suffix);
 
-        if (asprintf(&path, "%s%s", file, suffix) < 0) {
-                path = NULL;
-                return false;
-        }
-        return access(path, R_OK) == 0;
+        return path && access(path, R_OK) == 0;
 }
 
 /* The clock that dates the record decides, not the one of the preparation. */

@@ -1,5 +1,6 @@
 #include "audit/cleanup.h"
 #include "audit/export.h"
+#include "audit/files.h"
 #include "audit/sealkey.h"
 #include "audit/snapshot.h"
 #include "audit/store.h"
@@ -357,14 +358,11 @@ static void verify_database(struct verify *verify, const char *path)
 /* DIR/NAME if there is such a file, allocated. */
 static char *find_file(const char *dir, const char *name)
 {
-        char *path;
+        char *path = audit_files_join(dir, name);
 
-        if (asprintf(&path, "%s/%s", dir, name) < 0)
-                return NULL;
-        if (access(path, F_OK) == 0)
-                return path;
-        free(path);
-        return NULL;
+        if (path && access(path, F_OK) < 0)
+                free(TAKE_PTR(path));
+        return path;
 }
 
 /* A power cut may come between the new keys of a log and its database: what is staged completely is the log already, as
