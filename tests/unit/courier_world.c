@@ -59,6 +59,11 @@ static json_t *answer(struct courier_world *world, const json_t *request)
                 text_append(world->asked, sizeof(world->asked), " %lld", (long long)size);
                 return cosign(world, params);
         }
+        if (strcmp(method, "witness-refused") == 0) {
+                text_append(world->asked, sizeof(world->asked), " %lld", (long long)size);
+                text_copy(world->line, sizeof(world->line), json_string_value(json_object_get(params, "text")));
+                return json_pack("{s:{}}", "result");
+        }
         if (world->sealed_later)
                 world->sealed = world->sealed_later;
         return json_pack("{s:{s:I}}", "result", "sealed_size", (json_int_t)world->sealed);

@@ -36,6 +36,12 @@ const struct verb verbs[] = {
           "Prints the audit log in sentences, oldest first. Bare facts are left out unless --all asks for them.",
           "govctl log lily --since 2h --follow",
           run_log },
+        { "replay", "", 0, 0, ARGUMENT_NONE, TAKES_STATE | TAKES_DB | TAKES_POLICY, true, false,
+          "make the decisions of the audit log again from its facts",
+          "Gives the recorded facts to a judge as they came, with the policy that the log holds, and compares what it decides with "
+          "what was recorded. Needs no daemon. Ends with 3 when any decision differs, and with 7 when none could be compared.",
+          "govctl replay --db copy.db",
+          run_replay },
         { "restart", "AGENT", 1, 1, ARGUMENT_AGENT, TAKES_REASON, false, true,
           "restart an agent through its own manager, on the record",
           "Asks the daemon to restart the agent through its manager. The restart is recorded as yours and does not count as a death.",
