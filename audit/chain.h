@@ -82,8 +82,8 @@ struct audit_place audit_next_place(const struct audit *audit);
 /* audit_append without the names that are reserved. */
 int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq);
 
-/* A record that the chain makes about itself. */
-int audit_append_remark(struct audit *audit, const char *action, const json_t *details);
+/* A record that the chain makes about itself. `actor` NULL: nobody asked for it. */
+int audit_append_remark(struct audit *audit, const char *action, const char *actor, const json_t *details);
 
 /* Adds a body that had its place in another log: all of it stays but prev and seq. */
 int audit_append_again(struct audit *audit, const char *body, size_t length);

@@ -71,13 +71,7 @@ static int record_archive(struct audit *audit, const struct audit_archiving *arc
                             archiving->sha256, "to", (json_int_t)archiving->to);
         if (!details)
                 return -EINVAL;
-        r = audit_append_own(audit,
-                             &(struct audit_entry){ .action = "audit.archive",
-                                                    .actor = actor,
-                                                    .subject = "audit",
-                                                    .outcome = AUDIT_INFO,
-                                                    .details = details },
-                             NULL);
+        r = audit_append_remark(audit, "audit.archive", actor, details);
         r = r ?: audit_commit(audit, AUDIT_SEAL);
         if (r < 0)
                 return r;

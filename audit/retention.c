@@ -11,10 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
-#define USEC_PER_SEC UINT64_C(1000000)
-#define USEC_PER_DAY (24 * 60 * 60 * USEC_PER_SEC)
 #define ARCHIVES "archive"
 
 enum { STEP = 1 << AUDIT_SUBTREE_STEP }; /* where a kept subtree ends */
@@ -98,7 +95,7 @@ bool audit_retention_is_over(uint64_t made_usec, uint64_t now_usec, uint64_t day
 {
         uint64_t kept;
 
-        return !__builtin_mul_overflow(days, USEC_PER_DAY, &kept) && now_usec >= made_usec &&
+        return !__builtin_mul_overflow(days, AUDIT_USEC_PER_DAY, &kept) && now_usec >= made_usec &&
                now_usec - made_usec >= kept;
 }
 
@@ -276,19 +273,11 @@ static int stage(struct retention *retention)
         return 0;
 }
 
-static uint64_t clock_usec(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
-}
-
 int audit_archive_prepare(const struct audit_archive_options *options, struct audit_archiving *ret)
 {
-        _cleanup_(done_retention) struct retention retention = { .options = options,
-                                                                 .now_usec = options->now_usec ?: clock_usec(),
-                                                                 .archiving = ret };
+        _cleanup_(done_retention) struct retention retention = {
+                .options = options, .now_usec = options->now_usec ?: audit_clock_usec(CLOCK_REALTIME), .archiving = ret
+        };
         int r;
 
         memset(ret, 0, sizeof(*ret));

@@ -136,11 +136,7 @@ static int record_start(struct audit *audit, struct audit_how *how)
         details = start_details(audit, how);
         if (!details)
                 return -ENOMEM;
-        r = audit_append_own(
-                audit,
-                &(struct audit_entry){
-                        .action = "audit.start", .subject = "audit", .outcome = AUDIT_INFO, .details = details },
-                NULL);
+        r = audit_append_remark(audit, "audit.start", NULL, details);
         r = r ?: audit_commit(audit, AUDIT_SEAL);
         return r < 0 ? r : 0;
 }
@@ -210,13 +206,7 @@ static int record_rotation(struct audit *audit, const char *reason, const char *
 
         if (!details)
                 return -EINVAL;
-        r = audit_append_own(audit,
-                             &(struct audit_entry){ .action = "audit.rotate",
-                                                    .actor = actor,
-                                                    .subject = "audit",
-                                                    .outcome = AUDIT_INFO,
-                                                    .details = details },
-                             NULL);
+        r = audit_append_remark(audit, "audit.rotate", actor, details);
         return r ?: audit_commit(audit, AUDIT_SEAL);
 }
 
