@@ -272,12 +272,23 @@ static int show_new(struct call *call, struct following *following)
         return r < 0 ? r : show_range(call, reader, following->filter, following->next, &following->next);
 }
 
+/* A log that was rotated or set aside counts from 0 again, and its own first record is the news of it. */
+static void notice_new_log(struct call *call, struct following *following, const json_t *record)
+{
+        if (field_number(record, "seq") != 0 || following->next == 0 ||
+            strcmp(field_text(record, "action"), "audit.genesis") != 0)
+                return;
+        following->next = 0;
+        call_tell(call, "the log has ended, and a new one begins: govctl audit show 0");
+}
+
 static void show_told(struct call *call, struct following *following, const json_t *record)
 {
         const struct filter *filter = following->filter;
         uint64_t seq = (uint64_t)field_number(record, "seq");
         struct seen seen;
 
+        notice_new_log(call, following, record);
         seen_of_json(record, &seen);
         if (seq < following->next || !filter_takes(filter, &seen) || (!filter->all && record_is_noise(record)))
                 return;
