@@ -577,15 +577,15 @@ static void a_cgroup_that_cannot_be_counted_is_found(void **state)
         ground_open(&ground);
         put(&ground, "sys/fs/cgroup/cgroup.controllers", "cpu io pids\n");
         ground_look(&ground, NULL, policy);
-        assert_non_null(found(&ground, "memory-of", "lily"));
-        assert_non_null(found(&ground, "memory-of", "tight"));
+        assert_non_null(found(&ground, "memory-of", "pm2:lily"));
+        assert_non_null(found(&ground, "memory-of", "systemd:tight"));
         ground_close(&ground);
 
         ground_open(&ground);
         put(&ground, "sys/fs/cgroup/cgroup.controllers", "cpu io memory pids\n");
         ground_look(&ground, NULL, policy);
-        assert_non_null(found(&ground, "memory-of", "lily"));
-        assert_null(found(&ground, "memory-of", "tight"));
+        assert_non_null(found(&ground, "memory-of", "pm2:lily"));
+        assert_null(found(&ground, "memory-of", "systemd:tight"));
         ground_close(&ground);
         policy_messages_done(&messages);
         policy_free(policy);
