@@ -31,6 +31,7 @@ struct replay {
         struct call *call;
         struct relive relive;
         bool living;         /* there is a judge to hold the log against */
+        bool goes_on;        /* across the judge.start: it needs no memory of then */
         json_t *expected;    /* what the judge decided and the log has not shown yet, oldest first */
         json_t *differences; /* for people and scripts, the first of them */
         struct run *runs;
@@ -128,29 +129,53 @@ static int begin_run(struct replay *replay, const struct relive_start *start)
         return 0;
 }
 
-/* The run before is over, or its memory stands here once more: a fresh judge is made of that. */
+/* The daemon ended before, one way or another. What its judge decided last may not have come into the log. */
+static void end_run(struct replay *replay, usec_t at)
+{
+        struct run *run = run_now(replay);
+        bool killed = replay->runs_n > 0 && !run->ended;
+
+        run->killed = killed;
+        if (replay->living && !killed)
+                relive_tick_until(&replay->relive, at);
+        flush_expected(replay, at, killed);
+        replay->living = false;
+}
+
+/* The same run, its memory written down once more: our judge lives on as the daemon's did. */
+static int go_on(struct replay *replay, const struct relive_start *start, struct policy *policy)
+{
+        replay->goes_on = true;
+        relive_tick_until(&replay->relive, start->at);
+        if (start->reloaded)
+                relive_reload(&replay->relive, policy);
+        else
+                policy_free(policy);
+        return replay->failed;
+}
+
 static int on_start(void *self, const struct relive_start *start)
 {
         struct replay *replay = self;
-        struct run *run = run_now(replay);
         struct policy *policy;
-        bool killed = !start->again && replay->runs_n > 0 && !run->ended;
         int r = 0;
 
-        run->killed = killed;
-        if (replay->living && !killed && !run->ended)
-                relive_tick_until(&replay->relive, start->at);
-        flush_expected(replay, start->at, killed);
-        replay->living = false;
-        if (!start->again || replay->runs_n == 0)
+        replay->goes_on = false;
+        if (!start->again || replay->runs_n == 0) {
+                end_run(replay, start->at);
                 r = begin_run(replay, start);
+        }
         policy = r < 0 ? NULL : policy_of(replay, start);
         if (!policy) {
+                flush_expected(replay, 0, true);
                 run_now(replay)->why = start->policy ? "its policy cannot be read any more"
                                                      : "the log does not hold its policy, and it is not the one here";
+                replay->living = false;
                 return r;
         }
         replay->last = start->at;
+        if (replay->living)
+                return go_on(replay, start, policy);
         replay->living = true;
         return relive_begin(&replay->relive, start, policy);
 }
@@ -177,15 +202,17 @@ static int on_gap(void *self)
         return replay->failed;
 }
 
-static int on_fact(void *self, const struct fact *fact)
+static int on_fact(void *self, const struct fact *fact, bool memory)
 {
         struct replay *replay = self;
 
-        run_now(replay)->facts++;
+        run_now(replay)->facts += !memory;
         if (fact->at > replay->last)
                 replay->last = fact->at;
-        if (replay->living)
+        if (replay->living && !memory)
                 relive_take(&replay->relive, fact);
+        else if (replay->living && !replay->goes_on)
+                relive_remember(&replay->relive, fact);
         return replay->failed;
 }
 
