@@ -20,6 +20,9 @@
 #define SOURCE_NAME_MAX 160
 #define SOURCE_WHY_MAX 120
 #define RESULT_MAX 32
+#define CHANGES_MAX 16 /* change windows that are open at the same time */
+#define CHANGE_PATTERN_MAX 256
+#define CHANGE_REASON_MAX 128
 
 /* How long we wait before we believe something. Each is longer than the trap it avoids, see facts/. */
 #define MERGE_WAIT \
@@ -39,6 +42,15 @@
 #define GRACE_MOST (5 * USEC_PER_MINUTE)
 #define FORGET_LEAST (10 * USEC_PER_MINUTE)
 #define TRIALS_MAX 3
+
+/* Findings that no restart cures, one incident of each an agent. */
+enum note {
+        NOTE_HIGH_RESTARTS,
+        NOTE_ORPHAN,
+        NOTE_DUPLICATE,
+        NOTE_CONFIG,
+        NOTES_N,
+};
 
 enum life_state {
         LIFE_NONE,
@@ -131,7 +143,7 @@ struct agent {
         usec_t failing_since; /* first death after a quiet time */
         usec_t failed_at;     /* newest death */
         uint32_t stray_orphans, stray_duplicates;
-        uint32_t noted[3]; /* incidents without a cure: high-restarts, orphan, duplicate */
+        uint32_t noted[NOTES_N]; /* incidents without a cure, see note.h */
 };
 
 struct source {
@@ -172,6 +184,27 @@ struct brake {
         usec_t since;
 };
 
+/* A change window: what happens to this agent, or to files that match, was announced. */
+struct change {
+        uint64_t number; /* 0: the slot was never used */
+        uint32_t agent;  /* NOBODY: files */
+        char pattern[CHANGE_PATTERN_MAX];
+        char by[64];
+        char reason[CHANGE_REASON_MAX];
+        usec_t since, until;
+        bool open;
+};
+
+/* A drift that was seen and is not told yet: a step has room for it in its next look. */
+struct drift {
+        bool due;
+        enum config_change change;
+        bool planned;
+        uint32_t agent; /* NOBODY: several agents' file, or nobody's */
+        uint32_t differing;
+        char reason[REASON_MAX];
+};
+
 struct judge {
         struct judge_limits limits;
         const struct policy *policy;
@@ -186,6 +219,7 @@ struct judge {
         uint32_t safe_incident;
         bool disarmed;         /* until the policy is reloaded */
         uint64_t acknowledged; /* incident that a human wants closed, 0 none */
+        uint64_t was_planned;  /* incident that a human says was no drift, 0 none */
         bool material;
         enum ending planned; /* for every agent */
         usec_t planned_until;
@@ -199,6 +233,9 @@ struct judge {
         uint32_t budget_n;
         struct source sources[SOURCES_MAX];
         struct brake brakes[BRAKES_MAX];
+        struct change changes[CHANGES_MAX];
+        struct drift drift;
+        uint32_t drift_incident; /* of files that are no single agent's */
 
         struct agent *agents;
         struct instance *instances;

@@ -2,12 +2,6 @@
 /* Findings that no restart cures: a counter high before we came, an orphan, a second copy. Named, never acted on. */
 #include "judge/memory.h"
 
-enum note {
-        NOTE_HIGH_RESTARTS,
-        NOTE_ORPHAN,
-        NOTE_DUPLICATE,
-};
-
 /* FACT_AGENT at first sight. */
 void note_first_sight(struct judge *judge, struct agent *agent, struct instance *instance, uint64_t restarts);
 

@@ -179,7 +179,7 @@ void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct a
                 if (!i->gone)
                         view_instance(judge, i, ret);
         ret->quarantined = ret->effective == EFFECTIVE_QUARANTINED;
-        for (unsigned n = 0; n < 3 && ret->incident == 0; n++)
+        for (unsigned n = 0; n < NOTES_N && ret->incident == 0; n++)
                 if (agent->noted[n] != NOBODY)
                         ret->incident = judge->incidents[agent->noted[n]].number;
 }
