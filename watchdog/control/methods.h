@@ -36,10 +36,14 @@ enum method {
         METHOD_WITNESS_REMOVE,
         METHOD_ADD_CHECKPOINT,
         METHOD_COSIGN,
+        METHOD_CHANGE_OPEN,
+        METHOD_CHANGE_CLOSE,
+        METHOD_CHANGES,
+        METHOD_PLANNED,
         METHOD_N,
 };
 
-#define METHOD_PARAMS_MAX 2
+#define METHOD_PARAMS_MAX 3
 
 /* Who may ask: a set of roles. */
 enum {
