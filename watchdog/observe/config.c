@@ -27,6 +27,7 @@
 #define SWEEP_MISSING (5 * USEC_PER_SEC)   /* where there is nothing to watch yet */
 #define FULL_EVERY (6 * USEC_PER_HOUR)     /* everything is read again, whatever stat() says */
 #define SAVE_AFTER (1 * USEC_PER_SEC)
+#define SAVE_AGAIN (30 * USEC_PER_SEC)
 #define AGAIN_AFTER (500 * USEC_PER_MSEC) /* a file that was written to while it was read */
 #define QUIET_LEAST (1 * USEC_PER_SEC)    /* between two changes of one file: doubled each time */
 #define QUIET_DOUBLED_MAX 9
@@ -98,21 +99,31 @@ static int save(struct config *config)
 
         if (!known)
                 return -ENOMEM;
-        sd_event_source_set_enabled(config->save, SD_EVENT_OFF);
         for (uint32_t n = 0; n < config->patterns_n; n++)
                 if (config->patterns[n].known)
                         known[manifest.patterns_n++] = config->patterns[n].glob;
         manifest.patterns = known;
         r = config_manifest_write(&manifest, &text, &size);
-        return r < 0 ? r : file_write_atomic(config->manifest, text, size, 0600);
+        if (r >= 0)
+                r = file_write_atomic(config->manifest, text, size, 0600);
+        if (r >= 0)
+                sd_event_source_set_enabled(config->save, SD_EVENT_OFF);
+        return r;
+}
+
+/* What is not written down yet. */
+static bool is_unsaved(const struct config *config)
+{
+        int enabled = SD_EVENT_OFF;
+
+        if (config->save)
+                sd_event_source_get_enabled(config->save, &enabled);
+        return enabled != SD_EVENT_OFF;
 }
 
 static void save_soon(struct config *config)
 {
-        int enabled = SD_EVENT_OFF;
-
-        sd_event_source_get_enabled(config->save, &enabled);
-        if (enabled == SD_EVENT_OFF)
+        if (!is_unsaved(config))
                 set_timer(config->save, now_of(config) + SAVE_AFTER);
 }
 
@@ -481,7 +492,8 @@ static void rest(struct config *config)
         tell_troubles(config);
         if (config->asked) {
                 config->asked = false;
-                (void)save(config);
+                if (is_unsaved(config))
+                        (void)save(config);
                 config->options.settled(config->options.self);
         }
 }
@@ -529,8 +541,8 @@ static int on_save(sd_event_source *source, uint64_t usec, void *userdata)
         struct config *config = userdata;
 
         (void)source, (void)usec;
-        if (save(config) < 0)
-                save_soon(config); /* the disk may be full for now */
+        if (save(config) < 0) /* the disk may be full for now */
+                set_timer(config->save, now_of(config) + SAVE_AGAIN);
         return 0;
 }
 
@@ -687,13 +699,9 @@ int config_new(sd_event *event, const struct config_options *options, struct con
 
 struct config *config_free(struct config *config)
 {
-        int enabled = SD_EVENT_OFF;
-
         if (!config)
                 return NULL;
-        if (config->save)
-                sd_event_source_get_enabled(config->save, &enabled);
-        if (enabled != SD_EVENT_OFF)
+        if (is_unsaved(config))
                 (void)save(config);
         config_walk_end(&config->walk);
         config_read_done(&config->reading);
