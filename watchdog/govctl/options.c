@@ -31,6 +31,7 @@ const struct option_row option_rows[] = {
         { "config",         0,   "FILE",     false, TAKES_POLICY,  TEXT(config),         "governor.yaml to read, default /etc/governor/governor.yaml" },
         { "db",             0,   "FILE",     false, TAKES_DB,      TEXT(db),             "an audit.db elsewhere, such as a copy" },
         { "follow",         'f', NULL,       false, TAKES_LOG,     FLAG(follow),         "go on with what happens from now on" },
+        { "for",            0,   "DURATION", false, TAKES_FOR,     TEXT(span),           "how long at most: 90s, 15m (the default), 2h, at most 7d" },
         { "help",           'h', NULL,       false, TAKES_ALWAYS,  FLAG(help),           "explain the verb" },
         { "json",           'j', NULL,       false, TAKES_ALWAYS,  FLAG(json),           "data as JSON" },
         { "jsonl",          0,   "FILE",     false, TAKES_EXPORT,  TEXT(jsonl),          "write the records, one a line; - for here" },
