@@ -120,8 +120,11 @@ struct fact {
                 struct {
                         pid_t pid;
                         uint64_t start;
-                        uint64_t memory_bytes; /* RssAnon + RssShmem + VmSwap */
-                        usec_t cpu;            /* user + system time of this incarnation so far */
+                        uint64_t memory_bytes; /* private memory, as `of` says whose */
+                        enum memory_of of;   /* what could be measured: less than the rule wants where that cannot be */
+                        pid_t most_pid;      /* the process among them that holds the most ... */
+                        uint64_t most_bytes; /* ... and how much */
+                        usec_t cpu;          /* user + system time of this incarnation so far */
                 } sample;
                 struct {
                         uint64_t total_bytes, available_bytes, swap_free_bytes;

@@ -32,6 +32,7 @@ static const struct phrase phrases[] = {
         { "agent.start",         "asked",      "starting it, as asked",      "started, as asked",       "could not be started" },
         { "agent.start",         NULL,         "starting it again",          "started again",           "could not be started" },
         { "policy.load",         NULL,         "loading the policy",         "policy loaded",           "policy not loaded" },
+        { "policy.text",         NULL,         "the policy, word for word",  "the policy, word for word", "the policy is not kept" },
         { "judge.start",         NULL,         "Governor begins to judge",   "Governor begins to judge", "Governor could not begin" },
         { "judge.stop",          NULL,         "Governor ends",              "Governor ends",           "Governor could not end" },
         { "audit.genesis",       NULL,         "the log begins",             "the log begins",          "the log could not begin" },
@@ -270,7 +271,8 @@ bool record_is_noise(const json_t *record)
         if (kind == FACT_ASKED || kind == FACT_SOURCE)
                 return false;
         return record_is_fact(record) || is(record, "action", "audit.heartbeat") ||
-               is(record, "action", "audit.standing") || is(record, "action", "judge.stop");
+               is(record, "action", "audit.standing") || is(record, "action", "judge.stop") ||
+               is(record, "action", "policy.text");
 }
 
 enum tint record_tint(const json_t *record)

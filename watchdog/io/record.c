@@ -45,6 +45,7 @@ NAMES_FOR(source_state)
 NAMES_FOR(dependency)
 NAMES_FOR(stray)
 NAMES_FOR(ask)
+NAMES_FOR(memory_of)
 
 #define AT(member) offsetof(struct fact, member)
 #define IN(member) offsetof(struct remembered, member)
@@ -75,6 +76,9 @@ static const struct field fields[] = {
         { FACT_SAMPLE,     "pid",        FIELD_INT,  AT(sample.pid) },
         { FACT_SAMPLE,     "start",      FIELD_U64,  AT(sample.start) },
         { FACT_SAMPLE,     "memory_bytes", FIELD_U64, AT(sample.memory_bytes) },
+        { FACT_SAMPLE,     "of",         FIELD_ENUM, AT(sample.of),            NAMED(memory_of) },
+        { FACT_SAMPLE,     "most_pid",   FIELD_INT,  AT(sample.most_pid) },
+        { FACT_SAMPLE,     "most_bytes", FIELD_U64,  AT(sample.most_bytes) },
         { FACT_SAMPLE,     "cpu",        FIELD_U64,  AT(sample.cpu) },
         { FACT_HOST,       "total_bytes", FIELD_U64, AT(host.total_bytes) },
         { FACT_HOST,       "available_bytes", FIELD_U64, AT(host.available_bytes) },

@@ -20,6 +20,19 @@
 
 /* ---- in its memory -------------------------------------------------------------------------------------------------- */
 
+#define INSTANCES_PER_AGENT 2
+#define INCIDENTS_PER_AGENT 2
+#define INCIDENTS_MIN 64
+
+struct judge_limits judge_limits_for(uint32_t agents_max)
+{
+        return (struct judge_limits){
+                .agents_max = agents_max,
+                .instances_max = agents_max * INSTANCES_PER_AGENT,
+                .incidents_max = agents_max * INCIDENTS_PER_AGENT + INCIDENTS_MIN,
+        };
+}
+
 /* Lays the parts out one after the other; with `memory` NULL only measures. */
 static size_t lay_out(const struct judge_limits *limits, struct judge *judge, char *memory)
 {

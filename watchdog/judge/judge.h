@@ -33,6 +33,9 @@ struct judge_limits {
         uint32_t incidents_max; /* open ones and the most recent resolved ones */
 };
 
+/* What a machine of so many agents needs. The chain keeps `agents_max` alone: a judge made again must be of the same size. */
+struct judge_limits judge_limits_for(uint32_t agents_max);
+
 /* Bytes that a judge of these capacities needs, and a judge made in them. `memory` must be zeroed and max-aligned. */
 size_t judge_size(const struct judge_limits *limits);
 struct judge *judge_init(void *memory, const struct judge_limits *limits, const struct policy *policy, uint64_t seed);
