@@ -13,7 +13,6 @@
 #include "govctl/whatif.h"
 
 #define SINCE_DEFAULT (7 * USEC_PER_DAY)
-#define AT_ONCE USEC_PER_SEC
 #define MOVED_AT_MOST (10 * USEC_PER_MINUTE) /* further apart it is another one */
 
 /* What people would notice. */
@@ -89,7 +88,7 @@ static enum what what_of(const json_t *decision)
 
 static void events_add(struct events *events, const struct test *test, const json_t *decision)
 {
-        usec_t at = (usec_t)field_number(decision, "details.at");
+        usec_t at = relive_at(decision);
         enum what what = what_of(decision);
         struct event *list;
         int r;
@@ -134,14 +133,14 @@ static void match(struct events *before, struct events *after, usec_t apart)
                         if (is->matched || !is_same(was, is, apart))
                                 continue;
                         was->matched = is->matched = true;
-                        was->change = apart == AT_ONCE ? CHANGE_NONE : CHANGE_MOVED;
+                        was->change = apart == RELIVE_AT_ONCE ? CHANGE_NONE : CHANGE_MOVED;
                         was->other = is->at;
                 }
 }
 
 static void compare(struct test *test)
 {
-        match(&test->before, &test->after, AT_ONCE);
+        match(&test->before, &test->after, RELIVE_AT_ONCE);
         match(&test->before, &test->after, MOVED_AT_MOST);
         for (size_t i = 0; i < test->before.n; i++)
                 if (!test->before.list[i].matched)
