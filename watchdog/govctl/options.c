@@ -37,7 +37,7 @@ const struct option_row option_rows[] = {
         { "jsonl",          0,   "FILE",     false, TAKES_EXPORT,  TEXT(jsonl),          "write the records, one a line; - for here" },
         { "jsonl",          0,   "FILE",     false, TAKES_VERIFY,  TEXT(jsonl),          "the records of an export" },
         { "key",            0,   "FILE",     false, TAKES_VERIFY,  TEXT(key),            "the seal.key that belongs to --db" },
-        { "lines",          'n', "N",        false, TAKES_LOG,     TEXT(lines),          "only the newest N, default 50; 0: all" },
+        { "lines",          'n', "N",        false, TAKES_LOG,     TEXT(lines),          "only the newest N; 0: all. Sentences: 50 unless said" },
         { "log",            0,   "VKEY",     false, TAKES_LOG_KEY, TEXT(log),            "the verifier key of the log, default that of the log here" },
         { "max-age",        0,   "SECONDS",  false, TAKES_VERIFY,  TEXT(max_age),        "a log sealed longer ago is STALE" },
         { "no-qr",          0,   NULL,       false, TAKES_QR,      FLAG(no_qr),          "no QR code, on a terminal either" },

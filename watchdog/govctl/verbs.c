@@ -306,10 +306,12 @@ enum code verb_complain_unknown(const struct call *call, const char *const *word
         snprintf(what, sizeof what, "unknown verb '%s'", typed);
         snprintf(why, sizeof why, "there is no such verb");
         snprintf(next, sizeof next, "govctl help");
+        if (known > 0 && known == n)
+                snprintf(what, sizeof what, "'%s' is the beginning of a verb", typed);
         if (known > 0) {
                 family_of(words, known, members, sizeof members);
                 snprintf(why, sizeof why, "%s needs one of: %s", join(words, known, family), members);
-                snprintf(next, sizeof next, "govctl %s %.*s", family, (int)strcspn(members, ","), members);
+                snprintf(next, sizeof next, "govctl %s --help", family);
         }
         for (size_t i = 0; i < verbs_n; i++)
                 names[i] = verbs[i].name;
@@ -348,7 +350,7 @@ static enum code check_arguments(const struct call *call)
 
         if (call->arguments_n >= verb->least && call->arguments_n <= verb->most)
                 return CODE_OK;
-        snprintf(next, sizeof next, "usage: govctl %s %s", verb->name, verb->arguments);
+        snprintf(next, sizeof next, "usage: govctl %s%s%s", verb->name, verb->arguments[0] ? " " : "", verb->arguments);
         if (call->arguments_n < verb->least)
                 snprintf(what, sizeof what, "%s needs %s", verb->name, verb->arguments);
         else
@@ -370,10 +372,14 @@ static enum code run_chosen(struct call *call)
         return code == CODE_OK ? call->verb->run(call) : code;
 }
 
-/* `govctl audit --help`: words that are no verb yet are no reason not to explain. */
-static bool help_wanted(const struct call *call, int argc, char **argv)
+/* Words that are no verb are no reason not to explain, as in `govctl audit --help`, nor to answer as a script wants it. */
+static enum code run_unknown(struct call *call, const char *const *words, unsigned n, int argc, char **argv)
 {
-        return call->options.help || (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0));
+        for (int i = 0; i < argc; i++) {
+                call->options.help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+                call->options.json |= strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "-j") == 0;
+        }
+        return call->options.help ? usage_words(call, words, n) : verb_complain_unknown(call, words, n);
 }
 
 /* Options before the verb are those that every verb takes; `govctl --watch` is `govctl status --watch`. */
@@ -394,9 +400,7 @@ enum code verb_run(struct call *call, int argc, char **argv)
                         n++;
                 call->verb = verb_find(words, n, &taken);
                 if (!call->verb)
-                        return help_wanted(call, argc - first - (int)n, argv + first + n)
-                                       ? usage_words(call, words, n)
-                                       : verb_complain_unknown(call, words, n);
+                        return run_unknown(call, words, n, argc - first - (int)n, argv + first + n);
         } else if (call->options.help)
                 return usage_all(call);
 
