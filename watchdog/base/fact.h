@@ -22,6 +22,7 @@ enum fact_kind {
         FACT_OUTCOME,    /* what came of an action */
         FACT_ASKED,      /* a human asked for something over the control socket */
         FACT_REMEMBERED, /* the judge's own memory of one agent, from the chain */
+        FACT_BASELINE,   /* the judge's own numbers about one instance's size: what a finding rests on, or its memory */
         FACT_TICK,       /* the deadline that the judge asked for has come */
         FACT_N,
 };
@@ -177,6 +178,12 @@ struct fact_sink {
         void (*take)(void *self, const struct fact *fact);
         void *self;
 };
+
+/* Of the judge's own making: not a moment in time, and nothing is judged before all of it is back. */
+static inline bool fact_is_memory(enum fact_kind kind)
+{
+        return kind == FACT_REMEMBERED || kind == FACT_BASELINE;
+}
 
 const char *fact_kind_name(enum fact_kind kind);
 const char *source_state_name(enum source_state state);

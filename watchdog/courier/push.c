@@ -20,7 +20,7 @@
 #define COSIGNATURES_MAX 4
 
 struct push {
-        struct core *core;
+        struct rpc *core;
         struct pushed *pushed;
         const char *name, *address;
         struct signer signer;
@@ -288,7 +288,7 @@ static void push_until_answered(struct push *push)
         finish(push, PUSH_OVERTAKEN, "each time it knew a newer size: somebody else pushes too");
 }
 
-void push_checkpoint(struct core *core, const json_t *witness, const char *url, struct pushed *ret)
+void push_checkpoint(struct rpc *core, const json_t *witness, const char *url, struct pushed *ret)
 {
         const char *name = json_string_value(json_object_get(witness, "name"));
         const char *vkey = json_string_value(json_object_get(witness, "vkey"));

@@ -25,6 +25,7 @@ enum option_set {
         TAKES_WITNESSES = 1 << 14,
         TAKES_LOG_KEY = 1 << 15,
         TAKES_ARCHIVE = 1 << 16,
+        TAKES_SINCE = 1 << 17,
 };
 
 struct option_row {

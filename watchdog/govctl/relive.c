@@ -23,13 +23,20 @@ struct opening {
         int64_t parts; /* read so far */
 };
 
+/* What the judge knew stands behind its judge.start in this order: sources and ties, then agents. */
+enum memory { MEMORY_OVER, MEMORY_SOURCES, MEMORY_AGENTS };
+
 struct reading {
         const struct relive_reader *reader;
         struct opening opening;
+        enum memory memory;
+        bool reloaded; /* a policy was loaded since the last judge.start */
 };
 
-static void open_start(struct opening *opening, uint64_t seq, const json_t *details)
+static void open_start(struct reading *reading, uint64_t seq, const json_t *details)
 {
+        struct opening *opening = &reading->opening;
+
         free(opening->policy);
         *opening = (struct opening){
                 .open = true,
@@ -37,8 +44,10 @@ static void open_start(struct opening *opening, uint64_t seq, const json_t *deta
                            .at = (usec_t)field_number(details, "at"),
                            .seed = (uint64_t)field_number(details, "seed"),
                            .agents_max = (uint32_t)field_number(details, "agents_max"),
-                           .again = field_true(details, "again") },
+                           .again = field_true(details, "again"),
+                           .reloaded = reading->reloaded },
         };
+        reading->reloaded = false;
         text_copy_safe(opening->digest, sizeof opening->digest, field_text(details, "policy"));
 }
 
@@ -50,6 +59,7 @@ static int tell_start(struct reading *reading, bool whole)
         if (!opening->open)
                 return 0;
         opening->open = false;
+        reading->memory = MEMORY_SOURCES;
         opening->start.digest = opening->digest;
         opening->start.policy = whole ? opening->policy : NULL;
         r = reading->reader->start ? reading->reader->start(reading->reader->self, &opening->start) : 0;
@@ -83,15 +93,34 @@ static bool is_decision(const char *verb, const json_t *details)
         return text_starts(verb, "finding.") || (text_starts(verb, "agent.") && !json_object_get(details, "intent"));
 }
 
+static bool is_memory(struct reading *reading, const struct fact *fact)
+{
+        if (fact->kind == FACT_REMEMBERED && reading->memory != MEMORY_OVER)
+                reading->memory = MEMORY_AGENTS;
+        else if (reading->memory != MEMORY_SOURCES || (fact->kind != FACT_SOURCE && fact->kind != FACT_DEPENDS))
+                reading->memory = MEMORY_OVER;
+        return reading->memory != MEMORY_OVER;
+}
+
+static int take_fact(struct reading *reading, const char *verb, const char *subject, const json_t *details)
+{
+        struct remembered scratch;
+        struct fact fact;
+
+        if (!reading->reader->fact || record_to_fact(verb, subject, details, &scratch, &fact) < 0)
+                return 0;
+        return reading->reader->fact(reading->reader->self, &fact, is_memory(reading, &fact));
+}
+
 /* What neither is a fact nor a decision is the log's own business. */
 static int take_other(struct reading *reading, uint64_t seq, const char *verb, const char *subject,
                       const json_t *record)
 {
         const struct relive_reader *reader = reading->reader;
         const json_t *details = field(record, "details");
-        struct remembered scratch;
-        struct fact fact;
 
+        if (strcmp(verb, "policy.load") == 0)
+                reading->reloaded |= strcmp(field_text(details, "text"), "loaded") == 0;
         if (strcmp(verb, "judge.stop") == 0)
                 return reader->stop ? reader->stop(reader->self, (usec_t)field_number(details, "at")) : 0;
         if (strcmp(verb, "audit.gap") == 0)
@@ -100,9 +129,7 @@ static int take_other(struct reading *reading, uint64_t seq, const char *verb, c
                 return reader->decision
                                ? reader->decision(reader->self, seq, (usec_t)field_number(details, "at"), record)
                                : 0;
-        if (!reader->fact || record_to_fact(verb, subject, details, &scratch, &fact) < 0)
-                return 0;
-        return reader->fact(reader->self, &fact);
+        return take_fact(reading, verb, subject, details);
 }
 
 static int take_item(struct reading *reading, const struct audit_item *item)
@@ -119,7 +146,7 @@ static int take_item(struct reading *reading, const struct audit_item *item)
                 return 0;
         r = tell_start(reading, false);
         if (r >= 0 && strcmp(verb, "judge.start") == 0)
-                open_start(&reading->opening, item->seq, field(record, "details"));
+                open_start(reading, item->seq, field(record, "details"));
         else if (r >= 0)
                 r = take_other(reading, item->seq, verb, field_text(record, "subject"), record);
         return r;
@@ -152,8 +179,16 @@ int relive_begin(struct relive *relive, const struct relive_start *start, struct
         if (!relive->memory)
                 return -ENOMEM;
         relive->judge = judge_init(relive->memory, &limits, policy, start->seed);
-        relive->waking = true;
         return 0;
+}
+
+void relive_reload(struct relive *relive, struct policy *policy)
+{
+        struct policy *old = relive->policy;
+
+        judge_set_policy(relive->judge, policy);
+        relive->policy = policy;
+        policy_free(old);
 }
 
 void relive_done(struct relive *relive)
@@ -182,47 +217,64 @@ void relive_tick_until(struct relive *relive, usec_t at)
         }
 }
 
-static bool is_memory(const struct fact *fact)
-{
-        return fact->kind == FACT_REMEMBERED || fact->kind == FACT_SOURCE || fact->kind == FACT_DEPENDS;
-}
-
 void relive_take(struct relive *relive, const struct fact *fact)
 {
-        relive->waking = relive->waking && is_memory(fact);
-        if (!relive->waking)
-                relive_tick_until(relive, fact->at);
+        relive_tick_until(relive, fact->at);
+        step(relive, fact);
+}
+
+void relive_remember(struct relive *relive, const struct fact *fact)
+{
         step(relive, fact);
 }
 
 /* ---- the same or not ------------------------------------------------------------------------------------------------------ */
 
-/* The files of a policy have lines, its words in the log have others. */
-static json_t *without_lines(json_t *details)
+/* The files of a policy have lines, its words in the log have others; that a record was written late is the log's affair. */
+static json_t *in_common(const char *subject, const char *verb, const char *incident, json_t *details)
 {
+        json_int_t at = field_number(details, "at");
+
         json_object_del(details, "rule_file");
         json_object_del(details, "rule_line");
-        return details;
+        json_object_del(details, "late");
+        json_object_del(details, "at");
+        return json_pack("{s:I, s:s, s:s, s:s, s:o}", "at", at, "subject", subject, "verb", verb, "incident", incident,
+                         "details", details);
 }
 
 json_t *relive_of_decision(const struct decision *decision)
 {
         char verb[RECORD_VERB_MAX], incident[INCIDENT_NAME_MAX] = "";
-        json_t *details = without_lines(record_of_decision(decision, verb));
+        json_t *details = record_of_decision(decision, verb);
 
         if (decision->incident)
                 incident_name(incident, decision->incident);
-        return json_pack("{s:s, s:s, s:s, s:o}", "subject", decision->agent, "verb", verb, "incident", incident,
-                         "details", details);
+        return in_common(decision->agent, verb, incident, details);
 }
 
 json_t *relive_of_record(const json_t *record)
 {
         json_t *details = json_deep_copy(field(record, "details"));
 
-        return json_pack("{s:s, s:s, s:s, s:o}", "subject", field_text(record, "subject"), "verb",
-                         field_text(record, "action"), "incident", field_text(record, "incident"), "details",
-                         details ? without_lines(details) : json_object());
+        return in_common(field_text(record, "subject"), field_text(record, "action"), field_text(record, "incident"),
+                         details ? details : json_object());
+}
+
+usec_t relive_at(const json_t *decision)
+{
+        return (usec_t)field_number(decision, "at");
+}
+
+bool relive_is_same(const json_t *a, const json_t *b)
+{
+        static const char *const members[] = { "verb", "subject", "incident", "details" };
+        usec_t at_a = relive_at(a), at_b = relive_at(b);
+
+        for (unsigned i = 0; i < sizeof members / sizeof members[0]; i++)
+                if (!json_equal(field(a, members[i]), field(b, members[i])))
+                        return false;
+        return (at_a > at_b ? at_a - at_b : at_b - at_a) <= RELIVE_AT_ONCE;
 }
 
 json_t *relive_as_record(const json_t *decision)

@@ -13,8 +13,6 @@
 #include "govctl/words.h"
 #include "io/digest.h"
 
-/* What was decided in the last second of a run may not have come into the log any more. */
-#define CUT_OFF USEC_PER_SEC
 #define DIFFERENCES_SHOWN 20
 
 /* A run of the daemon, from a judge.start to the next one that is not the same run's. */
@@ -31,6 +29,7 @@ struct replay {
         struct call *call;
         struct relive relive;
         bool living;         /* there is a judge to hold the log against */
+        bool goes_on;        /* across the judge.start: it needs no memory of then */
         json_t *expected;    /* what the judge decided and the log has not shown yet, oldest first */
         json_t *differences; /* for people and scripts, the first of them */
         struct run *runs;
@@ -70,7 +69,7 @@ static void flush_expected(struct replay *replay, usec_t end, bool killed)
         size_t i;
 
         json_array_foreach (replay->expected, i, decision) {
-                if (!killed && (usec_t)field_number(decision, "details.at") + CUT_OFF < end) {
+                if (!killed && relive_at(decision) + RELIVE_AT_ONCE < end) {
                         differ(replay, SIDE_REPLAY, 0, decision);
                         continue;
                 }
@@ -128,29 +127,53 @@ static int begin_run(struct replay *replay, const struct relive_start *start)
         return 0;
 }
 
-/* The run before is over, or its memory stands here once more: a fresh judge is made of that. */
+/* The daemon ended before, one way or another. What its judge decided last may not have come into the log. */
+static void end_run(struct replay *replay, usec_t at)
+{
+        struct run *run = run_now(replay);
+        bool killed = replay->runs_n > 0 && !run->ended;
+
+        run->killed = killed;
+        if (replay->living && !killed)
+                relive_tick_until(&replay->relive, at);
+        flush_expected(replay, at, killed);
+        replay->living = false;
+}
+
+/* The same run, its memory written down once more: our judge lives on as the daemon's did. */
+static int go_on(struct replay *replay, const struct relive_start *start, struct policy *policy)
+{
+        replay->goes_on = true;
+        relive_tick_until(&replay->relive, start->at);
+        if (start->reloaded)
+                relive_reload(&replay->relive, policy);
+        else
+                policy_free(policy);
+        return replay->failed;
+}
+
 static int on_start(void *self, const struct relive_start *start)
 {
         struct replay *replay = self;
-        struct run *run = run_now(replay);
         struct policy *policy;
-        bool killed = !start->again && replay->runs_n > 0 && !run->ended;
         int r = 0;
 
-        run->killed = killed;
-        if (replay->living && !killed && !run->ended)
-                relive_tick_until(&replay->relive, start->at);
-        flush_expected(replay, start->at, killed);
-        replay->living = false;
-        if (!start->again || replay->runs_n == 0)
+        replay->goes_on = false;
+        if (!start->again || replay->runs_n == 0) {
+                end_run(replay, start->at);
                 r = begin_run(replay, start);
+        }
         policy = r < 0 ? NULL : policy_of(replay, start);
         if (!policy) {
+                flush_expected(replay, 0, true);
                 run_now(replay)->why = start->policy ? "its policy cannot be read any more"
                                                      : "the log does not hold its policy, and it is not the one here";
+                replay->living = false;
                 return r;
         }
         replay->last = start->at;
+        if (replay->living)
+                return go_on(replay, start, policy);
         replay->living = true;
         return relive_begin(&replay->relive, start, policy);
 }
@@ -177,15 +200,17 @@ static int on_gap(void *self)
         return replay->failed;
 }
 
-static int on_fact(void *self, const struct fact *fact)
+static int on_fact(void *self, const struct fact *fact, bool memory)
 {
         struct replay *replay = self;
 
-        run_now(replay)->facts++;
+        run_now(replay)->facts += !memory;
         if (fact->at > replay->last)
                 replay->last = fact->at;
-        if (replay->living)
+        if (replay->living && !memory)
                 relive_take(&replay->relive, fact);
+        else if (replay->living && !replay->goes_on)
+                relive_remember(&replay->relive, fact);
         return replay->failed;
 }
 
@@ -203,9 +228,22 @@ static size_t place_of(const json_t *expected, const json_t *decision)
         size_t i;
 
         json_array_foreach ((json_t *)expected, i, at)
-                if (json_equal(at, decision))
+                if (relive_is_same(at, decision))
                         return i;
         return json_array_size(expected);
+}
+
+/* What should have come into the log by now. What is of one moment may stand there in any order. */
+static void miss_expected(struct replay *replay, usec_t now)
+{
+        while (json_array_size(replay->expected) > 0) {
+                const json_t *oldest = json_array_get(replay->expected, 0);
+
+                if (relive_at(oldest) + RELIVE_AT_ONCE >= now)
+                        return;
+                differ(replay, SIDE_REPLAY, 0, oldest);
+                json_array_remove(replay->expected, 0);
+        }
 }
 
 static int on_decision(void *self, uint64_t seq, usec_t at, const json_t *record)
@@ -226,18 +264,14 @@ static int on_decision(void *self, uint64_t seq, usec_t at, const json_t *record
                 run->own++;
                 return 0;
         }
-        if (json_array_size(replay->expected) == 0)
-                relive_tick_until(&replay->relive, at + 1);
+        relive_tick_until(&replay->relive, at + 1);
+        miss_expected(replay, at);
         place = place_of(replay->expected, decision);
         if (place == json_array_size(replay->expected)) {
                 differ(replay, SIDE_LOG, seq, decision);
                 return replay->failed;
         }
-        for (size_t i = 0; i < place; i++) {
-                differ(replay, SIDE_REPLAY, 0, json_array_get(replay->expected, 0));
-                json_array_remove(replay->expected, 0);
-        }
-        json_array_remove(replay->expected, 0);
+        json_array_remove(replay->expected, place);
         run->same++;
         return replay->failed;
 }
@@ -335,7 +369,7 @@ static void show_difference(struct page *page, const json_t *difference)
         else
                 page_put(page, TINT_BAD, "no record");
         page_go(page, 14);
-        page_text(page, TINT_FAINT, "%s  ", page_moment(page, (usec_t)field_number(decision, "details.at"), when));
+        page_text(page, TINT_FAINT, "%s  ", page_moment(page, relive_at(decision), when));
         page_text(page, TINT_STRONG, "%s  ", subject_words(field_text(decision, "subject"), subject));
         page_text(page, TINT_PLAIN, "%s%s", field_given(difference, "seq") ? "does not follow: " : "should follow: ",
                   record_words(record, words));
