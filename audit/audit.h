@@ -8,8 +8,8 @@
  *
  * Calls return 0 or a negative errno; -ENOMEM may come from any that returns an int. Out-parameters come last and are
  * untouched on failure, unless it says otherwise. What is "allocated" is the caller's to free; what is "on loan" ends with
- * the next call that is named. Times are microseconds: realtime since 1970, boottime of CLOCK_BOOTTIME. Sizes count
- * records, so the record of a size has the seq before it. Nothing here logs, exits or installs a signal handler.
+ * the next call that is named. Times are microseconds: realtime since 1970, boottime of CLOCK_BOOTTIME. A size
+ * counts records: those with a seq below it. Nothing here logs, exits or installs a signal handler.
  *
  * Records are RFC 8785 JSON, the tree is RFC 6962's, notes and what is made of them C2SP's (c2sp.org): signed-note,
  * tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-tiles, tlog-witness. */
@@ -408,7 +408,7 @@ struct audit_anchors *audit_anchors_free(struct audit_anchors *anchors);
 int audit_anchors_add(struct audit_anchors *anchors, const char *text, size_t length, unsigned *ret_line);
 size_t audit_anchors_count(const struct audit_anchors *anchors);
 
-/* What to verify is one of the first three; the rest may be zero. */
+/* What to verify is one of state_dir, database and jsonl; the rest may be zero. */
 struct audit_verify_options {
         const char *state_dir;       /* the live log: audit.db and keys/seal.key in it */
         const char *database;        /* or a copy of it ... */
@@ -416,7 +416,7 @@ struct audit_verify_options {
         const char *jsonl;           /* or an export: its records ... */
         const char *checkpoints;     /* ... and its checkpoints; NULL: NO_SEAL */
         const char *subtree;         /* ... and, of a pruned log, its subtrees */
-        const char *const *archives; /* FILE.jsonl of what was archived before, in order; FILE.ckpt stands beside it */
+        const char *const *archives; /* FILE.jsonl of what was archived, in any order; FILE.ckpt stands beside it */
         size_t archives_n;
         const struct audit_vkey *witnesses; /* whose cosignatures are checked */
         size_t witnesses_n;
