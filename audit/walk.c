@@ -281,12 +281,22 @@ static int fold_subtree(struct audit_walk *walk, uint64_t index)
         return r < 0 ? r : 0;
 }
 
+/* A record that says it is the last of all would have us look for more subtrees than there can be. */
+static bool has_subtrees_for(const struct audit_walk *walk, uint64_t seq)
+{
+        uint64_t rows = 0;
+
+        return !walk->source->count_subtrees || walk->source->count_subtrees(walk->source->self, &rows) <= 0 ||
+               seq / AUDIT_SUBTREE_LEAVES <= rows;
+}
+
 /* Pruning leaves whole subtrees out, after record 0 or after what archives put back, and only once. Whether a record
  * explains it is told when all are known. */
 static bool may_be_pruned(const struct audit_walk *walk, uint64_t seq)
 {
         return walk->source->find_subtree && !walk->unread && !walk->pruned.to && seq % AUDIT_SUBTREE_LEAVES == 0 &&
-               (walk->position == 1 || (walk->position > 0 && walk->position % AUDIT_SUBTREE_LEAVES == 0));
+               (walk->position == 1 || (walk->position > 0 && walk->position % AUDIT_SUBTREE_LEAVES == 0)) &&
+               has_subtrees_for(walk, seq);
 }
 
 static int fold_gap(struct audit_walk *walk, uint64_t seq)
