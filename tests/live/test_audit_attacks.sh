@@ -160,7 +160,7 @@ a_log_chained_and_sealed_again_with_stolen_keys() {
         forge rechain $((size - 20)) reseal "$epoch"
         verdict 3 SEAL_SIG
         finding SEAL_SIG epoch "$epoch"
-        verdict 3 'ANCHOR_MISMATCH NO_ANCHOR SEAL_SIG' detached "$BED_DIR/head"
+        verdict 3 'ANCHOR_MISMATCH SEAL_SIG' detached "$BED_DIR/head"
         cp "$BED_DIR/base/keys/seal.key" "$at/keys/seal.key"
         verdict 3 'KEY_MISMATCH SEAL_SIG'
 }
@@ -185,7 +185,7 @@ a_tail_cut_with_its_checkpoints() {
         verdict 3 KEY_AHEAD
         verdict 0 '' detached
         verdict 0 '' detached "$BED_DIR/genesis"
-        verdict 3 'ANCHOR_AHEAD NO_ANCHOR' detached "$BED_DIR/head"
+        verdict 3 ANCHOR_AHEAD detached "$BED_DIR/head"
 }
 
 an_older_valid_copy() {
@@ -199,7 +199,7 @@ an_older_valid_copy() {
 a_snapshot_of_the_machine() {
         attack snapshot
         verdict 0 ''
-        verdict 3 'ANCHOR_AHEAD NO_ANCHOR' key "$BED_DIR/head"
+        verdict 3 ANCHOR_AHEAD key "$BED_DIR/head"
 }
 
 a_fork_past_an_anchor() {
@@ -207,7 +207,7 @@ a_fork_past_an_anchor() {
         forge extend 300 extend 5
         verdict 0 ''
         verdict 0 '' key "$BED_DIR/genesis"
-        verdict 3 'ANCHOR_MISMATCH NO_ANCHOR' key "$BED_DIR/head"
+        verdict 3 ANCHOR_MISMATCH key "$BED_DIR/head"
         cp "$BED_DIR/base/keys/seal.key" "$at/keys/seal.key"
         verdict 3 KEY_AHEAD
 }
@@ -216,7 +216,7 @@ a_log_rebuilt_with_every_key() {
         attack
         "$node" "$here/rebuild.js" "$at" audit.nonce audit.nonsc
         verdict 0 ''
-        verdict 3 'ANCHOR_MISMATCH NO_ANCHOR' key "$BED_DIR/genesis"
+        verdict 3 ANCHOR_MISMATCH key "$BED_DIR/genesis"
         cp "$BED_DIR/base/keys/seal.key" "$at/keys/seal.key"
         verdict 3 KEY_MISMATCH
 }
