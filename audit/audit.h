@@ -425,8 +425,9 @@ struct audit_verify_options {
         const struct audit_anchors *anchors; /* to compare with; NO_ANCHOR when none is of this log */
         bool require_anchor;                 /* NO_ANCHOR also when there are no anchors */
         const struct audit_head *head;       /* what the running daemon answered just before; NULL: it was not asked */
-        uint64_t max_age_usec;               /* STALE when the last sealed record is older; 0: never */
-        uint64_t now_usec;                   /* what ages are measured from; 0: CLOCK_REALTIME */
+        bool has_max_age;
+        uint64_t max_age_usec; /* STALE when the last sealed record is older */
+        uint64_t now_usec;     /* what ages are measured from; 0: CLOCK_REALTIME */
 };
 
 /* Checks everything in one pass in constant memory and goes on after each finding. Always fills in the report; a failure

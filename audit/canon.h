@@ -76,5 +76,8 @@ bool audit_scan_object(struct audit_scan *scan, unsigned depth);
 /* Is this text one canonical object and nothing else? */
 bool audit_is_canonical(const char *text, size_t length);
 
+/* UTF-8 without control characters. */
+bool audit_is_text(struct audit_slice text);
+
 /* Finds one member of a canonical object; `ret` is its value's text. The object must have been scanned before. */
 bool audit_find_member(struct audit_slice object, const char *key, struct audit_slice *ret);

@@ -173,7 +173,7 @@ int audit_signature_next(struct audit_slice *rest, struct audit_signature *ret)
                 return -1;
         base64 = (struct audit_slice){ space + 1, (size_t)(line.text + line.length - space) - 1 };
         ret->name.length = (size_t)(space - ret->name.text);
-        if (ret->name.length == 0 || memchr(ret->name.text, '+', ret->name.length))
+        if (ret->name.length == 0 || memchr(ret->name.text, '+', ret->name.length) || !audit_is_text(ret->name))
                 return -1;
 
         if (!audit_base64_read(base64, ret->payload, sizeof(ret->payload), &ret->length) || ret->length <= KEY_ID)

@@ -57,6 +57,7 @@ static ssize_t read_all(int fd, void *bytes, size_t length, off_t offset)
         return (ssize_t)done;
 }
 
+/* Only the hash decides whether there is a key. One that its seed does not make is no key of any seal. */
 static bool parse_slot(const uint8_t slot[AUDIT_SLOT_SIZE], struct audit_slot *ret,
                        uint8_t ret_secret[AUDIT_SECRET_KEY])
 {
@@ -69,7 +70,7 @@ static bool parse_slot(const uint8_t slot[AUDIT_SLOT_SIZE], struct audit_slot *r
                 return false;
         crypto_sign_seed_keypair(public_key, ret_secret, slot + AT_SEED);
         if (memcmp(public_key, slot + AT_PUBLIC, AUDIT_PUBLIC_KEY) != 0)
-                return false;
+                sodium_memzero(public_key, sizeof(public_key));
 
         ret->valid = true;
         ret->epoch = audit_number_read(slot + AT_EPOCH);
@@ -77,15 +78,17 @@ static bool parse_slot(const uint8_t slot[AUDIT_SLOT_SIZE], struct audit_slot *r
         return true;
 }
 
-/* A file that is too short is one with empty slots. `ret_secret` may be NULL. */
+/* A slot that is cut short, or that holds the key of an epoch that belongs into the other, is empty. `ret_secret` may be
+ * NULL. */
 static int read_slot(int fd, unsigned n, struct audit_slot *ret, uint8_t *ret_secret)
 {
         uint8_t bytes[AUDIT_SLOT_SIZE] = { 0 }, secret[AUDIT_SECRET_KEY];
         const ssize_t length = read_all(fd, bytes, sizeof(bytes), (off_t)n * AUDIT_SLOT_SIZE);
 
         *ret = (struct audit_slot){ 0 };
-        if (length >= 0 && parse_slot(bytes, ret, secret) && ret_secret)
+        if (length == AUDIT_SLOT_SIZE && parse_slot(bytes, ret, secret) && ret_secret)
                 memcpy(ret_secret, secret, sizeof(secret));
+        ret->valid = ret->valid && ret->epoch % AUDIT_SLOTS == n;
         sodium_memzero(bytes, sizeof(bytes));
         sodium_memzero(secret, sizeof(secret));
         return length < 0 ? (int)length : 0;
@@ -102,7 +105,7 @@ int audit_sealkey_read(int fd, struct audit_slot ret_slots[AUDIT_SLOTS])
 
 int audit_sealkey_look(const char *path, struct audit_slot ret_slots[AUDIT_SLOTS])
 {
-        _cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        _cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
         return fd < 0 ? -errno : audit_sealkey_read(fd, ret_slots);
 }

@@ -165,7 +165,7 @@ int audit_snapshot_init(struct audit_snapshot *snapshot, sqlite3 *db, struct aud
                 { &snapshot->records, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 ORDER BY seq" },
                 { &snapshot->notes,
                   "SELECT epoch, size, note FROM checkpoint NOT INDEXED WHERE epoch>=?1 ORDER BY epoch" },
-                { &snapshot->cosigs, "SELECT size, line FROM cosig ORDER BY size, line" },
+                { &snapshot->cosigs, "SELECT size, line FROM cosig WHERE size>=0 ORDER BY size, line" },
                 { &snapshot->subtrees, "SELECT hash FROM subtree WHERE level=?1 AND idx=?2" },
         };
         int r = 0;

@@ -297,6 +297,8 @@ int audit_store_open_reader(const char *path, sqlite3 **ret)
 
         if (access(path, R_OK) < 0 || stat(path, &before) < 0)
                 return -errno;
+        if (!S_ISREG(before.st_mode)) /* a pipe would keep SQLite waiting */
+                return S_ISDIR(before.st_mode) ? -EISDIR : -ENODEV;
         for (unsigned i = 0; i < REPLACED_MAX; i++, before = after) {
                 db = NULL;
                 r = open_snapshot(path, &db);
