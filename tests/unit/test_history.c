@@ -51,9 +51,12 @@ static int teardown(void **state)
 
 static struct history_sample minute(const char *agent, uint64_t at, uint64_t memory)
 {
-        return (struct history_sample){
-                .agent = agent, .at = at, .step = 60, .memory_bytes = memory, .memory_most = memory + 1024, .cpu_permille = 20
-        };
+        return (struct history_sample){ .agent = agent,
+                                        .at = at,
+                                        .step = 60,
+                                        .memory_bytes = memory,
+                                        .memory_most = memory + 1024,
+                                        .cpu_permille = 20 };
 }
 
 static int write_one(struct bed *bed, const char *agent, uint64_t at, uint64_t memory)
@@ -131,8 +134,8 @@ static void minutes_become_tens_and_tens_become_hours(void **state)
                 steps[2] += bed->read[i].step == 3600;
                 if (i > 0) /* no moment twice and none left out */
                         assert_int_equal(bed->read[i].at, bed->read[i - 1].at + bed->read[i - 1].step);
-                assert_int_equal(bed->read[i].memory_most, bed->read[i].step == 60 ? bed->read[i].memory_bytes + 1024
-                                                                                   : (10 << 20) + 1024);
+                assert_int_equal(bed->read[i].memory_most,
+                                 bed->read[i].step == 60 ? bed->read[i].memory_bytes + 1024 : (10 << 20) + 1024);
         }
         assert_in_range(steps[0], 24 * 60, 26 * 60);
         assert_in_range(steps[1], 5 * 144, 7 * 144);
@@ -157,7 +160,8 @@ static void a_year_of_samples_stays_within_its_bound(void **state)
                 for (unsigned i = 0; i < 5; i++) {
                         snprintf(names[i], sizeof(names[i]), "pm2:root/agent-%u", i + day / 60);
                         for (unsigned hour = 0; hour < 24; hour++)
-                                samples[i * 24 + hour] = minute(names[i], NOW + day * (uint64_t)DAY + hour * 3600, i << 20);
+                                samples[i * 24 + hour] =
+                                        minute(names[i], NOW + day * (uint64_t)DAY + hour * 3600, i << 20);
                 }
 
                 int r = history_write(bed->path, &limits, samples, 5 * 24, NOW + (day + 1) * (uint64_t)DAY);

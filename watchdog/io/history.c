@@ -274,10 +274,11 @@ static int shorten(sqlite3 *db)
         int r = 0;
 
         for (int step = MINUTE; step <= HOUR && r >= 0; step = step == MINUTE ? TEN : step == TEN ? HOUR : HOUR + 1)
-                r = run_with(db,
-                             "DELETE FROM sample WHERE step = ?1 AND at < (SELECT ((min(at) + (max(at) - min(at)) / 10) * ?1 / "
-                             "?2 + 1) * ?2 / ?1 FROM sample WHERE step = ?1)",
-                             step, HOUR);
+                r = run_with(
+                        db,
+                        "DELETE FROM sample WHERE step = ?1 AND at < (SELECT ((min(at) + (max(at) - min(at)) / 10) * ?1 / "
+                        "?2 + 1) * ?2 / ?1 FROM sample WHERE step = ?1)",
+                        step, HOUR);
         return r;
 }
 

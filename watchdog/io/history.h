@@ -11,12 +11,12 @@
 /* A minute of an agent, or in what is read back a step of any length. */
 struct history_sample {
         const char *agent;
-        uint64_t at;             /* when it begins: Unix seconds */
-        uint32_t step;           /* seconds: 60, 600, 3600 */
-        uint64_t memory_bytes;   /* on average */
-        uint64_t memory_most;    /* at its highest */
-        uint32_t cpu_permille;   /* of one CPU, on average */
-        uint32_t starts;         /* incarnations that began */
+        uint64_t at;           /* when it begins: Unix seconds */
+        uint32_t step;         /* seconds: 60, 600, 3600 */
+        uint64_t memory_bytes; /* on average */
+        uint64_t memory_most;  /* at its highest */
+        uint32_t cpu_permille; /* of one CPU, on average */
+        uint32_t starts;       /* incarnations that began */
 };
 
 /* How long each step is kept, and how large the file may grow. */

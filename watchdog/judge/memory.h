@@ -17,6 +17,8 @@ enum note {
         NOTE_ORPHAN,
         NOTE_DUPLICATE,
         NOTE_BUDGET,
+        NOTE_DRIFT,
+        NOTE_LEAK,
         NOTE_N,
 };
 

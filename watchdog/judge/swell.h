@@ -10,6 +10,8 @@
  *                   the instance is restarted, at most twice an hour
  *   memory-leak     above it again after that: left for a human
  *   memory-budget   above it as often; over when ten minutes passed without
+ *   memory-drift    a life that jumped and stays there; over when it came back, or with that life
+ *   memory-leak     also a life that grows without end (see trend.h), with its slope and when that meets the ceiling
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +20,7 @@
 #include "base/agent.h"
 #include "base/finding.h"
 #include "base/usec.h"
+#include "judge/trend.h"
 #include "policy/policy.h"
 
 struct agent;
@@ -32,6 +35,8 @@ struct judge;
 enum swell_found {
         SWELL_CEILING = 1 << 0,
         SWELL_BUDGET = 1 << 1,
+        SWELL_JUMP = 1 << 2,
+        SWELL_LEAK = 1 << 3,
 };
 
 /* The numbers behind a finding, as they were when it was told. */
@@ -44,6 +49,9 @@ struct swell_told {
         enum memory_of of;
         pid_t most_pid;
         uint32_t most_kib;
+        uint32_t from_kib; /* before the jump */
+        uint64_t bytes_an_hour;
+        usec_t window;
 };
 
 struct swell {
@@ -56,6 +64,8 @@ struct swell {
         enum memory_of of;
         pid_t most_pid;
         uint32_t most_kib;
+        struct trend trend;
+        struct trend_found trend_found; /* as of the newest complete span */
         struct swell_told told;
         bool wants_record; /* it adds up to something else: the numbers have to be recorded first */
 };
@@ -83,7 +93,7 @@ void swell_note_restart(struct judge *judge, struct instance *instance);
 /* When restarts will no longer be spent; 0: they are not. */
 usec_t swell_spent_until(const struct judge *judge, const struct instance *instance);
 
-/* Opens and resolves what is only told: the budget. */
+/* Opens and resolves what is only told: the budget, jumps and leaks. */
 void swell_look(struct judge *judge, struct agent *agent, struct instance *instance, usec_t *due);
 
 /* Names the evidence for memory-ceiling or memory-leak. */
