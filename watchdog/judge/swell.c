@@ -13,6 +13,7 @@
 #define KIB 1024
 #define GAP_MOST (5 * USEC_PER_MINUTE) /* between samples that belong together */
 #define CAME_BACK_KIB (8 * 1024)
+#define WELL_AFTER (6 * USEC_PER_HOUR)
 #define BUDGET_QUIET (10 * USEC_PER_MINUTE)
 
 /* ---- sizes ---------------------------------------------------------------------------------------------------------- */
@@ -63,7 +64,7 @@ static unsigned find_trend(const struct swell *swell)
 
         if (same && told->found & SWELL_LEAK && !trend->flat)
                 found |= SWELL_LEAK;
-        if (same && told->found & SWELL_JUMP && trend->kib > told->from_kib / 4 * 5 + CAME_BACK_KIB)
+        if (same && told->found & SWELL_JUMP && trend->kib > (uint64_t)told->from_kib / 4 * 5 + CAME_BACK_KIB)
                 found |= SWELL_JUMP;
         return found;
 }
@@ -159,6 +160,9 @@ static void tell(struct judge *judge, struct instance *instance, usec_t at)
                 .of = swell->of,
                 .most_pid = swell->most_pid,
                 .most_kib = swell->most_kib,
+                .below_at = found & SWELL_CEILING      ? 0
+                            : swell->told.below_at > 0 ? swell->told.below_at
+                                                       : at,
                 .from_kib = from_kib,
                 .bytes_an_hour = swell->trend_found.bytes_an_hour,
                 .window = swell->trend_found.window,
@@ -176,6 +180,13 @@ usec_t swell_spent_until(const struct judge *judge, const struct instance *insta
         usec_t until = usec_add(instance->swell_restarts[0], SWELL_WITHIN);
 
         return instance->swell_restarts[0] > 0 && until > judge->now ? until : 0;
+}
+
+usec_t swell_well_at(const struct instance *instance)
+{
+        usec_t since = instance->swell.told.below_at;
+
+        return since > 0 ? usec_add(since, WELL_AFTER) : USEC_INFINITY;
 }
 
 enum cause swell_cause(const struct judge *judge, const struct instance *instance)
@@ -366,6 +377,7 @@ static void pass_all(struct numbers *numbers, struct swell *swell)
         PASS(swell->told.pid);
         PASS(swell->told.start);
         PASS(swell->told.from_kib);
+        PASS(swell->told.below_at);
         PASS(swell->trend.began);
         PASS(swell->trend.fine_newest);
         PASS(swell->trend.coarse_newest);

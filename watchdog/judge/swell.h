@@ -8,7 +8,8 @@
  *
  *   memory-ceiling  above it in 3 of the last 4 samples (of: process), or in 6 of 7 (tree, cgroup: children come and go):
  *                   the instance is restarted, at most twice an hour
- *   memory-leak     above it again after that: left for a human
+ *   memory-leak     above it again after that: left for a human, until somebody else gave it another life, or it stayed
+ *                   below for six hours
  *   memory-budget   above it as often; over when ten minutes passed without
  *   memory-drift    a life that jumped and stays there; over when it came back, or with that life
  *   memory-leak     also a life that grows without end (see trend.h), with its slope and when that meets the ceiling
@@ -49,6 +50,7 @@ struct swell_told {
         enum memory_of of;
         pid_t most_pid;
         uint32_t most_kib;
+        usec_t below_at;   /* since when it was told not to be above its ceiling, 0: it is, or never was told */
         uint32_t from_kib; /* before the jump */
         uint64_t bytes_an_hour;
         usec_t window;
@@ -86,6 +88,9 @@ bool swell_is_above(const struct instance *instance);
 
 /* What that calls for: memory-ceiling, memory-leak when restarts are spent, or nothing. */
 enum cause swell_cause(const struct judge *judge, const struct instance *instance);
+
+/* When an instance left for a human may be called well although nobody gave it another life; USEC_INFINITY: not yet known. */
+usec_t swell_well_at(const struct instance *instance);
 
 /* A restart for it was ordered. */
 void swell_note_restart(struct judge *judge, struct instance *instance);

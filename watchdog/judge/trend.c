@@ -115,13 +115,13 @@ static int64_t mean(const uint32_t *kib, uint32_t n)
 
 /* ---- a leak --------------------------------------------------------------------------------------------------------- */
 
-/* Bytes an hour; the list of slopes is large for a stack frame, and still small for a stack. */
+/* Bytes an hour, of the last two thirds: what it did before it began to leak says little of how fast it leaks. */
 static int64_t slope(const struct minima *minima)
 {
         int64_t slopes[SLOPES_MAX];
         uint32_t n = 0;
 
-        for (uint32_t i = 0; i < minima->n; i++)
+        for (uint32_t i = minima->n / 3; i < minima->n; i++)
                 for (uint32_t k = i + 1; k < minima->n; k++) {
                         int64_t rise = ((int64_t)minima->kib[k] - minima->kib[i]) * 1024;
                         int64_t spans = (int64_t)(minima->at[k] - minima->at[i]);
@@ -150,7 +150,7 @@ static bool rises(const struct minima *minima)
         const uint32_t *first = minima->kib, *middle = first + third, *last = first + minima->n - third;
         int64_t a = mean(first, third), b = mean(middle, third), c = mean(last, third);
 
-        return most(first, third) < least(last, third) && b > a && (c - b) * 3 >= (b - a) * 2 &&
+        return most(first, third) < least(last, third) && b > a && (c - b) * 3 >= (b - a) * 2 && c - b <= 2 * (b - a) &&
                (c - a) * 3 >= 2 * LEAST_KIB && (c - a) * 20 >= a && !is_a_step(minima);
 }
 
@@ -186,7 +186,7 @@ static void find_jump(const struct minima *minima, struct trend_found *found)
         found->from_kib = median(minima->kib, before);
         found->kib = least(minima->kib + before, JUMP_LASTS);
         step = (int64_t)minima->kib[before] - minima->kib[before - 2];
-        found->jump = found->kib > found->from_kib / 2 * 3 + JUMP_LEAST_KIB &&
+        found->jump = found->kib > (uint64_t)found->from_kib / 2 * 3 + JUMP_LEAST_KIB &&
                       step * 10 >= ((int64_t)found->kib - found->from_kib) * 7;
 }
 

@@ -4,8 +4,8 @@
  *
  * Minima, because garbage collection and short-lived children only ever add to what is really needed. The first two hours of
  * a life are its warm-up and are not looked at. A leak rises all through the window: its last third lies above its first as a
- * whole (a tooth of any period that fits into the window does not), does not slow down (a warm-up does), and no single step
- * makes most of the rise (a jump does). Its slope is the median of the slopes between all pairs of minima (Theil-Sen), which
+ * whole (a tooth of any period that fits into the window does not), does not slow down (a warm-up does) or only just begin, and no single step
+ * makes most of the rise (a jump does). Its slope is the median of the slopes between all pairs of the later minima (Theil-Sen), which
  * outliers do not move.
  */
 #include <stdbool.h>
