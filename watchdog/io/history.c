@@ -345,6 +345,30 @@ int history_write(const char *path, const struct history_limits *limits, const s
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------ */
 
+static int open_for_reading(const char *path, sqlite3 **ret)
+{
+        return access(path, R_OK) < 0 ? -errno : open_file(path, SQLITE_OPEN_READONLY, ret);
+}
+
+int history_agents(const char *path, void (*take)(void *self, const char *agent), void *self)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        int r = open_for_reading(path, &db);
+
+        if (r >= 0)
+                r = prepare(db, "SELECT name FROM agent ORDER BY name", &statement);
+        if (r < 0)
+                return r;
+        while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
+                const char *name = (const char *)sqlite3_column_text(statement, 0);
+
+                if (name)
+                        take(self, name);
+        }
+        return errno_of(db, r);
+}
+
 /* Coarse steps first: each finer one begins where the coarser is no longer needed. */
 static const char read_sql[] =
         "WITH id AS (SELECT id FROM agent WHERE name = ?1),"
@@ -361,7 +385,7 @@ int history_read(const char *path, const char *agent, uint64_t since,
 {
         _cleanup_(close_database) sqlite3 *db = NULL;
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        int r = access(path, R_OK) < 0 ? -errno : open_file(path, SQLITE_OPEN_READONLY, &db);
+        int r = open_for_reading(path, &db);
 
         if (r >= 0)
                 r = prepare(db, read_sql, &statement);
