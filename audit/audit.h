@@ -60,6 +60,10 @@ struct audit_entry {
         uint64_t boottime_usec;
 };
 
+/* Adds text from outside to an entry's details: as KEY, or where it is no UTF-8 or holds a NUL (paths may), in base64 as
+ * KEY_b64. -ENOMEM. */
+int audit_details_bytes(json_t *details, const char *key, const void *bytes, size_t length);
+
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
 struct audit;
@@ -223,9 +227,12 @@ struct audit_archive_options {
 };
 
 /* Verifies the log, writes and syncs the archive, verifies it alone, stages the pruned database and verifies that. One at a
- * time, while the writer goes on. -ENODATA: no record is old enough (`retention_days` of the genesis, and `before`);
- * -EUCLEAN: the log or the archive does not verify, see `why`; -EEXIST: another file has the archive's name. What is left of
- * an attempt that did not end is used or replaced by the next. `ret` is filled in as far as it went. */
+ * time, while the writer goes on: in a thread of the writer or in another program, but not in a mere fork of the writer,
+ * which would inherit what SQLite believes about its locks (that holds for all reading).
+ *
+ * -ENODATA: no record is old enough (`retention_days` of the genesis, and `before`); -EUCLEAN: the log or the archive does
+ * not verify, see `why`; -EEXIST: another file has the archive's name. What is left of an attempt that did not end is used
+ * or replaced by the next. `ret` is filled in as far as it went. */
 int audit_archive_prepare(const struct audit_archive_options *options, struct audit_archiving *ret);
 
 /* Appends audit.archive, seals, brings the staged database up to date, puts it in place of audit.db. Result as audit_commit.

@@ -2,12 +2,9 @@
 #include "audit/cleanup.h"
 
 #include <endian.h>
-#include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#define USEC_PER_SEC UINT64_C(1000000)
 
 static const char *const outcome_names[AUDIT_OUTCOME_N] = {
         [AUDIT_PENDING] = "pending", [AUDIT_OK] = "ok",           [AUDIT_FAIL] = "fail",
@@ -17,49 +14,6 @@ static const char *const outcome_names[AUDIT_OUTCOME_N] = {
 const char *audit_outcome_name(enum audit_outcome outcome)
 {
         return outcome < AUDIT_OUTCOME_N ? outcome_names[outcome] : NULL;
-}
-
-static char *put_digits(char *at, unsigned value, unsigned n)
-{
-        for (unsigned i = n; i-- > 0; value /= 10)
-                at[i] = (char)('0' + value % 10);
-        return at + n;
-}
-
-/* Each record has one, and strftime takes as long as the hash. */
-void audit_ts_format(uint64_t realtime_usec, char ret[static AUDIT_TS_LENGTH + 1])
-{
-        const time_t seconds = (time_t)(realtime_usec / USEC_PER_SEC);
-        char *at = ret;
-        struct tm tm;
-
-        gmtime_r(&seconds, &tm);
-        at = put_digits(at, (unsigned)tm.tm_year + 1900, 4);
-        *at++ = '-';
-        at = put_digits(at, (unsigned)tm.tm_mon + 1, 2);
-        *at++ = '-';
-        at = put_digits(at, (unsigned)tm.tm_mday, 2);
-        *at++ = 'T';
-        at = put_digits(at, (unsigned)tm.tm_hour, 2);
-        *at++ = ':';
-        at = put_digits(at, (unsigned)tm.tm_min, 2);
-        *at++ = ':';
-        at = put_digits(at, (unsigned)tm.tm_sec, 2);
-        *at++ = '.';
-        at = put_digits(at, (unsigned)(realtime_usec % USEC_PER_SEC), 6);
-        strcpy(at, "Z");
-}
-
-uint64_t audit_ts_parse(const char *ts)
-{
-        struct tm tm = { 0 };
-        unsigned micros = 0;
-
-        sscanf(ts, "%4d-%2d-%2dT%2d:%2d:%2d.%6uZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-               &tm.tm_sec, &micros);
-        tm.tm_year -= 1900;
-        tm.tm_mon -= 1;
-        return (uint64_t)timegm(&tm) * USEC_PER_SEC + micros;
 }
 
 /* ---- to bytes ------------------------------------------------------------------------------------------------- */
@@ -266,4 +220,27 @@ bool audit_view_integer(const struct audit_view *view, const char *key, int64_t 
                 return false;
         scan = audit_scan_begin(value.text, value.length);
         return audit_scan_integer(&scan, ret) && audit_scan_done(&scan);
+}
+
+/* ---- text from outside ---------------------------------------------------------------------------------------- */
+
+static int add_base64(json_t *details, const char *key, const void *bytes, size_t length)
+{
+        const size_t room = sodium_base64_ENCODED_LEN(length, sodium_base64_VARIANT_ORIGINAL);
+        _cleanup_(free_memory) char *text = malloc(room), *name = NULL;
+
+        if (!text || asprintf(&name, "%s_b64", key) < 0) {
+                name = NULL;
+                return -ENOMEM;
+        }
+        sodium_bin2base64(text, room, bytes, length, sodium_base64_VARIANT_ORIGINAL);
+        return json_object_set_new(details, name, json_string(text)) < 0 ? -ENOMEM : 0;
+}
+
+int audit_details_bytes(json_t *details, const char *key, const void *bytes, size_t length)
+{
+        /* jansson takes exactly the UTF-8 of RFC 3629 */
+        if (memchr(bytes, '\0', length) || json_object_set_new(details, key, json_stringn(bytes, length)) < 0)
+                return add_base64(details, key, bytes, length);
+        return 0;
 }

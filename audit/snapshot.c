@@ -50,8 +50,11 @@ static void seek(sqlite3_stmt *statement, uint64_t from)
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)from);
 }
 
+/* Past the last number there can be, the first ones would come again. */
 static bool reads_from(struct audit_snapshot *snapshot, sqlite3_stmt *statement, uint64_t from)
 {
+        if (from > INT64_MAX)
+                return false;
         seek(statement, from);
         return step(snapshot, statement) >= 0;
 }
@@ -178,6 +181,7 @@ int audit_snapshot_init(struct audit_snapshot *snapshot, sqlite3 *db, struct aud
         int r = 0;
 
         *snapshot = (struct audit_snapshot){ .db = db };
+        r = audit_store_run(db, "PRAGMA cache_size=-256"); /* KiB: what is read once and in order is not worth more */
         for (size_t i = 0; i < sizeof(list) / sizeof(list[0]) && r == 0; i++)
                 r = audit_store_prepare(db, list[i].sql, list[i].statement);
         if (r < 0) {

@@ -291,17 +291,37 @@ int audit_store_open_reader(const char *path, sqlite3 **ret)
 
 /* ---- the schema ----------------------------------------------------------------------------------------------- */
 
-static int find_object(const char *name, const char *sql)
-{
-        for (int i = 0; i < SCHEMA_N; i++)
-                if (strcmp(schema[i].name, name) == 0)
-                        return strcmp(schema[i].sql, sql) == 0 ? i : -1;
-        return -1;
-}
+/* The columns of sqlite_schema, as we ask for them. */
+enum { NAME, SQL, TYPE, TABLE };
 
 static const char *column_text(sqlite3_stmt *statement, int column)
 {
         return (const char *)sqlite3_column_text(statement, column) ?: "";
+}
+
+/* Byte for byte: what follows a NUL counts too. */
+static bool says(sqlite3_stmt *statement, int column, const char *text, size_t length)
+{
+        return (size_t)sqlite3_column_bytes(statement, column) == length &&
+               memcmp(column_text(statement, column), text, length) == 0;
+}
+
+static int find_object(sqlite3_stmt *statement)
+{
+        for (int i = 0; i < SCHEMA_N; i++)
+                if (says(statement, NAME, schema[i].name, strlen(schema[i].name)))
+                        return says(statement, SQL, schema[i].sql, strlen(schema[i].sql)) ? i : -1;
+        return -1;
+}
+
+/* What SQLite keeps beside the text: a trigger is named after its table. */
+static bool is_filed_well(sqlite3_stmt *statement, int i)
+{
+        const bool is_table = TABLES_SEEN >> i & 1;
+        const char *type = is_table ? "table" : "trigger";
+
+        return says(statement, TYPE, type, strlen(type)) &&
+               says(statement, TABLE, schema[i].name, strcspn(schema[i].name, "_"));
 }
 
 /* Names in a file that someone changed may hold anything, and end up on a terminal. */
@@ -320,17 +340,17 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret)
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
         struct audit_schema found = { .is_empty = true };
         unsigned seen = 0;
-        int r = audit_store_prepare(db, "SELECT name, sql FROM sqlite_schema", &statement);
+        int r = audit_store_prepare(db, "SELECT name, sql, type, tbl_name FROM sqlite_schema", &statement);
 
         if (r < 0)
                 return r;
         while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
-                const int i = find_object(column_text(statement, 0), column_text(statement, 1));
+                const int i = find_object(statement);
 
                 found.is_empty = false;
-                if (i < 0)
-                        differs(&found, column_text(statement, 0), "is not as this format defines it");
-                else
+                if (i < 0 || !is_filed_well(statement, i))
+                        differs(&found, column_text(statement, NAME), "is not as this format defines it");
+                if (i >= 0)
                         seen |= 1u << i;
         }
         if (r != SQLITE_DONE)

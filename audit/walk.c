@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { MISSING_SUBTREES_MAX = 1 << 16 }; /* in a gap that is folded: each is a finding. With more it is just a gap. */
+
 /* ---- checkpoints ---------------------------------------------------------------------------------------------- */
 
 static bool is_of_this_log(const struct audit_walk *walk, const struct audit_note *note)
@@ -281,12 +283,23 @@ static int fold_subtree(struct audit_walk *walk, uint64_t index)
         return r < 0 ? r : 0;
 }
 
+/* Each subtree of a gap is asked for, and the number at its end is anyone's. */
+static bool is_countable(const struct audit_walk *walk, uint64_t seq)
+{
+        const struct audit_source *source = walk->source;
+        uint64_t rows = 0;
+
+        source->count_subtrees(source->self, &rows); /* when that fails, none can be read */
+        return (seq - walk->position) / AUDIT_SUBTREE_LEAVES <= rows + MISSING_SUBTREES_MAX;
+}
+
 /* Pruning leaves whole subtrees out, after record 0 or after what archives put back, and only once. Whether a record
  * explains it is told when all are known. */
 static bool may_be_pruned(const struct audit_walk *walk, uint64_t seq)
 {
         return walk->source->find_subtree && !walk->unread && !walk->pruned.to && seq % AUDIT_SUBTREE_LEAVES == 0 &&
-               (walk->position == 1 || (walk->position > 0 && walk->position % AUDIT_SUBTREE_LEAVES == 0));
+               (walk->position == 1 || (walk->position > 0 && walk->position % AUDIT_SUBTREE_LEAVES == 0)) &&
+               is_countable(walk, seq);
 }
 
 static int fold_gap(struct audit_walk *walk, uint64_t seq)
@@ -421,7 +434,7 @@ static int end_checkpoints(struct audit_walk *walk)
             audit_restored_note(walk->restored, UINT64_MAX, &archived) > 0)
                 audit_report_add(walk->report, CODE_CKPT_BEYOND_END, -1, (int64_t)archived.epoch,
                                  "an archive holds a later seal than the log");
-        if (r == 0 && walk->epoch == 0 && !walk->no_seals && !walk->notes_unread)
+        if (r == 0 && walk->epoch == 0 && walk->position > 0 && !walk->no_seals && !walk->notes_unread)
                 audit_report_add(walk->report, CODE_EPOCH_GAP, -1, 0, "there is no checkpoint at all");
         if ((int64_t)walk->epoch == walk->wanted_epoch && walk->has_seal_key) {
                 memcpy(walk->wanted_key, walk->seal_key, AUDIT_PUBLIC_KEY);

@@ -251,4 +251,5 @@ control_call *const answers[METHOD_N] = {
         [METHOD_WITNESS_REMOVE] = evidence_witness_remove,
         [METHOD_ADD_CHECKPOINT] = evidence_add_checkpoint,
         [METHOD_COSIGN] = evidence_cosign,
+        [METHOD_WITNESS_REFUSED] = evidence_witness_refused,
 };

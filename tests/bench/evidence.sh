@@ -143,7 +143,7 @@ table() {
         echo "| SQLite, its one sync | $(best append-1 "sqlite, one sync") | $(best append-64 "sqlite, one sync") |"
         echo "| syncs of a sealed commit, counted by strace | $syncs_1 | $syncs_64 |"
         echo
-        echo "Loading the million: $(best load) records a second; journald: $(best journal-write) lines a second."
+        echo "They were written at $(best load) records a second; by journald at $(best journal-write) lines a second."
 }
 
 compile || exit

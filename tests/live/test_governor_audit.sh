@@ -42,12 +42,15 @@ the_machine_is_seen() {
                 service $name
                 bed_run systemctl start $name
         done
+        service vital-1 Restart=no
+        bed_run systemctl start vital-1
         govern enforce <<'POLICY'
 machine: { actions: { at_most: 64, within: 10m } }
 agents:
   - { name: zoo, systemd: "zoo-*.service", heal: { ladder: [quarantine], trial_after: 1h } }
+  - { name: vital, systemd: "vital-*.service", critical: true, heal: { ladder: [restart] } }
 POLICY
-        bed_wait 20 'status_says "[.agents[] | select(.effective == \"running\")] | length == 8"'
+        bed_wait 20 'status_says "[.agents[] | select(.effective == \"running\")] | length == 9"'
 }
 
 the_head_is_told_and_a_nonce_is_sealed() {
@@ -75,7 +78,7 @@ witnesses_are_kept_in_a_file_of_their_own() {
         ask witness-add "{\"vkey\":\"$witness\",\"url\":\"https://witness.example/\"}" >/dev/null
         bed_run grep -qx "$witness https://witness.example/" /etc/governor/witnesses
         bed_is 644 bed_run stat -c %a /etc/governor/witnesses
-        answers witnesses '{}' '.witnesses == [{"name":"witness.example/w1","vkey":"'"$witness"'","url":"https://witness.example/","last_size":0,"last_at":0}]'
+        answers witnesses '{}' '.witnesses == [{"name":"witness.example/w1","vkey":"'"$witness"'","url":"https://witness.example/","last_size":0,"last_at":0,"refused_at":0}]'
         records_say 'any(.action == "audit.witness" and .details.change == "add" and .details.name == "witness.example/w1")'
         status_says '.machine.audit.anchored.unanchored == false'
         bed_run systemctl restart governor
@@ -262,7 +265,7 @@ old_records_are_archived_while_it_runs() {
         bed_run systemctl restart governor
         bed_wait 20 governor_answers
         the_log_verifies
-        bed_wait 10 status_says '[.agents[] | select(.effective == "running")] | length == 8'
+        bed_wait 10 status_says '[.agents[] | select(.effective == "running")] | length == 9'
 }
 
 # The log says since when a witness is waited for, so that a restart does not begin the day anew.
@@ -316,6 +319,33 @@ a_snapshot_put_back_is_found_by_an_anchor() {
         ! is_broken
 }
 
+fill() { bed_run sh -c "cat /dev/zero >>$state/full || :" 2>/dev/null; }
+
+# Not even the reserve is left: what is dead and critical is brought up nevertheless, and its record comes late.
+a_full_disk_keeps_nobody_dead() {
+        local pid
+        bed_run systemctl stop governor
+        bed_run mount -t tmpfs -o size=24m,mode=0700 governor-small $state
+        start_again
+        bed_wait 20 agent_says vital-1 '.effective == "running"'
+        fill
+        ask audit-seal '{"nonce":"00112233445566778899aabbccddeeff"}' >/dev/null
+        fill
+        bed_wait 20 'ask audit-seal "{\"nonce\":\"00112233445566778899aabbccddeeff\"}" | jq -e .data.exit'
+        status_says '.machine.audit.healthy == false'
+        pid=$(bed_show vital-1 MainPID)
+        bed_run kill -KILL "$pid"
+        bed_wait 40 '[ "$(bed_show vital-1 ActiveState)" = active ]'
+        status_says '.machine.audit.healthy == false' || bed_fail "the log could be written meanwhile"
+        bed_run rm $state/full
+        bed_wait 60 status_says '.machine.audit.healthy'
+        the_log_verifies
+        records_say 'any((.action | IN("agent.start", "agent.restart")) and .subject == "systemd:vital-1.service" and .details.late == true)'
+        bed_run systemctl stop governor
+        bed_run umount $state
+        start_again
+}
+
 bed_boot one
 must the_machine_is_seen
 bed_story the_head_is_told_and_a_nonce_is_sealed
@@ -335,4 +365,5 @@ bed_story old_records_are_archived_while_it_runs
 bed_story a_day_without_any_witness_is_an_incident
 bed_story a_file_of_anchors_that_is_wrong_is_blindness
 bed_story a_snapshot_put_back_is_found_by_an_anchor
+bed_story a_full_disk_keeps_nobody_dead
 bed_story no_secret_is_told

@@ -59,7 +59,7 @@ static unsigned commit_in_the_end(struct power *power, const struct trouble *tro
                 assert_true(audit_pending_count(power->world->audit) >= waiting);
                 assert_true(audit_degraded(power->world->audit));
         }
-        assert_int_equal(r & ~AUDIT_KEY_FAULT, 0);
+        assert_int_equal(r & ~(AUDIT_KEY_FAULT | (failed > 0 ? AUDIT_DISK_FULL : 0)), 0);
         power_promised(power);
         if (r & AUDIT_KEY_FAULT && power->promises_n > 1) /* the key that sealed may linger */
                 power->promises[power->promises_n - 1].epoch = power->promises[power->promises_n - 2].epoch;
@@ -162,6 +162,57 @@ static void a_disk_that_stays_full_from_any_call_on_costs_no_record(void **state
         fail_each(state, WHILE, ENOSPC);
 }
 
+/* ---- rotation ------------------------------------------------------------------------------------------------- */
+
+/* False: the trouble was to come after it. */
+static bool try_rotation(void **state, size_t from, int error)
+{
+        struct power *power;
+        struct audit *audit;
+        bool met;
+        int r;
+
+        power_teardown(state);
+        assert_int_equal(power_setup(state), 0);
+        power = *state;
+        power->checking = true;
+        audit_world_open(power->world);
+        audit = power->world->audit;
+        audit_world_fill(power->world, 3, 1, AUDIT_SEAL);
+        disk_watch(power->disk);
+        disk_fail(power->disk, from, 1, error);
+        append(power); /* waits, and is not lost */
+        r = audit_rotate(audit, "spring", "user:alice", &power->world->how);
+        met = disk_calls(power->disk) > from;
+        disk_fail(power->disk, 0, 0, 0);
+        if (r < 0 && !is_trouble(&(struct trouble){ .error = error }, r))
+                fail_msg("audit_rotate: %s; call %zu fails", strerror(-r), from);
+        if (r < 0)
+                assert_int_equal(audit_reopen(audit, "again", &power->world->how), 0);
+        assert_null(power->world->how.finding);
+        append(power);
+        assert_int_equal(audit_commit(audit, AUDIT_SEAL) & ~AUDIT_KEY_FAULT, 0);
+        disk_unwatch();
+        audit_world_verify(power->world);
+        audit_world_expect(power->world, 0, "");
+        power->checking = false;
+        return met;
+}
+
+static void an_error_at_any_call_of_a_rotation_is_no_alarm(void **state)
+{
+        static const int errors[] = { EIO, ENOSPC };
+
+        for (size_t i = 0; i < 2; i++) {
+                size_t from = 0;
+
+                while (try_rotation(state, from, errors[i]))
+                        from++;
+                print_message("# each of %zu calls of a rotation failed: %s\n", from, strerror(errors[i]));
+                assert_true(from > 50);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -169,6 +220,7 @@ int main(void)
                 POWER_TEST(errors_from_any_call_on_cost_no_record),
                 POWER_TEST(a_disk_that_is_full_at_any_call_costs_no_record),
                 POWER_TEST(a_disk_that_stays_full_from_any_call_on_costs_no_record),
+                POWER_TEST(an_error_at_any_call_of_a_rotation_is_no_alarm),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,6 +127,56 @@ static void what_was_lost_is_counted_once(void **state)
         audit_world_expect(world, 0, "");
 }
 
+/* Two events a second, a seal when one is due, as the daemon does; then there is space again. */
+static void an_hour_on_a_full_disk_is_late_or_counted(void **state)
+{
+        struct audit_world *world = *state;
+        uint64_t made = 0, refused = 0;
+        int64_t stored, lost;
+        char *text;
+
+        audit_world_open(world);
+        set_pages(world, 16);
+        for (unsigned half = 0; half < 2 * 3600; half++) {
+                const unsigned flags = audit_seal_due(world->audit, world->boottime) ? AUDIT_SEAL : 0;
+                int r;
+
+                world->realtime += 500000;
+                world->boottime += 500000;
+                made++;
+                r = append(world, half);
+                assert_true(r == 0 || r == -ENOBUFS);
+                refused += r < 0;
+                r = audit_commit(world->audit, flags);
+                assert_true(r == 0 || r == -ENOSPC);
+                if (half % 600 == 599) {
+                        audit_world_verify(world);
+                        audit_world_expect(world, 0, ""); /* all the time */
+                }
+        }
+        assert_true(refused > 5000);
+        assert_true(audit_degraded(world->audit));
+
+        set_pages(world, 100000);
+        assert_true(audit_commit(world->audit, AUDIT_SEAL) >= 0);
+        assert_false(audit_degraded(world->audit));
+        text = audit_world_text(world, "SELECT count(*) FROM record WHERE body ->> 'action'='agent.restart'");
+        stored = atoll(text);
+        free(text);
+        text = audit_world_text(
+                world, "SELECT sum(body ->> '$.details.lost') FROM record WHERE body ->> 'action'='audit.gap'");
+        lost = atoll(text);
+        free(text);
+        assert_int_equal(stored + lost, made);
+        assert_int_equal(lost, refused);
+        audit_world_verify(world);
+        audit_world_expect(world, 0, "");
+        assert_int_equal(world->report.size, world->report.sealed_size);
+        audit_world_close(world);
+        audit_world_open(world);
+        assert_int_equal(world->how.start, AUDIT_CONTINUED);
+}
+
 /* ---- a disk that is really full ------------------------------------------------------------------------------- */
 
 static int mount_small_disk(const char *dir)
@@ -211,6 +261,7 @@ int main(void)
                 AUDIT_WORLD_TEST(the_ballast_is_given_up_once_and_recorded),
                 AUDIT_WORLD_TEST(records_made_meanwhile_are_late_and_lost_ones_counted),
                 AUDIT_WORLD_TEST(what_was_lost_is_counted_once),
+                AUDIT_WORLD_TEST(an_hour_on_a_full_disk_is_late_or_counted),
                 AUDIT_WORLD_TEST(a_log_lives_through_a_disk_that_is_really_full),
         };
 

@@ -87,15 +87,14 @@ static char *quoted_printable(const char *text)
         unsigned column = 0;
 
         for (; *text; text++) {
+                const bool is_coded = *text == '=' || (unsigned char)*text > '~';
+
                 if (column >= 70 && *text != '\n') {
                         to = stpcpy(to, "=\n");
                         column = 0;
                 }
-                if (*text == '=' || (unsigned char)*text > '~')
-                        to += sprintf(to, "=%02X", (unsigned char)*text);
-                else
-                        *to++ = *text;
-                column = *text == '\n' ? 0 : column + (to[-3] == '=' ? 3 : 1);
+                to += is_coded ? sprintf(to, "=%02X", (unsigned char)*text) : sprintf(to, "%c", *text);
+                column = *text == '\n' ? 0 : column + (is_coded ? 3 : 1);
         }
         return made;
 }

@@ -387,6 +387,41 @@ static void a_cut_behind_the_gap_takes_its_explanation_with_it(void **state)
         expect(world, 3, "SEQ_GAP KEY_AHEAD");
 }
 
+static void expect_tampered(struct audit_world *world, const char *sql)
+{
+        audit_world_copy(world, "audit.db", "kept.db");
+        audit_world_forge(world, sql);
+        verify(world, (struct audit_verify_options){ 0 });
+        if (world->report.exit_code != 3)
+                fail_msg("%s: exit %d", sql, world->report.exit_code);
+        audit_world_copy(world, "kept.db", "audit.db");
+}
+
+/* Whatever row is changed or taken away. */
+static void no_row_can_be_changed_or_dropped(void **state)
+{
+        static const struct {
+                const char *table, *key, *change;
+                unsigned from, step, to;
+        } rows[] = {
+                { "record", "seq", "body=replace(body, 'unit:', 'Unit:')", 768, 61, 1200 },
+                { "checkpoint", "epoch", "note=replace(note, 'gov', 'goV')", 0, 5, 61 },
+                { "subtree", "idx", "hash=zeroblob(32)", 0, 1, 3 },
+        };
+        struct audit_world *world = a_pruned_log(state, 768);
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                for (unsigned at = rows[i].from; at <= rows[i].to; at += rows[i].step) {
+                        char sql[160];
+
+                        snprintf(sql, sizeof(sql), "DELETE FROM %s WHERE %s=%u", rows[i].table, rows[i].key, at);
+                        expect_tampered(world, sql);
+                        snprintf(sql, sizeof(sql), "UPDATE %s SET %s WHERE %s=%u", rows[i].table, rows[i].change,
+                                 rows[i].key, at);
+                        expect_tampered(world, sql);
+                }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -414,6 +449,7 @@ int main(void)
                 AUDIT_WORLD_TEST(a_surplus_row_is_found),
                 AUDIT_WORLD_TEST(a_seal_of_the_pruned_records_may_not_be_missing),
                 AUDIT_WORLD_TEST(a_cut_behind_the_gap_takes_its_explanation_with_it),
+                AUDIT_WORLD_TEST(no_row_can_be_changed_or_dropped),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -578,6 +578,11 @@ static void a_log_without_records_is_not_ok(void **state)
         audit_world_forge(world, "DELETE FROM record; DELETE FROM subtree");
         audit_world_verify(world);
         audit_world_expect(world, 3, "EMPTY CKPT_BEYOND_END");
+        audit_world_forge(world, "DELETE FROM checkpoint");
+        audit_world_verify(world);
+        audit_world_expect(world, 3, "EMPTY KEY_AHEAD");
+        audit_world_verify_detached(world);
+        audit_world_expect(world, 1, "EMPTY"); /* nothing was sealed that this could contradict */
 }
 
 /* ---- damage --------------------------------------------------------------------------------------------------- */

@@ -1,11 +1,13 @@
 /* The one door: nothing is done without a durable intent, nothing is done and not recorded. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -211,6 +213,48 @@ static void a_hand_that_cannot_begin_is_a_failed_outcome(void **state)
         assert_non_null(strstr(bench->outcome_text, "Host is down"));
 }
 
+/* No file may grow: what a disk that cannot be written looks like to the chain, for root too. */
+static void let_files_grow(bool grow)
+{
+        struct rlimit limit;
+
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+        limit.rlim_cur = grow ? limit.rlim_max : 1;
+        signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void without_a_disk_only_what_is_for_safety_is_done_and_recorded_late(void **state)
+{
+        struct bench *bench = *state;
+        struct decision restart = decision("pm2:root/lily", ACTION_RESTART),
+                        stop = decision("pm2:root/rosa", ACTION_STOP);
+
+        restart.purpose = PURPOSE_BACKOFF;
+        let_files_grow(false);
+        perform_decision(bench->perform, &restart);
+        assert_int_equal(bench->acts, 0);
+        stop.safety = true; /* nobody is safer for a stop */
+        perform_decision(bench->perform, &stop);
+        assert_int_equal(bench->acts, 0);
+        turn(bench);
+        assert_int_equal(bench->outcomes, 2);
+        assert_int_equal(bench->outcome.outcome.outcome, OUTCOME_FAILED);
+
+        restart.safety = true;
+        perform_decision(bench->perform, &restart);
+        assert_int_equal(bench->acts, 1);
+        bench->errand->done(bench->errand, OUTCOME_OK, "restarted");
+        turn(bench);
+        assert_int_equal(bench->outcomes, 3);
+        assert_int_equal(count_records(bench, "agent.restart"), 0);
+
+        let_files_grow(true);
+        assert_int_equal(chronicle_settle(bench->chronicle), 0);
+        assert_true(count_records(bench, "\"late\":true") >= 4);
+        assert_int_equal(count_records(bench, "agent.restart"), 4); /* the one that was not done, too */
+}
+
 static void what_is_withheld_is_recorded_as_denied(void **state)
 {
         struct bench *bench = *state;
@@ -303,6 +347,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(the_never_touch_set_is_refused_and_recorded_so, setup, teardown),
                 cmocka_unit_test(nobody_may_touch_what_the_machine_stands_on),
                 cmocka_unit_test_setup_teardown(a_hand_that_cannot_begin_is_a_failed_outcome, setup, teardown),
+                cmocka_unit_test_setup_teardown(without_a_disk_only_what_is_for_safety_is_done_and_recorded_late, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(what_is_withheld_is_recorded_as_denied, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_stopped_agent_stands_in_the_footprint_until_it_is_started, setup,
                                                 teardown),

@@ -64,6 +64,7 @@ struct decision {
         enum purpose purpose;
         enum withheld withheld;
         bool enforce;     /* false: the rule only observes, perform uses the dry hands */
+        bool safety;      /* a critical agent is dead: it is brought up even when that cannot be written down now */
         pid_t pid;        /* the incarnation the evidence is about; re-checked right before acting; 0: none alive */
         uint64_t start;   /* its start time in clock ticks since boot (/proc/PID/stat field 22) */
         const char *rule; /* name of the rule; "" for built-in rules */

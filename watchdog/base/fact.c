@@ -2,14 +2,14 @@
 #include "base/names.h"
 
 static const char *const fact_kind_names[] = {
-        [FACT_NONE] = "none",       [FACT_AGENT] = "agent",
-        [FACT_STARTED] = "started", [FACT_ENDED] = "ended",
-        [FACT_DIED] = "died",       [FACT_SAMPLE] = "sample",
-        [FACT_HOST] = "host",       [FACT_DEPENDS] = "depends",
-        [FACT_SOURCE] = "source",   [FACT_PLANNED] = "planned",
-        [FACT_STRAY] = "stray",     [FACT_OUTCOME] = "outcome",
-        [FACT_ASKED] = "asked",     [FACT_REMEMBERED] = "remembered",
-        [FACT_TICK] = "tick",
+        [FACT_NONE] = "none",         [FACT_AGENT] = "agent",
+        [FACT_STARTED] = "started",   [FACT_ENDED] = "ended",
+        [FACT_DIED] = "died",         [FACT_SAMPLE] = "sample",
+        [FACT_HOST] = "host",         [FACT_DEPENDS] = "depends",
+        [FACT_SOURCE] = "source",     [FACT_PLANNED] = "planned",
+        [FACT_STRAY] = "stray",       [FACT_OUTCOME] = "outcome",
+        [FACT_ASKED] = "asked",       [FACT_REMEMBERED] = "remembered",
+        [FACT_BASELINE] = "baseline", [FACT_TICK] = "tick",
 };
 
 static const char *const source_state_names[] = {

@@ -33,6 +33,7 @@ static const struct method_row rows[METHOD_N] = {
         [METHOD_WITNESS_REMOVE] = { "witness-remove", MAY_ORDER,         { { "name", JSON_STRING, true } } },
         [METHOD_ADD_CHECKPOINT] = { "add-checkpoint", MAY_CARRY,         { { "old_size", JSON_INTEGER, true } } },
         [METHOD_COSIGN]         = { "cosign",         MAY_CARRY,         { { "size", JSON_INTEGER, true }, { "line", JSON_STRING, true } } },
+        [METHOD_WITNESS_REFUSED] = { "witness-refused", MAY_CARRY,       { { "name", JSON_STRING, true }, { "size", JSON_INTEGER, true }, { "text", JSON_STRING, true } } },
 };
 /* clang-format on */
 

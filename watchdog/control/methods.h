@@ -37,10 +37,11 @@ enum method {
         METHOD_WITNESS_REMOVE,
         METHOD_ADD_CHECKPOINT,
         METHOD_COSIGN,
+        METHOD_WITNESS_REFUSED,
         METHOD_N,
 };
 
-#define METHOD_PARAMS_MAX 2
+#define METHOD_PARAMS_MAX 3
 
 /* Who may ask: a set of roles. */
 enum {

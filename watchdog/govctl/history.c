@@ -94,7 +94,7 @@ static enum code read_file(struct call *call, usec_t since, json_t **ret)
 /* The daemon knows the newest minutes and the incidents; its file is for when it is away. */
 static enum code fetch(struct call *call, usec_t since, json_t **ret)
 {
-        _cleanup_(daemon_closep) struct daemon *daemon = NULL;
+        _cleanup_(rpc_closep) struct rpc *daemon = NULL;
         enum code code = state_is_daemons(call) ? daemon_open_quietly(call, &daemon) : CODE_UNREACHABLE;
 
         if (code != CODE_OK)

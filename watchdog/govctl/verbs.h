@@ -10,6 +10,7 @@ enum argument_kind {
         ARGUMENT_AGENT,
         ARGUMENT_INCIDENT,
         ARGUMENT_EITHER,
+        ARGUMENT_WITNESS,
         ARGUMENT_FILE,
         ARGUMENT_VERB,
         ARGUMENT_WORDS, /* one of the words in `arguments`, as "on|off" */

@@ -44,6 +44,7 @@ static const struct phrase phrases[] = {
         { "audit.nonce",         NULL,         "answering an auditor",       "an auditor was answered", "an auditor could not be answered", true },
         { "audit.witness",       NULL,         "changing the witnesses",     "the witnesses were changed", "the witnesses could not be changed", true },
         { "audit.anchor",        NULL,         "anchoring the log elsewhere", "a witness has cosigned", "no witness has cosigned for a day", true },
+        { "audit.refused",       NULL,         "a witness refuses the log",  "a witness refuses the log", "a witness refuses the log" },
         { "audit.verified",      NULL,         "verifying the log",          "the log was verified",    "the log does not verify", true },
         { "audit.degraded",      NULL,         "the disk is full",           "the disk was full: only safety acts went on", "the disk was full" },
         { "audit.gap",           NULL,         "records were lost",          "records were lost while the disk was full", "records were lost", true },

@@ -157,6 +157,7 @@ static void take_sample(struct judge *judge, struct agent *agent, struct instanc
         instance->memory_bytes = fact->sample.memory_bytes;
         instance->cpu = fact->sample.cpu;
         instance->cpu_at = fact->at;
+        swell_sample(judge, instance, fact);
 }
 
 static void take_planned(struct judge *judge, const struct fact *fact)
@@ -327,9 +328,11 @@ static void acknowledge(struct judge *judge)
         if (judge->full_incident == found)
                 judge->full_incident = NOBODY, judge->turned_away = 0;
         if (judge->incidents[found].agent != NOBODY)
-                for (unsigned n = 0; n < 3; n++)
-                        if (judge->agents[judge->incidents[found].agent].noted[n] == found)
+                for (unsigned n = 0; n < NOTE_N; n++)
+                        if (judge->agents[judge->incidents[found].agent].noted[n] == found) {
                                 judge->agents[judge->incidents[found].agent].noted[n] = NOBODY;
+                                judge->agents[judge->incidents[found].agent].acknowledged |= 1u << n;
+                        }
         incident_resolve(judge, found, "acknowledged by a human");
 }
 
@@ -373,7 +376,7 @@ void judge_step(struct judge *judge, const struct fact *fact, struct decisions *
         decisions->n = 0;
         decisions->material = decisions->remember = false;
         judge->decisions = decisions;
-        if (fact->kind == FACT_REMEMBERED) { /* not a moment in time: nothing is judged before all of it is back */
+        if (fact_is_memory(fact->kind)) { /* not a moment in time: nothing is judged before all of it is back */
                 remember_take(judge, fact);
                 decisions->material = true;
                 return;

@@ -15,6 +15,7 @@
  *   common-cause         many agents of one manager, or on one base, begin to fail within two minutes; found meanwhile,
  *                        their loops are part of it
  *   orphan duplicate blind   as their facts say
+ *   memory-ceiling memory-budget memory-leak   see swell.h
  * An incident is over when a life outlives its grace (twice the loop's period, at least 10 s, at most 5 min), or when the
  * agent's owner stops it. Its deaths are forgiven then; the ladder remembers until a life of ten periods and ten minutes.
  */
@@ -94,8 +95,9 @@ struct agent_view {
                 uint32_t more_than;
         } windows[POLICY_WINDOWS_MAX];
         unsigned windows_n;
-        uint64_t memory_bytes; /* summed over instances; 0 unknown */
-        uint32_t cpu_permille; /* of one CPU, over the last sample interval */
+        uint64_t memory_bytes;    /* summed over instances; 0 unknown */
+        enum memory_of memory_of; /* whose could be counted; the rule says whose should be */
+        uint32_t cpu_permille;    /* of one CPU, over the last sample interval */
         bool quarantined;
         usec_t next;             /* when its state's wait ends (backoff, trial, settle); 0 nothing pending */
         const char *waiting_for; /* "trial", "backoff", "settling", "" */

@@ -187,7 +187,7 @@ static void pack_agent(struct pack *p, struct judge *judge, struct agent *agent)
         PACK(agent->failed_at);
         PACK(agent->stray_orphans);
         PACK(agent->stray_duplicates);
-        for (unsigned n = 0; n < 3; n++)
+        for (unsigned n = 0; n < NOTE_BUDGET; n++)
                 pack_incident(p, judge, agent, &agent->noted[n]);
         if (p->reading && busy > 0) {
                 struct instance *i = table_instance(judge, agent, (uint32_t)(busy - 1));
@@ -203,6 +203,12 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
         pack_incident(p, judge, instance->braked ? NULL : agent, &instance->incident);
         pack_base(p, agent, &instance->dragged_by);
         pack_troubles(p, instance);
+        /* since then: a record of before ends here, and what it lacks reads as 0 */
+        for (unsigned n = 0; n < SWELL_RESTARTS; n++)
+                PACK(instance->swell_restarts[n]);
+        PACK(agent->acknowledged);
+        for (unsigned n = NOTE_BUDGET; n < NOTE_N; n++)
+                pack_incident(p, judge, agent, &agent->noted[n]);
 }
 
 static void pack_machine(struct pack *p, struct judge *judge)
@@ -370,6 +376,13 @@ static bool remember_instance(const struct judge *judge, uint32_t n, struct reme
         return true;
 }
 
+static bool remember_swell(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
+{
+        const struct instance *i = &judge->instances[n];
+
+        return i->number != INSTANCE_ALL && !i->gone && swell_remember(judge, i, scratch, ret);
+}
+
 bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remembered *scratch, struct fact *ret)
 {
         for (;;) {
@@ -400,9 +413,15 @@ bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remember
                         continue;
                 }
                 n -= BRAKES_MAX;
+                if (n < judge->instances_n) {
+                        if (remember_instance(judge, n, scratch, ret))
+                                return true;
+                        continue;
+                }
+                n -= judge->instances_n;
                 if (n >= judge->instances_n)
                         return false;
-                if (remember_instance(judge, n, scratch, ret))
+                if (remember_swell(judge, n, scratch, ret))
                         return true;
         }
 }
@@ -412,6 +431,9 @@ bool judge_remember_due(const struct judge *judge, struct remembered *scratch, s
         for (uint32_t n = 0; n < judge->instances_n; n++)
                 if (judge->instances[n].wants_record)
                         return remember_instance(judge, n, scratch, ret);
+        for (uint32_t n = 0; n < judge->instances_n; n++)
+                if (judge->instances[n].swell.wants_record)
+                        return swell_remember(judge, &judge->instances[n], scratch, ret);
         return false;
 }
 
@@ -481,6 +503,14 @@ void remember_take(struct judge *judge, const struct fact *fact)
                                                                                       : REMEMBERED_MORE_MAX,
                                .reading = true };
 
+        if (fact->kind == FACT_BASELINE) {
+                struct agent *agent = table_agent(judge, fact->agent);
+                struct instance *i = agent ? table_instance(judge, agent, fact->instance) : NULL;
+
+                if (i)
+                        swell_take(judge, i, fact);
+                return;
+        }
         if (fact->remembered->count > judge->incidents_last && !*fact->agent)
                 judge->incidents_last = fact->remembered->count;
         if (pack(&reader, 0) != LAYOUT)

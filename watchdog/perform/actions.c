@@ -2,13 +2,14 @@
 
 /* This table is the daemon's power over the host. What is not in it cannot be done.
  *
- * Nothing here is a safety act yet: a restart or stop that cannot be recorded is not done. */
+ * A safety act waits for no disk, when the decision says that it is one: a critical agent that is dead is brought up. A stop
+ * that cannot be recorded is never done. */
 /* clang-format off */
 static const struct power powers[ACTION_N] = {
         /*                   name        audited                 safety  undone by      outlives us */
-        [ACTION_RESTART] = { "restart",  AUDIT_BEFORE_AND_AFTER, false,  ACTION_NONE,   false },
+        [ACTION_RESTART] = { "restart",  AUDIT_BEFORE_AND_AFTER, true,   ACTION_NONE,   false },
         [ACTION_STOP]    = { "stop",     AUDIT_BEFORE_AND_AFTER, false,  ACTION_START,  true  },
-        [ACTION_START]   = { "start",    AUDIT_BEFORE_AND_AFTER, false,  ACTION_STOP,   false },
+        [ACTION_START]   = { "start",    AUDIT_BEFORE_AND_AFTER, true,   ACTION_STOP,   false },
 };
 /* clang-format on */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "io/log.h"
 #include "perform/never.h"
 #include "perform/perform.h"
 
@@ -146,6 +147,7 @@ static void carry_out(struct perform *perform, struct act *act, bool enforce)
 static void perform_act(struct perform *perform, const struct decision *decision)
 {
         const struct power *power = perform_power(decision->action);
+        const bool safety = power->safety && decision->safety;
         struct act *act = act_new(perform, decision);
         int r;
 
@@ -160,9 +162,12 @@ static void perform_act(struct perform *perform, const struct decision *decision
                 act->intent = UINT64_MAX;
         if (r == 0 && power->audited == AUDIT_BEFORE_AND_AFTER)
                 r = chronicle_settle(perform->options.chronicle);
-        if (r < 0 && !power->safety)
+        if (r < 0 && safety)
+                log_ignored(r, "%s: %s cannot be recorded now; the agent is critical and dead", decision->agent,
+                            action_name(decision->action));
+        else if (r < 0)
                 return came_back(act, OUTCOME_FAILED, "not done: its intent could not be recorded");
-        if (!chronicle_healthy(perform->options.chronicle) && !power->safety)
+        if (!chronicle_healthy(perform->options.chronicle) && !safety)
                 return came_back(act, OUTCOME_FAILED,
                                  "not done: the disk is full, only the reserve of the audit log is left");
         carry_out(perform, act, decision->enforce);

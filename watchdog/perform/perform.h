@@ -40,7 +40,7 @@ enum audited {
 struct power {
         const char *name;
         enum audited audited;
-        bool safety; /* may run, recorded late, while the log cannot be written */
+        bool safety; /* of a dead critical agent: may run, recorded late, while the log cannot be written */
         enum action undone_by;
         bool outlives; /* its effect outlives the daemon: kept in the footprint until undone */
 };

@@ -39,12 +39,6 @@ struct heal {
         usec_t trial_after;
 };
 
-enum memory_of {
-        MEMORY_OF_PROCESS,
-        MEMORY_OF_TREE,
-        MEMORY_OF_CGROUP,
-};
-
 struct memory_limits {
         uint64_t budget_bytes;  /* 0: none */
         uint64_t ceiling_bytes; /* 0: none */

@@ -255,7 +255,7 @@ static void show_classes(struct show *show)
         for (const struct class *class = show->loaded->classes; class; class = class->next) {
                 indent(show, 1);
                 quote_print(&show->sheet, class->name);
-                sheet_print(&show->sheet, ":%s", class->key->value->first ? "" : " {}");
+                sheet_print(&show->sheet, ":"); /* never empty: what was not given has defaults */
                 show_origin(show, class->key, class->replaced);
                 show_section(show, SECTION_CLASS, class->key->value, 2, false);
         }
