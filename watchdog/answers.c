@@ -247,6 +247,7 @@ control_call *const answers[METHOD_N] = {
         [METHOD_AUDIT_ROTATE] = evidence_rotate,
         [METHOD_AUDIT_RESTORED] = evidence_restored,
         [METHOD_WITNESSES] = evidence_witnesses,
+        [METHOD_HISTORY] = sampling_history,
         [METHOD_WITNESS_ADD] = evidence_witness_add,
         [METHOD_WITNESS_REMOVE] = evidence_witness_remove,
         [METHOD_ADD_CHECKPOINT] = evidence_add_checkpoint,

@@ -52,7 +52,7 @@ static void a_mistyped_verb_gets_a_suggestion(void **state)
                 { "audit", NULL, "'audit' is the beginning of a verb" },
                 { "frobnicate", "--json", "{\"schema_version\":1,\"error\":{\"exit\":2," },
                 { "audit", "witness lst", "did you mean: govctl audit witness list" },
-                { "policy", NULL, "policy needs one of: check, show" },
+                { "policy", NULL, "policy needs one of: check, show, test" },
                 { "frobnicate", NULL, "govctl help" },
         };
         struct stage stage;
@@ -218,6 +218,7 @@ static void json_of_every_verb_parses_and_has_a_schema(void **state)
                 { "version" },
                 { "help" },
                 { "policy show" },
+                { "history", "lily" },
                 { "audit restored", "--reason=x" },
                 { "audit seal" },
                 { "audit witness list" },

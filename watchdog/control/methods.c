@@ -27,6 +27,7 @@ static const struct method_row rows[METHOD_N] = {
         [METHOD_AUDIT_ARCHIVE]  = { "audit-archive",  MAY_ORDER,         { { "before", JSON_STRING, true }, { "file", JSON_STRING, false } } },
         [METHOD_AUDIT_ROTATE]   = { "audit-rotate",   MAY_ORDER,         { { "reason", JSON_STRING, true } } },
         [METHOD_AUDIT_RESTORED] = { "audit-restored", MAY_ORDER,         { { "reason", JSON_STRING, true } } },
+        [METHOD_HISTORY]        = { "history",        MAY_READ,          { { "agent", JSON_STRING, true }, { "since", JSON_INTEGER, false } } },
         [METHOD_WITNESSES]      = { "witnesses",      MAY_READ_OR_CARRY, { { 0 } } },
         [METHOD_WITNESS_ADD]    = { "witness-add",    MAY_ORDER,         { { "vkey", JSON_STRING, true }, { "url", JSON_STRING, true } } },
         [METHOD_WITNESS_REMOVE] = { "witness-remove", MAY_ORDER,         { { "name", JSON_STRING, true } } },

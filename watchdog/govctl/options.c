@@ -23,6 +23,7 @@ const struct option_row option_rows[] = {
         { "anchor",         0,   NULL,       false, TAKES_ANCHOR,  FLAG(anchor),         "only the one-line anchor" },
         { "anchors",        0,   "FILE",     false, TAKES_VERIFY,  TEXTS(anchors),       "a chat export, an mbox or a list to take anchors from; may be repeated" },
         { "archive",        0,   "FILE",     false, TAKES_VERIFY,  TEXTS(archives),      "records that were archived before, oldest first; may be repeated" },
+        { "ascii",          0,   NULL,       false, TAKES_ASCII,   FLAG(ascii),          "draw with plain characters" },
         { "at",             0,   "TIME",     false, TAKES_VERIFY,  TEXT(at),             "the now that ages are measured from, such as 2026-01-31T14:30:00Z" },
         { "before",         0,   "TIME",     false, TAKES_ARCHIVE, TEXT(before),         "records of then and later stay: 2026-01-31, 500d" },
         { "checkpoints",    0,   "FILE",     false, TAKES_EXPORT,  TEXT(checkpoints),    "write the checkpoints, a signed note each; - for here" },

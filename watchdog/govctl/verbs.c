@@ -36,6 +36,12 @@ const struct verb verbs[] = {
           "Prints the audit log in sentences, oldest first. Bare facts are left out unless --all asks for them.",
           "govctl log lily --since 2h --follow",
           run_log },
+        { "history", "AGENT|machine", 1, 1, ARGUMENT_AGENT, TAKES_SINCE | TAKES_ASCII | TAKES_STATE, false, false,
+          "memory, CPU and restarts of an agent, drawn over time",
+          "Draws what the agent, or the whole machine, used since then: a day by default, minutes; a week in steps of ten minutes; "
+          "over a year in hours. Incidents are marked. Without a daemon root may read the file itself.",
+          "govctl history lily --since 7d",
+          run_history },
         { "replay", "", 0, 0, ARGUMENT_NONE, TAKES_STATE | TAKES_DB | TAKES_POLICY, true, false,
           "make the decisions of the audit log again from its facts",
           "Gives the recorded facts to a judge as they came, with the policy that the log holds, and compares what it decides with "
