@@ -1,12 +1,15 @@
 #include "audit/archive.h"
 #include "audit/cleanup.h"
+#include "audit/files.h"
 #include "audit/record.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#define UNFINISHED ".new"
 
 /* What stands in each file, and how. */
 struct content {
@@ -41,18 +44,17 @@ static void done_text_file(struct text_file *file)
 
 static int begin_text_file(struct text_file *file, const char *name, const char *suffix)
 {
-        int fd;
+        int fd, r;
 
         crypto_hash_sha256_init(&file->hash);
-        if (asprintf(&file->path, "%s%s", name, suffix) < 0) {
-                file->path = NULL;
+        file->path = audit_files_suffixed(name, suffix);
+        file->fresh = file->path ? audit_files_suffixed(file->path, UNFINISHED) : NULL;
+        if (!file->fresh)
                 return -ENOMEM;
-        }
-        if (asprintf(&file->fresh, "%s.new", file->path) < 0) {
-                file->fresh = NULL;
-                return -ENOMEM;
-        }
-        fd = open(file->fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        r = audit_files_remove(file->fresh); /* of an attempt that was cut short, or a stranger's */
+        if (r < 0)
+                return r;
+        fd = open(file->fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return -errno;
         file->out = fdopen(fd, "w");
@@ -68,33 +70,20 @@ static void put(struct text_file *file, const void *bytes, size_t length)
         fwrite(bytes, 1, length, file->out);
 }
 
-static int digest_of(const char *path, uint8_t ret[static 32])
-{
-        _cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        crypto_hash_sha256_state hash;
-        uint8_t block[16384];
-        ssize_t n;
-
-        if (fd < 0)
-                return -errno;
-        crypto_hash_sha256_init(&hash);
-        while ((n = read(fd, block, sizeof(block))) > 0)
-                crypto_hash_sha256_update(&hash, block, (size_t)n);
-        if (n < 0)
-                return -errno;
-        crypto_hash_sha256_final(&hash, ret);
-        return 0;
-}
-
 static int sync_directory_of(const char *path)
 {
         const char *slash = strrchr(path, '/');
-        _cleanup_(free_memory) char *name = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-        _cleanup_(close_fd) int fd = name ? open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+        _cleanup_(free_memory) char *directory = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
 
-        if (!name)
-                return -ENOMEM;
-        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+        return directory ? audit_files_sync_directory(directory) : -ENOMEM;
+}
+
+/* Others may write where an archive lies, so a link is not followed and nobody is waited for. */
+static int digest_of(const char *path, uint8_t ret[static 32])
+{
+        _cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+        return fd < 0 ? -errno : audit_files_hash(fd, ret);
 }
 
 static int end_text_file(struct text_file *file)
@@ -161,6 +150,25 @@ int audit_archive_write(sqlite3 *log, struct audit_archive *archive)
         return r;
 }
 
+static bool ends_with(const char *name, const char *end)
+{
+        const size_t length = strlen(name), n = strlen(end);
+
+        return length > n && strcmp(name + length - n, end) == 0;
+}
+
+void audit_archive_remove_unfinished(const char *directory)
+{
+        DIR *dir = opendir(directory);
+        const struct dirent *entry;
+
+        while (dir && (entry = readdir(dir)))
+                if (ends_with(entry->d_name, ".jsonl" UNFINISHED) || ends_with(entry->d_name, ".ckpt" UNFINISHED))
+                        unlinkat(dirfd(dir), entry->d_name, 0);
+        if (dir)
+                closedir(dir);
+}
+
 /* ---- checking ------------------------------------------------------------------------------------------------- */
 
 /* What is read back, line by line. */
@@ -183,12 +191,10 @@ static void done_reading(struct reading *reading)
 
 static int begin_reading(sqlite3 *log, const struct audit_archive *archive, struct reading *reading)
 {
-        _cleanup_(free_memory) char *path = NULL;
+        _cleanup_(free_memory) char *path = audit_files_suffixed(archive->file, records_content.suffix);
 
-        if (asprintf(&path, "%s%s", archive->file, records_content.suffix) < 0) {
-                path = NULL;
+        if (!path)
                 return -ENOMEM;
-        }
         reading->in = fopen(path, "re");
         if (!reading->in)
                 return -errno;

@@ -38,9 +38,12 @@ struct audit_scan {
         const unsigned char *end;
 };
 
+/* SQLite gives no address for a text that is empty; there is nothing to add a length to then. */
 static inline struct audit_scan audit_scan_begin(const char *text, size_t length)
 {
-        return (struct audit_scan){ (const unsigned char *)text, (const unsigned char *)text + length };
+        const unsigned char *begin = (const unsigned char *)(text ? text : "");
+
+        return (struct audit_scan){ begin, begin + (text ? length : 0) };
 }
 
 static inline bool audit_scan_done(const struct audit_scan *scan)

@@ -1,11 +1,8 @@
 #include "audit/chain.h"
 #include "audit/cleanup.h"
+#include "audit/files.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#define USEC_PER_SEC UINT64_C(1000000)
 
 enum {
         PENDING_MAX = 8192,         /* one turn of the loop, with every agent of a large machine in it */
@@ -20,29 +17,19 @@ void audit_step_done(const struct audit *audit, enum audit_step step)
 
 char *audit_path(const struct audit *audit, const char *name)
 {
-        char *path;
-
-        return asprintf(&path, "%s/%s", audit->dir, name) < 0 ? NULL : path;
-}
-
-static uint64_t kernel_usec(clockid_t clock)
-{
-        struct timespec now;
-
-        clock_gettime(clock, &now);
-        return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+        return audit_files_join(audit->dir, name);
 }
 
 uint64_t audit_boottime_usec(const struct audit *audit)
 {
         return audit->clock.boottime_usec ? audit->clock.boottime_usec(audit->clock.userdata)
-                                          : kernel_usec(CLOCK_BOOTTIME);
+                                          : audit_clock_usec(CLOCK_BOOTTIME);
 }
 
 uint64_t audit_realtime_usec(const struct audit *audit)
 {
         return audit->clock.realtime_usec ? audit->clock.realtime_usec(audit->clock.userdata)
-                                          : kernel_usec(CLOCK_REALTIME);
+                                          : audit_clock_usec(CLOCK_REALTIME);
 }
 
 struct audit_place audit_next_place(const struct audit *audit)
@@ -95,10 +82,10 @@ int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint6
         return 0;
 }
 
-int audit_append_remark(struct audit *audit, const char *action, const json_t *details)
+int audit_append_remark(struct audit *audit, const char *action, const char *actor, const json_t *details)
 {
         const struct audit_entry entry = {
-                .action = action, .subject = "audit", .outcome = AUDIT_INFO, .details = details
+                .action = action, .actor = actor, .subject = "audit", .outcome = AUDIT_INFO, .details = details
         };
 
         return audit_append_own(audit, &entry, NULL);

@@ -82,8 +82,8 @@ struct audit_place audit_next_place(const struct audit *audit);
 /* audit_append without the names that are reserved. */
 int audit_append_own(struct audit *audit, const struct audit_entry *entry, uint64_t *ret_seq);
 
-/* A record that the chain makes about itself. */
-int audit_append_remark(struct audit *audit, const char *action, const json_t *details);
+/* A record that the chain makes about itself. `actor` NULL: nobody asked for it. */
+int audit_append_remark(struct audit *audit, const char *action, const char *actor, const json_t *details);
 
 /* Adds a body that had its place in another log: all of it stays but prev and seq. */
 int audit_append_again(struct audit *audit, const char *body, size_t length);
@@ -115,10 +115,16 @@ enum { AUDIT_JUDGED_GOOD, AUDIT_JUDGED_NONE, AUDIT_JUDGED_BAD };
 int audit_judge(struct audit *audit, struct audit_how *how);
 int audit_judge_database(struct audit *audit, struct audit_how *how); /* audit->db, whatever its name */
 
-/* Replaces what is in the directory by a new, sealed log: puts the old files in a directory of their own, stages the new
- * ones, swaps. `prev_log` is a note or "", `rotated` says that the log before ended on purpose. What is staged completely is swapped in by the next start if need be. */
+/* Replaces what is in the directory by a new, sealed log: stages its files, then swaps them in. `prev_log` is a note or "",
+ * `rotated` says that the log before ended on purpose. What is staged completely is swapped in by the next start if need
+ * be. */
 int audit_begin_log(struct audit *audit, const char *prev_log, bool rotated);
-int audit_set_aside(struct audit *audit, char *ret_name, size_t room);
 
 /* Ends what audit_begin_log had staged before a crash. 1 when there was something to end. */
 int audit_finish_swap(struct audit *audit);
+
+/* Before that: gives the old files a second name in a directory of their own, "set-aside/WHEN". */
+int audit_set_aside(struct audit *audit, char *ret_name, size_t room);
+
+/* Ends what audit_set_aside had begun for a log that is still in place. A failure costs nothing but the names. */
+void audit_take_back(const struct audit *audit);

@@ -6,8 +6,6 @@
 #include <sodium.h>
 #include <string.h>
 
-#define USEC_PER_SEC UINT64_C(1000000)
-
 enum {
         SEAL_AFTER_SEC = 10,
         SEAL_RECORDS = 256,
@@ -122,7 +120,7 @@ static int look_for_strangers(struct audit *audit)
                 return 0;
 
         r = audit_compare_end(audit);
-        r = r ?: audit_append_remark(audit, "audit.foreign_write", NULL);
+        r = r ?: audit_append_remark(audit, "audit.foreign_write", NULL, NULL);
         if (r < 0)
                 return r;
         audit->data_version_seen = now;
@@ -178,7 +176,7 @@ static int append_gap(struct audit *audit)
 {
         _cleanup_(drop_json) json_t *details = json_pack("{s:I}", "lost", (json_int_t)audit->lost);
 
-        return details ? audit_append_remark(audit, "audit.gap", details) : -ENOMEM;
+        return details ? audit_append_remark(audit, "audit.gap", NULL, details) : -ENOMEM;
 }
 
 /* What found no room is counted after what did, once it is known how much that was. */
@@ -213,7 +211,7 @@ static int degrade(struct audit *audit, bool seal, int error)
 {
         const bool freed = audit_give_ballast(audit);
 
-        if (!audit->degraded && audit_append_remark(audit, "audit.degraded", NULL) == 0)
+        if (!audit->degraded && audit_append_remark(audit, "audit.degraded", NULL, NULL) == 0)
                 audit->degraded = audit->degraded_noted = true;
         return freed ? write_counted(audit, seal) : error;
 }
@@ -272,12 +270,12 @@ static int commit_sealed(struct audit *audit)
         if (audit_unsealed(audit) == 0) {
                 if (!audit_seal_due(audit, audit_boottime_usec(audit)))
                         return 0;
-                r = audit_append_remark(audit, "audit.heartbeat", NULL);
+                r = audit_append_remark(audit, "audit.heartbeat", NULL, NULL);
                 if (r < 0)
                         return r;
         }
 
-        audit->retry_at = audit_boottime_usec(audit) + SEAL_AFTER_SEC * USEC_PER_SEC;
+        audit->retry_at = audit_boottime_usec(audit) + SEAL_AFTER_SEC * AUDIT_USEC_PER_SEC;
         r = store_next_key(audit);
         if (r < 0) { /* go on without a seal: records matter more */
                 r = audit->pending.n > 0 ? write_group(audit, false) : 0;
@@ -324,9 +322,9 @@ uint64_t audit_seal_deadline(const struct audit *audit)
         uint64_t deadline = 0;
 
         if (waiting == 0)
-                deadline = audit->sealed_at + HEARTBEAT_SEC * USEC_PER_SEC;
+                deadline = audit->sealed_at + HEARTBEAT_SEC * AUDIT_USEC_PER_SEC;
         else if (waiting < SEAL_RECORDS)
-                deadline = audit->unsealed_since + SEAL_AFTER_SEC * USEC_PER_SEC;
+                deadline = audit->unsealed_since + SEAL_AFTER_SEC * AUDIT_USEC_PER_SEC;
 
         /* A key file that fails is not tried in a loop. */
         return deadline > audit->retry_at ? deadline : audit->retry_at;

@@ -27,13 +27,7 @@ int audit_seal_nonce(struct audit *audit, const char *nonce, const char *actor)
         details = json_pack("{s:s}", "nonce", nonce);
         if (!details)
                 return -ENOMEM;
-        r = audit_append_own(audit,
-                             &(struct audit_entry){ .action = "audit.nonce",
-                                                    .actor = actor,
-                                                    .subject = "audit",
-                                                    .outcome = AUDIT_INFO,
-                                                    .details = details },
-                             NULL);
+        r = audit_append_remark(audit, "audit.nonce", actor, details);
         r = r ?: audit_commit(audit, AUDIT_SEAL);
         if (r < 0)
                 return r;

@@ -3,37 +3,29 @@
 
 #include "audit/chain.h"
 #include "audit/cleanup.h"
+#include "audit/files.h"
 #include "audit/staged.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
 
 enum { LOG_KEY_FILE = AUDIT_SECRET_KEY, SEAL_KEY_FILE = AUDIT_SLOTS * AUDIT_SLOT_SIZE };
 
 int audit_sync_directory(const struct audit *audit, const char *name)
 {
         _cleanup_(free_memory) char *path = audit_path(audit, name);
-        _cleanup_(close_fd) int fd = -1;
 
-        if (!path)
-                return -ENOMEM;
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+        return path ? audit_files_sync_directory(path) : -ENOMEM;
 }
 
 int audit_remove_file(const struct audit *audit, const char *name)
 {
         _cleanup_(free_memory) char *path = audit_path(audit, name);
 
-        if (!path)
-                return -ENOMEM;
-        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+        return path ? audit_files_remove(path) : -ENOMEM;
 }
 
 static int remove_files(const struct audit *audit, const char *const *names, size_t n)
@@ -257,68 +249,4 @@ int audit_finish_swap(struct audit *audit)
         r = audit_rename_file(audit, "audit.db.new", "audit.db");
         r = r ?: audit_sync_directory(audit, ".");
         return r < 0 ? r : 1;
-}
-
-/* ---- setting aside -------------------------------------------------------------------------------------------- */
-
-static int make_aside(const struct audit *audit, uint64_t realtime_usec, char *ret_name, size_t room)
-{
-        const time_t now = (time_t)(realtime_usec / 1000000);
-        char stamp[32];
-        struct tm tm;
-
-        gmtime_r(&now, &tm);
-        strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
-
-        for (unsigned i = 1; i < 1000; i++) {
-                _cleanup_(free_memory) char *path = NULL;
-
-                snprintf(ret_name, room, i == 1 ? "set-aside/%s" : "set-aside/%s-%u", stamp, i);
-                path = audit_path(audit, ret_name);
-                if (!path)
-                        return -ENOMEM;
-                if (mkdir(path, 0700) == 0)
-                        return 0;
-                if (errno != EEXIST)
-                        return -errno;
-        }
-        return -EEXIST;
-}
-
-/* A second name and not a move: until the new log is staged, the old files are where they were. */
-int audit_set_aside(struct audit *audit, char *ret_name, size_t room)
-{
-        static const char *const files[] = { "audit.db", "audit.db-wal", "audit.db-journal", "keys/log.key",
-                                             "keys/seal.key" };
-        _cleanup_(free_memory) char *all = audit_path(audit, "set-aside");
-        char name[128], kept[256];
-        int r;
-
-        if (!all)
-                return -ENOMEM;
-        if (mkdir(all, 0700) < 0 && errno != EEXIST)
-                return -errno;
-        r = make_aside(audit, audit_next_place(audit).realtime_usec, name, sizeof(name));
-        if (r < 0)
-                return r;
-
-        for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-                const char *slash = strrchr(files[i], '/');
-                _cleanup_(free_memory) char *from = audit_path(audit, files[i]), *to = NULL;
-
-                snprintf(kept, sizeof(kept), "%s/%s", name, slash ? slash + 1 : files[i]);
-                to = audit_path(audit, kept);
-                if (!from || !to)
-                        return -ENOMEM;
-                if (link(from, to) < 0 && errno != ENOENT)
-                        return -errno;
-        }
-
-        r = audit_sync_directory(audit, name);
-        r = r ?: audit_sync_directory(audit, "set-aside");
-        if (r < 0)
-                return r;
-        audit_step_done(audit, AUDIT_STEP_LINKED);
-        snprintf(ret_name, room, "%s", name);
-        return 0;
 }

@@ -160,6 +160,7 @@ static int judge_keys(struct audit *audit, struct audit_how *how, const struct a
 {
         const uint64_t wanted = last->epoch + 1;
         struct audit_slot slots[AUDIT_SLOTS];
+        const struct audit_slot *ours = &slots[wanted % AUDIT_SLOTS]; /* the other's place is for the next key */
         int r = load_log_key(audit);
 
         if (r == -ENOKEY)
@@ -170,10 +171,8 @@ static int judge_keys(struct audit *audit, struct audit_how *how, const struct a
         if (r < 0)
                 return r;
 
-        for (unsigned i = 0; i < AUDIT_SLOTS; i++)
-                if (slots[i].valid && slots[i].epoch == wanted &&
-                    memcmp(slots[i].public_key, last->next, AUDIT_PUBLIC_KEY) == 0)
-                        return audit_sealkey_load(audit->lock_fd, wanted, audit->keys->seal);
+        if (ours->valid && ours->epoch == wanted && memcmp(ours->public_key, last->next, AUDIT_PUBLIC_KEY) == 0)
+                return audit_sealkey_load(audit->lock_fd, wanted, audit->keys->seal);
 
         for (unsigned i = 0; i < AUDIT_SLOTS; i++)
                 if (slots[i].valid && slots[i].epoch > wanted)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define ACTION "audit.archive"
-#define USEC_PER_DAY (INT64_C(24) * 60 * 60 * 1000000)
 
 static bool read_size(struct audit_slice details, const char *key, uint64_t *ret)
 {
@@ -53,7 +52,7 @@ static int64_t retention_usec(const struct audit_genesis *genesis)
 {
         int64_t usec;
 
-        return __builtin_mul_overflow((int64_t)genesis->retention_days, USEC_PER_DAY, &usec) ? INT64_MAX : usec;
+        return __builtin_mul_overflow(genesis->retention_days, AUDIT_USEC_PER_DAY, &usec) ? INT64_MAX : usec;
 }
 
 void audit_pruned_judge(const struct audit_pruned *pruned, const struct audit_genesis *genesis, uint64_t sealed_size,
@@ -75,7 +74,7 @@ void audit_pruned_judge(const struct audit_pruned *pruned, const struct audit_ge
                 audit_report_add(report, CODE_SEQ_GAP, (int64_t)from, -1,
                                  "%llu record(s) missing before %llu, record %llu that says why is not sealed",
                                  to - from, to, by);
-        else if (pruned->by_usec - (int64_t)now_usec > USEC_PER_DAY)
+        else if (pruned->by_usec - (int64_t)now_usec > (int64_t)AUDIT_USEC_PER_DAY)
                 audit_report_add(report, CODE_PRUNE_EARLY, (int64_t)pruned->by, -1,
                                  "the archiving of records before %llu is dated in the future", to);
         else if (genesis && pruned->to_usec != INT64_MIN && pruned->by_usec - pruned->to_usec < retention_usec(genesis))

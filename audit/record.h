@@ -4,6 +4,7 @@
 
 #include "audit/audit.h"
 #include "audit/canon.h"
+#include "audit/stamp.h"
 #include "audit/tree.h"
 
 /* What the chain adds to an entry. */
@@ -29,8 +30,3 @@ bool audit_record_scan(const char *body, size_t length, struct audit_view *ret);
 void audit_record_prev(const struct audit_view *record, struct audit_hash *ret);
 
 bool audit_record_follows(const struct audit_view *record, const struct audit_hash *prev);
-
-/* "2026-01-02T03:04:05.000000Z" and back; the text must be well formed. */
-enum { AUDIT_TS_LENGTH = 27 };
-void audit_ts_format(uint64_t realtime_usec, char ret[static AUDIT_TS_LENGTH + 1]);
-uint64_t audit_ts_parse(const char *ts);

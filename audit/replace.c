@@ -5,6 +5,7 @@
 
 #include "audit/chain.h"
 #include "audit/cleanup.h"
+#include "audit/files.h"
 #include "audit/retention.h"
 #include "audit/staged.h"
 
@@ -14,13 +15,9 @@
 
 static bool is_there(const char *file, const char *suffix)
 {
-        _cleanup_(free_memory) char *path = NULL;
+        _cleanup_(free_memory) char *path = audit_files_suffixed(file, suffix);
 
-        if (asprintf(&path, "%s%s", file, suffix) < 0) {
-                path = NULL;
-                return false;
-        }
-        return access(path, R_OK) == 0;
+        return path && access(path, R_OK) == 0;
 }
 
 /* The clock that dates the record decides, not the one of the preparation. */
@@ -74,13 +71,7 @@ static int record_archive(struct audit *audit, const struct audit_archiving *arc
                             archiving->sha256, "to", (json_int_t)archiving->to);
         if (!details)
                 return -EINVAL;
-        r = audit_append_own(audit,
-                             &(struct audit_entry){ .action = "audit.archive",
-                                                    .actor = actor,
-                                                    .subject = "audit",
-                                                    .outcome = AUDIT_INFO,
-                                                    .details = details },
-                             NULL);
+        r = audit_append_remark(audit, "audit.archive", actor, details);
         r = r ?: audit_commit(audit, AUDIT_SEAL);
         if (r < 0)
                 return r;

@@ -1,6 +1,8 @@
 #include "audit/restored.h"
 #include "audit/cleanup.h"
+#include "audit/files.h"
 
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -284,21 +286,12 @@ struct audit_restored *audit_restored_free(struct audit_restored *restored)
 
 static int hash_file(const char *path, char ret[static 2 * crypto_hash_sha256_BYTES + 1])
 {
-        uint8_t bytes[16384], hash[crypto_hash_sha256_BYTES];
-        crypto_hash_sha256_state state;
-        FILE *file = fopen(path, "re");
-        size_t n;
-        int r;
+        _cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        uint8_t hash[crypto_hash_sha256_BYTES];
+        const int r = fd < 0 ? -errno : audit_files_hash(fd, hash);
 
-        if (!file)
-                return -errno;
-        crypto_hash_sha256_init(&state);
-        while ((n = fread(bytes, 1, sizeof(bytes), file)) > 0)
-                crypto_hash_sha256_update(&state, bytes, n);
-        r = ferror(file) ? -EIO : 0;
-        fclose(file);
-        crypto_hash_sha256_final(&state, hash);
-        sodium_bin2hex(ret, 2 * sizeof(hash) + 1, hash, sizeof(hash));
+        if (r == 0)
+                sodium_bin2hex(ret, 2 * sizeof(hash) + 1, hash, sizeof(hash));
         return r;
 }
 

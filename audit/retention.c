@@ -3,6 +3,7 @@
 #include "audit/retention.h"
 #include "audit/archive.h"
 #include "audit/cleanup.h"
+#include "audit/files.h"
 #include "audit/genesis.h"
 #include "audit/staged.h"
 
@@ -10,10 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
-#define USEC_PER_SEC UINT64_C(1000000)
-#define USEC_PER_DAY (24 * 60 * 60 * USEC_PER_SEC)
 #define ARCHIVES "archive"
 
 enum { STEP = 1 << AUDIT_SUBTREE_STEP }; /* where a kept subtree ends */
@@ -97,7 +95,7 @@ bool audit_retention_is_over(uint64_t made_usec, uint64_t now_usec, uint64_t day
 {
         uint64_t kept;
 
-        return !__builtin_mul_overflow(days, USEC_PER_DAY, &kept) && now_usec >= made_usec &&
+        return !__builtin_mul_overflow(days, AUDIT_USEC_PER_DAY, &kept) && now_usec >= made_usec &&
                now_usec - made_usec >= kept;
 }
 
@@ -193,6 +191,7 @@ static int name_archive(struct retention *retention)
                 return -ENAMETOOLONG;
         if (mkdir(directory, 0700) < 0 && errno != EEXIST)
                 return -errno;
+        audit_archive_remove_unfinished(directory);
         n = snprintf(archiving->file, sizeof(archiving->file), "%s/%s.%llu-%llu", directory,
                      part ? part + 1 : retention->genesis.origin, (unsigned long long)archiving->from,
                      (unsigned long long)archiving->to);
@@ -203,12 +202,13 @@ static int name_archive(struct retention *retention)
 static int verify_alone(struct retention *retention)
 {
         const char *file = retention->archiving->file;
-        _cleanup_(free_memory) char *records = NULL, *notes = NULL;
+        _cleanup_(free_memory) char *records = audit_files_suffixed(file, ".jsonl");
+        _cleanup_(free_memory) char *notes = audit_files_suffixed(file, ".ckpt");
 
+        if (!records || !notes)
+                return -ENOMEM;
         if (retention->archiving->from > 0)
                 return 0;
-        if (asprintf(&records, "%s.jsonl", file) < 0 || asprintf(&notes, "%s.ckpt", file) < 0)
-                return -ENOMEM;
         return verify(retention, &(struct audit_verify_options){ .jsonl = records, .checkpoints = notes },
                       "the archive");
 }
@@ -231,20 +231,14 @@ static int make_archive(struct retention *retention)
 
 /* ---- the log without it ---------------------------------------------------------------------------------------- */
 
-static int remove_file(const char *path)
-{
-        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-}
-
 /* No record says yet why some are missing, so the archive is shown together with it. */
 static int verify_staged(struct retention *retention, const char *path)
 {
-        _cleanup_(free_memory) char *records = NULL;
-        const char *archives[1];
+        _cleanup_(free_memory) char *records = audit_files_suffixed(retention->archiving->file, ".jsonl");
+        const char *const archives[] = { records };
 
-        if (asprintf(&records, "%s.jsonl", retention->archiving->file) < 0)
+        if (!records)
                 return -ENOMEM;
-        archives[0] = records;
         return verify(retention,
                       &(struct audit_verify_options){ .database = path, .archives = archives, .archives_n = 1 },
                       "the pruned log");
@@ -260,16 +254,18 @@ static int stage(struct retention *retention)
         if (snprintf(archiving->staged, sizeof(archiving->staged), "%s/" AUDIT_STAGED, retention->options->state_dir) >=
             (int)sizeof(archiving->staged))
                 return -ENAMETOOLONG;
-        if (asprintf(&fresh, "%s.tmp", archiving->staged) < 0 || asprintf(&journal, "%s-journal", fresh) < 0)
+        fresh = audit_files_suffixed(archiving->staged, ".tmp");
+        journal = fresh ? audit_files_suffixed(fresh, "-journal") : NULL;
+        if (!journal)
                 return -ENOMEM;
-        r = remove_file(fresh);
-        r = r ?: remove_file(journal);
+        r = audit_files_remove(fresh);
+        r = r ?: audit_files_remove(journal);
         r = r ?: audit_staged_write(retention->log, archiving->to, fresh);
         r = r ?: verify_staged(retention, fresh);
         if (r == 0 && rename(fresh, archiving->staged) < 0)
                 r = -errno;
         if (r < 0) {
-                remove_file(fresh);
+                audit_files_remove(fresh);
                 return r;
         }
         archiving->staged_size = retention->size;
@@ -277,28 +273,19 @@ static int stage(struct retention *retention)
         return 0;
 }
 
-static uint64_t clock_usec(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
-}
-
 int audit_archive_prepare(const struct audit_archive_options *options, struct audit_archiving *ret)
 {
-        _cleanup_(done_retention) struct retention retention = { .options = options,
-                                                                 .now_usec = options->now_usec ?: clock_usec(),
-                                                                 .archiving = ret };
+        _cleanup_(done_retention) struct retention retention = {
+                .options = options, .now_usec = options->now_usec ?: audit_clock_usec(CLOCK_REALTIME), .archiving = ret
+        };
         int r;
 
         memset(ret, 0, sizeof(*ret));
         if (sodium_init() < 0)
                 return -EIO;
-        if (asprintf(&retention.database, "%s/audit.db", options->state_dir) < 0) {
-                retention.database = NULL;
+        retention.database = audit_files_join(options->state_dir, "audit.db");
+        if (!retention.database)
                 return -ENOMEM;
-        }
         r = open_log(&retention);
         r = r ?: choose_range(&retention);
         r = r ?: verify(&retention, &(struct audit_verify_options){ .state_dir = options->state_dir }, "the log");

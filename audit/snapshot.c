@@ -50,8 +50,11 @@ static void seek(sqlite3_stmt *statement, uint64_t from)
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)from);
 }
 
+/* Past the last number there can be, the first ones would come again. */
 static bool reads_from(struct audit_snapshot *snapshot, sqlite3_stmt *statement, uint64_t from)
 {
+        if (from > INT64_MAX)
+                return false;
         seek(statement, from);
         return step(snapshot, statement) >= 0;
 }

@@ -73,6 +73,7 @@ static int settle(struct audit *audit, struct audit_how *how)
 
         if (r < 0)
                 return r;
+        audit_take_back(audit);
         r = audit_judge(audit, how);
         if (r == AUDIT_JUDGED_BAD)
                 return replace_log(audit, AUDIT_SET_ASIDE, how);
@@ -135,11 +136,7 @@ static int record_start(struct audit *audit, struct audit_how *how)
         details = start_details(audit, how);
         if (!details)
                 return -ENOMEM;
-        r = audit_append_own(
-                audit,
-                &(struct audit_entry){
-                        .action = "audit.start", .subject = "audit", .outcome = AUDIT_INFO, .details = details },
-                NULL);
+        r = audit_append_remark(audit, "audit.start", NULL, details);
         r = r ?: audit_commit(audit, AUDIT_SEAL);
         return r < 0 ? r : 0;
 }
@@ -209,13 +206,7 @@ static int record_rotation(struct audit *audit, const char *reason, const char *
 
         if (!details)
                 return -EINVAL;
-        r = audit_append_own(audit,
-                             &(struct audit_entry){ .action = "audit.rotate",
-                                                    .actor = actor,
-                                                    .subject = "audit",
-                                                    .outcome = AUDIT_INFO,
-                                                    .details = details },
-                             NULL);
+        r = audit_append_remark(audit, "audit.rotate", actor, details);
         return r ?: audit_commit(audit, AUDIT_SEAL);
 }
 

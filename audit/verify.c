@@ -1,5 +1,6 @@
 #include "audit/cleanup.h"
 #include "audit/export.h"
+#include "audit/files.h"
 #include "audit/sealkey.h"
 #include "audit/snapshot.h"
 #include "audit/store.h"
@@ -8,9 +9,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#define USEC_PER_SEC UINT64_C(1000000)
 
 enum { TAIL_MAX_SEC = 300 };
 
@@ -137,16 +135,6 @@ static int read_genesis(struct verify *verify)
 
 /* ---- ages ----------------------------------------------------------------------------------------------------- */
 
-static uint64_t now_usec(const struct audit_verify_options *options)
-{
-        struct timespec now;
-
-        if (options->now_usec)
-                return options->now_usec;
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
-}
-
 static uint64_t usec_between(uint64_t from_usec, uint64_t to_usec)
 {
         return (int64_t)to_usec > (int64_t)from_usec ? to_usec - from_usec : 0;
@@ -160,17 +148,17 @@ static void check_ages(struct verify *verify)
 
         if (walk->unsealed_ts[0] && !walk->no_seals) {
                 span = usec_between(audit_ts_parse(walk->unsealed_ts), audit_ts_parse(walk->ts));
-                if (span > TAIL_MAX_SEC * USEC_PER_SEC)
+                if (span > TAIL_MAX_SEC * AUDIT_USEC_PER_SEC)
                         audit_report_add(verify->report, CODE_UNSEALED_TAIL, sealed, -1,
                                          "records of %llu s follow the last seal",
-                                         (unsigned long long)(span / USEC_PER_SEC));
+                                         (unsigned long long)(span / AUDIT_USEC_PER_SEC));
         }
         if (verify->options->max_age_usec && walk->sealed_ts[0]) {
                 age = usec_between(audit_ts_parse(walk->sealed_ts), walk->now_usec);
                 if (age > verify->options->max_age_usec)
                         audit_report_add(verify->report, CODE_STALE, sealed - 1, -1,
                                          "the last sealed record is %llu s old",
-                                         (unsigned long long)(age / USEC_PER_SEC));
+                                         (unsigned long long)(age / AUDIT_USEC_PER_SEC));
         }
 }
 
@@ -238,7 +226,7 @@ static void check_log(struct verify *verify)
         walk->witnesses_n = verify->options->witnesses_n;
         walk->quorum = verify->options->quorum;
         walk->require_anchor = verify->options->require_anchor;
-        walk->now_usec = now_usec(verify->options);
+        walk->now_usec = verify->options->now_usec ?: audit_clock_usec(CLOCK_REALTIME);
         walk_log(verify);
         if (walk->position == 0 && !walk->unread)
                 audit_report_add(verify->report, CODE_EMPTY, -1, -1, "a log without records");
@@ -357,14 +345,11 @@ static void verify_database(struct verify *verify, const char *path)
 /* DIR/NAME if there is such a file, allocated. */
 static char *find_file(const char *dir, const char *name)
 {
-        char *path;
+        char *path = audit_files_join(dir, name);
 
-        if (asprintf(&path, "%s/%s", dir, name) < 0)
-                return NULL;
-        if (access(path, F_OK) == 0)
-                return path;
-        free(path);
-        return NULL;
+        if (path && access(path, F_OK) < 0)
+                free(TAKE_PTR(path));
+        return path;
 }
 
 /* A power cut may come between the new keys of a log and its database: what is staged completely is the log already, as

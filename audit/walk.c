@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { MISSING_SUBTREES_MAX = 1 << 16 }; /* in a gap that is folded: each is a finding. With more it is just a gap. */
+
 /* ---- checkpoints ---------------------------------------------------------------------------------------------- */
 
 static bool is_of_this_log(const struct audit_walk *walk, const struct audit_note *note)
@@ -281,12 +283,23 @@ static int fold_subtree(struct audit_walk *walk, uint64_t index)
         return r < 0 ? r : 0;
 }
 
+/* Each subtree of a gap is asked for, and the number at its end is anyone's. */
+static bool is_countable(const struct audit_walk *walk, uint64_t seq)
+{
+        const struct audit_source *source = walk->source;
+        uint64_t rows = 0;
+
+        source->count_subtrees(source->self, &rows); /* when that fails, none can be read */
+        return (seq - walk->position) / AUDIT_SUBTREE_LEAVES <= rows + MISSING_SUBTREES_MAX;
+}
+
 /* Pruning leaves whole subtrees out, after record 0 or after what archives put back, and only once. Whether a record
  * explains it is told when all are known. */
 static bool may_be_pruned(const struct audit_walk *walk, uint64_t seq)
 {
         return walk->source->find_subtree && !walk->unread && !walk->pruned.to && seq % AUDIT_SUBTREE_LEAVES == 0 &&
-               (walk->position == 1 || (walk->position > 0 && walk->position % AUDIT_SUBTREE_LEAVES == 0));
+               (walk->position == 1 || (walk->position > 0 && walk->position % AUDIT_SUBTREE_LEAVES == 0)) &&
+               is_countable(walk, seq);
 }
 
 static int fold_gap(struct audit_walk *walk, uint64_t seq)

@@ -13,6 +13,7 @@
 #define TELL_EVERY (10 * USEC_PER_SEC) /* the journal gets at most one anchor in that time, always the newest */
 #define OVERDUE (24 * USEC_PER_HOUR)
 #define LOOKS_MAX 200000 /* a busy day's records */
+#define REFUSAL_MAX 512
 
 static void reader_closep(struct audit_reader **reader)
 {
@@ -70,6 +71,7 @@ void anchoring_sealed(struct governor *governor)
 
 /* ---- nobody answers ------------------------------------------------------------------------------------------------------ */
 
+/* Who vouches for the log: a witness that refuses it now does not, whatever it cosigned before. */
 static const struct witness *newest(const struct anchoring *anchoring)
 {
         const struct witness *newest = NULL;
@@ -77,7 +79,7 @@ static const struct witness *newest(const struct anchoring *anchoring)
         for (size_t i = 0; i < anchoring->witnesses.n; i++) {
                 const struct witness *witness = &anchoring->witnesses.list[i];
 
-                if (witness->last_at > 0 && (!newest || witness->last_at > newest->last_at))
+                if (witness->last_at > 0 && witness->refused_at == 0 && (!newest || witness->last_at > newest->last_at))
                         newest = witness;
         }
         return newest;
@@ -196,6 +198,7 @@ static void adopt(struct governor *governor, struct witnesses *list)
                         list->list[i].last_size = same->last_size;
                         list->list[i].last_at = same->last_at;
                         list->list[i].last_time = same->last_time;
+                        list->list[i].refused_at = same->refused_at;
                 }
                 if (!same || strcmp(same->vkey, list->list[i].vkey) != 0 || strcmp(same->url, list->list[i].url) != 0)
                         record_witness(governor, &list->list[i], same ? "changed in the file" : "added in the file",
@@ -251,6 +254,27 @@ void anchoring_cosigned(struct governor *governor, struct witness *witness, cons
                 witness->last_size = cosigned->size;
         witness->last_time = cosigned->time;
         witness->last_at = clock_now(&governor->clock);
+        witness->refused_at = 0;
+        watch(governor);
+}
+
+void anchoring_refused(struct governor *governor, struct witness *witness, uint64_t size, const char *text)
+{
+        char said[REFUSAL_MAX], trouble[REFUSAL_MAX + 64];
+        struct audit_entry entry = { .action = "audit.refused", .subject = "audit", .outcome = AUDIT_FAIL };
+        json_t *details;
+
+        if (witness->refused_at)
+                return; /* a courier in foreign hands fills neither the log nor anybody's day */
+        witness->refused_at = clock_now(&governor->clock);
+        text_copy_safe(said, sizeof(said), text);
+        details = json_pack("{s:I, s:s, s:I, s:s}", "at", (json_int_t)witness->refused_at, "witness", witness->key.name,
+                            "size", (json_int_t)size, "text", said);
+        entry.details = details;
+        chronicle_event(governor->chronicle, &entry);
+        json_decref(details);
+        snprintf(trouble, sizeof(trouble), "a witness refuses the log: %s", said);
+        governor_audit_trouble(governor, 0, trouble);
         watch(governor);
 }
 
@@ -267,9 +291,10 @@ void anchoring_write(struct governor *governor)
                 const struct witness *witness = &anchoring->witnesses.list[i];
 
                 json_array_append_new(
-                        list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "name", witness->key.name, "vkey",
+                        list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", witness->key.name, "vkey",
                                         witness->vkey, "url", witness->url, "size", (json_int_t)witness->last_size,
-                                        "time", (json_int_t)witness->last_time, "at", (json_int_t)witness->last_at));
+                                        "time", (json_int_t)witness->last_time, "at", (json_int_t)witness->last_at,
+                                        "refused_at", (json_int_t)witness->refused_at));
         }
         details =
                 json_pack("{s:I, s:I, s:s, s:o}", "waiting_since", (json_int_t)anchoring->waiting_since, "verified_at",
@@ -289,6 +314,16 @@ static void relive_anchor(struct governor *governor, const json_t *details)
         witness->last_size = (uint64_t)json_integer_value(json_object_get(details, "size"));
         witness->last_at = (usec_t)json_integer_value(json_object_get(details, "at"));
         witness->last_time = (uint64_t)json_integer_value(json_object_get(details, "time"));
+        witness->refused_at = 0;
+}
+
+static void relive_refused(struct governor *governor, const json_t *details)
+{
+        const char *name = json_string_value(json_object_get(details, "witness"));
+        struct witness *witness = name ? witnesses_find(&governor->anchoring.witnesses, name) : NULL;
+
+        if (witness)
+                witness->refused_at = (usec_t)json_integer_value(json_object_get(details, "at"));
 }
 
 static void relive_verified(struct governor *governor, const json_t *details, const char *at)
@@ -312,6 +347,7 @@ static void relive_witness(struct governor *governor, const json_t *row, bool he
         witness.last_size = (uint64_t)json_integer_value(json_object_get(row, "size"));
         witness.last_at = (usec_t)json_integer_value(json_object_get(row, "at"));
         witness.last_time = (uint64_t)json_integer_value(json_object_get(row, "time"));
+        witness.refused_at = (usec_t)json_integer_value(json_object_get(row, "refused_at"));
         old = witnesses_find(witnesses, witness.key.name);
         if (old)
                 witnesses_remove(witnesses, old);
@@ -347,6 +383,8 @@ static void relive(struct governor *governor, const json_t *record)
                 relive_verified(governor, details, "at");
         else if (strcmp(action, "audit.anchor") == 0 && good)
                 relive_anchor(governor, details);
+        else if (strcmp(action, "audit.refused") == 0)
+                relive_refused(governor, details);
         else if (strcmp(action, "audit.witness") == 0 && good)
                 relive_witness(governor, details, change && !text_starts(change, "remove"));
 }
@@ -439,6 +477,7 @@ void anchoring_again(struct governor *governor)
                 anchoring->witnesses.list[i].last_size = 0;
                 anchoring->witnesses.list[i].last_at = 0;
                 anchoring->witnesses.list[i].last_time = 0;
+                anchoring->witnesses.list[i].refused_at = 0;
         }
         anchoring->waiting_since = 0;
         watch(governor);

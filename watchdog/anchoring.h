@@ -47,9 +47,12 @@ struct cosigned {
 /* Goes on record, unless it is no news. */
 void anchoring_cosigned(struct governor *governor, struct witness *witness, const struct cosigned *cosigned);
 
+/* A witness refused the log as a fork: on record and an incident, once until it cosigns again. `text`: the courier's word. */
+void anchoring_refused(struct governor *governor, struct witness *witness, uint64_t size, const char *text);
+
 /* The list changed on order: recorded as durable, then written. -errno; then the list is as it was. */
 int anchoring_change(struct governor *governor, const struct witnesses *list, const struct witness *changed,
                      const char *change, const char *actor);
 
-/* {unanchored, witnesses, last: {channel, name, size, at}, trust: {channel, means}}, for status. */
+/* {unanchored, witnesses, last: {channel, name, size, at}, overdue, trust}, for status. */
 json_t *anchoring_view(const struct governor *governor);

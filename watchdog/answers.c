@@ -255,4 +255,5 @@ control_call *const answers[METHOD_N] = {
         [METHOD_CHANGE_CLOSE] = change_close,
         [METHOD_CHANGES] = change_list,
         [METHOD_PLANNED] = change_planned,
+        [METHOD_WITNESS_REFUSED] = evidence_witness_refused,
 };

@@ -144,10 +144,11 @@ json_t *evidence_witnesses(void *self, const struct control_request *request, st
         for (size_t i = 0; i < witnesses->n; i++) {
                 const struct witness *witness = &witnesses->list[i];
 
-                json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:I}", "name", witness->key.name, "vkey",
-                                                      witness->vkey, "url", witness->url, "last_size",
-                                                      (json_int_t)witness->last_size, "last_at",
-                                                      (json_int_t)witness->last_at));
+                json_array_append_new(list,
+                                      json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "name", witness->key.name, "vkey",
+                                                witness->vkey, "url", witness->url, "last_size",
+                                                (json_int_t)witness->last_size, "last_at", (json_int_t)witness->last_at,
+                                                "refused_at", (json_int_t)witness->refused_at));
         }
         return json_pack("{s:i, s:s, s:s, s:o}", "schema_version", SCHEMA_VERSION, "file",
                          governor->anchoring.witnesses_file, "why", governor->anchoring.why, "witnesses", list);
@@ -294,4 +295,21 @@ json_t *evidence_cosign(void *self, const struct control_request *request, struc
         anchoring_cosigned(governor, witness, &cosigned);
         return json_pack("{s:i, s:s, s:I}", "schema_version", SCHEMA_VERSION, "witness", name, "time",
                          (json_int_t)cosigned.time);
+}
+
+/* The size is of a checkpoint that we sealed: nobody can refuse another. */
+json_t *evidence_witness_refused(void *self, const struct control_request *request, struct control_error *error)
+{
+        struct governor *governor = self;
+        json_int_t size = json_integer_value(json_object_get(request->params, "size"));
+        struct witness *witness = witnesses_find(&governor->anchoring.witnesses, text_of(request, "name"));
+        struct audit_head head = { 0 };
+
+        if (!witness)
+                return control_refuse(error, 5, "govctl audit witness list", "it is none of the witnesses");
+        chronicle_head(governor->chronicle, &head);
+        if (size <= 0 || (uint64_t)size > head.sealed_size)
+                return control_refuse(error, 5, "govctl audit checkpoint", "there is no checkpoint of this size");
+        anchoring_refused(governor, witness, (uint64_t)size, text_of(request, "text"));
+        return empty_answer();
 }

@@ -10,4 +10,5 @@ json_t *evidence_witness_remove(void *self, const struct control_request *reques
 json_t *evidence_seal(void *self, const struct control_request *request, struct control_error *error);
 json_t *evidence_rotate(void *self, const struct control_request *request, struct control_error *error);
 json_t *evidence_cosign(void *self, const struct control_request *request, struct control_error *error);
+json_t *evidence_witness_refused(void *self, const struct control_request *request, struct control_error *error);
 json_t *evidence_add_checkpoint(void *self, const struct control_request *request, struct control_error *error);

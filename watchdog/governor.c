@@ -198,11 +198,24 @@ static void tell_audit(struct governor *governor, enum source_state state, const
         governor_take(governor, &fact);
 }
 
+static bool is_broken_open(const struct governor *governor)
+{
+        struct incident_view view;
+
+        for (uint64_t below = UINT64_MAX; judge_incident_below(governor->judge, below, &view); below = view.incident)
+                if (view.open && view.cause == CAUSE_AUDIT_BROKEN)
+                        return true;
+        return false;
+}
+
 static int on_trouble_told(sd_event_source *source, void *userdata)
 {
         struct governor *governor = userdata;
 
         (void)source;
+        if (governor->trouble_is_news && !is_broken_open(governor))
+                tell_audit(governor, SOURCE_SEEING, ""); /* what a human acknowledged was the trouble before this one */
+        governor->trouble_is_news = false;
         tell_audit(governor, governor->trouble[0] ? SOURCE_BLIND : SOURCE_SEEING, governor->trouble);
         return 0;
 }
@@ -218,8 +231,9 @@ void governor_audit_trouble(void *self, int error, const char *what)
                 log_error("Audit: %s", what);
         if (error < 0 && governor->trouble[0] && !governor->trouble_passes)
                 return; /* what is there already waits for a human */
+        governor->trouble_is_news = governor->trouble[0] && error == 0 && strcmp(governor->trouble, what) != 0;
         governor->trouble_passes = error < 0 && error != -EUCLEAN;
-        text_copy(governor->trouble, sizeof(governor->trouble), what);
+        text_copy_safe(governor->trouble, sizeof(governor->trouble), what);
         sd_event_source_set_enabled(governor->troubled, SD_EVENT_ONESHOT);
 }
 

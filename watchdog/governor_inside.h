@@ -74,7 +74,8 @@ struct governor {
         sd_event_source *told;     /* soon: the status line for systemctl */
         sd_event_source *troubled; /* the audit log has a trouble to tell, or none any more */
         char trouble[192];
-        bool trouble_passes; /* by itself, when the log can be written again */
+        bool trouble_is_news; /* ... and is not the one before, which may be acknowledged already */
+        bool trouble_passes;  /* by itself, when the log can be written again */
         struct anchoring anchoring;
         struct inspection inspection;
         struct archiving archiving;

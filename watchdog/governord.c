@@ -1,14 +1,18 @@
 /* governord: argv to exit. */
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "chores.h"
 #include "governor.h"
+#include "io/log.h"
 
 static const char usage[] =
         "governord - watch the agents of this machine and keep them as their policy says\n"
@@ -58,6 +62,15 @@ static int parse(int argc, char **argv, struct governor_options *ret)
         return -1;
 }
 
+/* The next seal's key is in memory: neither a core file nor a debugger of the same user is to have it. */
+static void keep_memory(void)
+{
+        static const struct rlimit none = { 0, 0 };
+
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+                log_ignored(-errno, "Cannot keep the memory out of core files");
+}
+
 int main(int argc, char **argv)
 {
         struct governor_options governor_options = {
@@ -69,6 +82,7 @@ int main(int argc, char **argv)
         struct governor *governor = NULL;
         int r;
 
+        keep_memory();
         if (argc > 2 && strcmp(argv[1], "--chore") == 0)
                 return chores_run(argc - 2, argv + 2);
         r = parse(argc, argv, &governor_options);

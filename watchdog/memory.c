@@ -1,14 +1,54 @@
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "io/cleanup.h"
 #include "io/log.h"
 #include "memory.h"
 #include "recall.h"
 
-#define UNCLEAN_ENDS_MAX 3 /* within 10 minutes: then safe mode */
-#define INSTANCES_PER_AGENT 2
-#define INCIDENTS_PER_AGENT 2
-#define INCIDENTS_MIN 64
+#define UNCLEAN_ENDS_MAX 3    /* within 10 minutes: then safe mode */
+#define POLICY_PART_MAX 16384 /* of its text in one record: escaped it may be thrice as long */
+
+static void write_policy_part(struct governor *governor, const char *text, size_t length, unsigned part, unsigned parts)
+{
+        json_t *details = json_pack("{s:i, s:i, s:s%}", "part", (int)part, "parts", (int)parts, "yaml", text, length);
+        struct audit_entry entry = {
+                .action = "policy.text",
+                .subject = "policy",
+                .outcome = AUDIT_INFO,
+                .details = details,
+        };
+
+        chronicle_event(governor->chronicle, &entry);
+        json_decref(details);
+}
+
+/* Where a part ends: behind a line, so that no character is cut in two. */
+static size_t part_length(const char *text)
+{
+        size_t length = strnlen(text, POLICY_PART_MAX);
+        const char *line = text[length] ? memrchr(text, '\n', length) : NULL;
+
+        return line ? (size_t)(line - text) + 1 : length;
+}
+
+/* What the judge goes by: a decision whose rules are not in the chain could not be made again. */
+static void write_policy(struct governor *governor)
+{
+        _cleanup_free_ char *text = NULL;
+        unsigned parts = 0, part = 0;
+        int r = policy_judged(governor->policy, &text);
+
+        if (r < 0) {
+                log_ignored(r, "Cannot write the policy into the audit log");
+                return;
+        }
+        for (const char *at = text; *at; at += part_length(at))
+                parts++;
+        for (const char *at = text; *at; at += part_length(at))
+                write_policy_part(governor, at, part_length(at), ++part, parts);
+}
 
 /* judge.start and what the judge remembers: from here on the chain can be lived through again. */
 void memory_write(struct governor *governor, bool again)
@@ -29,6 +69,7 @@ void memory_write(struct governor *governor, bool again)
 
         chronicle_event(governor->chronicle, &entry);
         json_decref(details);
+        write_policy(governor);
         while (judge_remember(governor->judge, &cursor, &scratch, &fact)) {
                 fact.at = clock_now(&governor->clock);
                 chronicle_fact(governor->chronicle, &fact);
@@ -79,12 +120,7 @@ static void close_intent(void *self, const struct open_intent *intent)
 
 static int judge_begin(struct governor *governor)
 {
-        uint32_t agents = governor->policy->daemon.agents_max;
-        struct judge_limits limits = {
-                .agents_max = agents,
-                .instances_max = agents * INSTANCES_PER_AGENT,
-                .incidents_max = agents * INCIDENTS_PER_AGENT + INCIDENTS_MIN,
-        };
+        struct judge_limits limits = judge_limits_for(governor->policy->daemon.agents_max);
 
         governor->judge_memory = calloc(1, judge_size(&limits));
         if (!governor->judge_memory)

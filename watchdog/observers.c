@@ -18,10 +18,12 @@
 #include "observe/systemd.h"
 #include "observers.h"
 
+#define CGROUPS "/sys/fs/cgroup"
+
 struct observers {
         sd_event *event;
         struct observers_options options;
-        struct proc proc;
+        struct proc proc, cgroups;
         struct pm2_directory directory;
         struct bus *bus;
         struct systemd *systemd;
@@ -71,12 +73,24 @@ static void tell_blind(struct observers *observers, const char *name, int error)
         observers->options.sink.take(observers->options.sink.self, &fact);
 }
 
+/* Whose memory counts and how much is too much stands in the agent's rule. */
+static struct measure measure(void *self, const char *agent)
+{
+        const struct observers *observers = self;
+        const struct rule *rule = policy_rule(*observers->options.policy, agent);
+
+        return rule ? (struct measure){ rule->memory.of, rule->memory.ceiling_bytes } : (struct measure){ 0 };
+}
+
 static int start_process(struct observers *observers)
 {
         struct process_options options = {
                 .clock = observers->options.clock,
                 .proc = &observers->proc,
+                .cgroups = &observers->cgroups,
                 .sink = observers->options.sink,
+                .measure = measure,
+                .self = observers,
         };
 
         return process_new(observers->event, &options, &observers->process);
@@ -251,7 +265,8 @@ int observers_new(sd_event *event, const struct observers_options *options, stru
                 return -ENOMEM;
         observers->event = sd_event_ref(event);
         observers->options = *options;
-        observers->proc.fd = -1;
+        observers->proc.fd = observers->cgroups.fd = -1;
+        (void)proc_open(&observers->cgroups, CGROUPS); /* without it trees are counted, and status says so */
         r = start_base(observers);
         if (r < 0) {
                 observers_free(observers);
@@ -293,6 +308,7 @@ struct observers *observers_free(struct observers *observers)
         bus_free(observers->bus);
         pm2_directory_done(&observers->directory);
         proc_done(&observers->proc);
+        proc_done(&observers->cgroups);
         sd_event_unref(observers->event);
         free(observers);
         return NULL;
@@ -316,6 +332,8 @@ void observers_follow(struct observers *observers, const struct fact *fact)
 
 void observers_again(struct observers *observers)
 {
+        if (observers->process)
+                process_measure_again(observers->process);
         if (observers->systemd)
                 systemd_again(observers->systemd);
         if (observers->pm2)

@@ -127,7 +127,14 @@ static void tick_until(struct judge *judge, usec_t at)
         }
 }
 
-static int live_one(struct judge *judge, const struct audit_item *item, usec_t *last)
+/* Its memory comes first, in records of these kinds. */
+static bool is_memory(const struct fact *fact)
+{
+        return fact->kind == FACT_REMEMBERED || fact->kind == FACT_SOURCE || fact->kind == FACT_DEPENDS;
+}
+
+/* `waking`: nothing is judged before all of its memory is back. */
+static int live_one(struct judge *judge, const struct audit_item *item, bool *waking, usec_t *last)
 {
         _cleanup_(json_decrefp) json_t *record = json_loadb(item->body, item->length, 0, NULL);
         const json_t *details = json_object_get(record, "details");
@@ -141,7 +148,9 @@ static int live_one(struct judge *judge, const struct audit_item *item, usec_t *
                 return -EBADMSG;
         if (record_to_fact(verb, subject, details, &scratch, &fact) < 0)
                 return 0; /* not a fact, or one of a later version: the rest is still worth living through */
-        tick_until(judge, fact.at);
+        *waking = *waking && is_memory(&fact);
+        if (!*waking)
+                tick_until(judge, fact.at);
         judge_step(judge, &fact, &decisions);
         if (fact.at > *last)
                 *last = fact.at;
@@ -153,6 +162,7 @@ int recall_live(const char *database, const struct recall *recall, struct judge 
         _cleanup_(reader_closep) struct audit_reader *reader = NULL;
         struct audit_range range = { .from = recall->from, .to = UINT64_MAX };
         struct audit_item item;
+        bool waking = true;
         int r;
 
         if (recall->from == UINT64_MAX)
@@ -161,7 +171,7 @@ int recall_live(const char *database, const struct recall *recall, struct judge 
         if (r >= 0)
                 r = audit_reader_seek(reader, &range);
         while (r >= 0 && (r = audit_reader_next(reader, &item)) > 0)
-                r = live_one(judge, &item, ret_last);
+                r = live_one(judge, &item, &waking, ret_last);
         return r;
 }
 

@@ -53,11 +53,21 @@ static json_t *windows_json(const struct agent_view *view, bool limits)
         return windows;
 }
 
+/* 0: no such limit. */
+static json_t *memory_json(const struct agent_view *view)
+{
+        const struct memory_limits *limits = &view->rule->memory;
+
+        return json_pack("{s:s, s:s, s:I, s:I}", "of", memory_of_name(view->memory_of), "wanted_of",
+                         memory_of_name(view->memory_bytes > 0 ? limits->of : view->memory_of), "budget_bytes",
+                         (json_int_t)limits->budget_bytes, "ceiling_bytes", (json_int_t)limits->ceiling_bytes);
+}
+
 json_t *view_agent(const struct agent_view *view)
 {
         return json_pack(
                 "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:o, s:o, s:I, s:i, s:i, s:b, s:o, s:s, s:I, s:s, "
-                "s:{s:s, s:i, s:i, s:I}, s:o, s:s}",
+                "s:{s:s, s:i, s:i, s:I}, s:o, s:s, s:o}",
                 "id", view->id, "name", view->name, "manager", manager_name(view->manager), "via", view->via, "claimed",
                 view->word[0] ? view->word : claimed_name(view->claimed), "effective", effective_name(view->effective),
                 "word", view->word, "pid", (int)view->pid, "since", (json_int_t)view->since, "restarts",
@@ -68,7 +78,7 @@ json_t *view_agent(const struct agent_view *view)
                 (json_int_t)view->next, "waiting_for", view->waiting_for, "last", "ending",
                 ending_name(view->last_ending), "code", view->last_code, "signal", view->last_signal, "at",
                 (json_int_t)view->last_death, "rule", rule_json(view->rule), "claimed_state",
-                claimed_name(view->claimed));
+                claimed_name(view->claimed), "memory", memory_json(view));
 }
 
 json_t *view_agents(struct governor *governor, const char *only)

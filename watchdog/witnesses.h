@@ -18,6 +18,7 @@ struct witness {
         uint64_t last_size; /* of the log, cosigned; 0: never */
         uint64_t last_time; /* ... and when, by the witness's own clock: seconds since 1970 */
         usec_t last_at;     /* judge time */
+        usec_t refused_at;  /* it refused the log, and has not cosigned it since; judge time, 0: not */
 };
 
 struct witnesses {

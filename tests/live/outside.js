@@ -320,18 +320,18 @@ if (options.key) {
 // ---- anchors and ages
 
 if (options.anchors) {
-        let met = false;
+        let told = false;
         for (const line of fs.readFileSync(options.anchors, 'utf8').split('\n')) {
                 const match = /^govaudit1 (\S+) (\d+) (\S+)$/.exec(line);
                 if (!match || match[1] !== genesis?.origin) continue;
+                told = true;
                 const at = Number(match[2]);
                 if (at > size) { if (!log.damaged) say('ANCHOR_AHEAD'); continue; }
                 if (at > 1 && at < log.pruned && at % 256 !== 0) { say('ANCHOR_PRUNED'); continue; }
                 const root = treeHash(log, 0, at);
-                if (root && root.toString('base64') === match[3]) met = true;
-                else if (root) say('ANCHOR_MISMATCH');
+                if (root && root.toString('base64') !== match[3]) say('ANCHOR_MISMATCH');
         }
-        if (!met) say('NO_ANCHOR');
+        if (!told) say('NO_ANCHOR');
 }
 const timeOf = seq => { const record = parsed[records.findIndex(one => one.seq === seq)]; return record ? Date.parse(record.ts) / 1000 : null; };
 if (sealedSize < size && sealedSize > 0 && timeOf(size - 1) - timeOf(sealedSize) > 300) say('UNSEALED_TAIL');

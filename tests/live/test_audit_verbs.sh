@@ -111,6 +111,17 @@ a_rotated_log_is_kept_whole_and_the_next_one_begins() {
         says NO_ANCHOR
 }
 
+# The new log counts from 0 again, and nobody who follows it waits for the old numbers to come up.
+who_follows_hears_of_the_new_log() {
+        # shellcheck disable=SC2016 # expanded in the bed
+        bed_run timeout 20 sh -c 'govctl audit log --follow -n 1 2>/srv/copy/talk | {
+                read -r first; govctl audit rotate --reason "somebody follows" >/dev/null
+                while read -r line; do echo "$line"; case $line in *judge.start*) break ;; esac; done; }' >"$BED_DIR/followed" || :
+        bed_run grep -q 'a new one begins' /srv/copy/talk
+        grep -q '"action":"audit.genesis".*"seq":0,' "$BED_DIR/followed" || bed_fail "what came was: $(cat "$BED_DIR/followed")"
+        grep -q '"action":"judge.start"' "$BED_DIR/followed"
+}
+
 what_is_young_is_not_archived() {
         status_of 2 bed_run govctl audit archive
         status_of 5 bed_run govctl audit archive --before 1d
@@ -159,6 +170,7 @@ bed_story an_export_of_a_log_that_grows_fits_together
 bed_story an_edited_export_is_a_finding
 bed_story the_log_is_followed_by_what_is_asked_for
 bed_story a_rotated_log_is_kept_whole_and_the_next_one_begins
+bed_story who_follows_hears_of_the_new_log
 bed_story what_is_young_is_not_archived
 bed_story without_a_daemon_the_verbs_still_work
 bed_story what_was_broken_is_explained_by_a_human

@@ -78,7 +78,7 @@ witnesses_are_kept_in_a_file_of_their_own() {
         ask witness-add "{\"vkey\":\"$witness\",\"url\":\"https://witness.example/\"}" >/dev/null
         bed_run grep -qx "$witness https://witness.example/" /etc/governor/witnesses
         bed_is 644 bed_run stat -c %a /etc/governor/witnesses
-        answers witnesses '{}' '.witnesses == [{"name":"witness.example/w1","vkey":"'"$witness"'","url":"https://witness.example/","last_size":0,"last_at":0}]'
+        answers witnesses '{}' '.witnesses == [{"name":"witness.example/w1","vkey":"'"$witness"'","url":"https://witness.example/","last_size":0,"last_at":0,"refused_at":0}]'
         records_say 'any(.action == "audit.witness" and .details.change == "add" and .details.name == "witness.example/w1")'
         status_says '.machine.audit.anchored.unanchored == false'
         bed_run systemctl restart governor

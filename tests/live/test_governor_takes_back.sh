@@ -53,3 +53,4 @@ bed_story it_is_brought_up_again_when_the_log_is_gone
 bed_story what_is_quarantined_from_then_on_stays_so
 bed_story disarming_takes_everything_back
 bed_story the_log_verifies
+bed_story the_decisions_follow

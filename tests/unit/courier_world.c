@@ -59,6 +59,11 @@ static json_t *answer(struct courier_world *world, const json_t *request)
                 text_append(world->asked, sizeof(world->asked), " %lld", (long long)size);
                 return cosign(world, params);
         }
+        if (strcmp(method, "witness-refused") == 0) {
+                text_append(world->asked, sizeof(world->asked), " %lld", (long long)size);
+                text_copy(world->line, sizeof(world->line), json_string_value(json_object_get(params, "text")));
+                return json_pack("{s:{}}", "result");
+        }
         if (world->sealed_later)
                 world->sealed = world->sealed_later;
         return json_pack("{s:{s:I}}", "result", "sealed_size", (json_int_t)world->sealed);
@@ -188,12 +193,12 @@ void world_close_courier(struct courier_world *world)
 
 struct pushed world_push(struct courier_world *world, uint64_t last_size)
 {
-        _cleanup_(core_freep) struct core *core = NULL;
+        _cleanup_(rpc_closep) struct rpc *core = NULL;
         json_auto_t *witness = json_pack("{s:s, s:s, s:s, s:I}", "name", "witness.example/w1", "vkey", WORLD_VKEY,
                                          "url", world->url, "last_size", (json_int_t)last_size);
         struct pushed pushed;
 
-        assert_int_equal(core_open(world->socket, &core), 0);
+        assert_int_equal(rpc_open(world->socket, &core), 0);
         push_checkpoint(core, witness, NULL, &pushed);
         return pushed;
 }

@@ -28,7 +28,7 @@ struct courier_world {
         char requests[WORLD_REPLIES_MAX + 1][2048]; /* of the witness: head and body */
         unsigned requests_n;
         char asked[512]; /* of the daemon: "add-checkpoint 4, cosign 10, " */
-        char line[1200]; /* the last one to be cosigned */
+        char line[1200]; /* the last one to be cosigned, or what was told of a refusal */
 
         char socket[108], url[64];
         int door, port;

@@ -19,6 +19,7 @@
 
 #include "govctl/field.h"
 #include "govctl/verbs.h"
+#include "io/cleanup.h"
 
 #define DATA "tests/data/govctl"
 
@@ -50,18 +51,34 @@ static json_t *canned(const char *directory, const json_t *request)
         return answer;
 }
 
+/* What DIRECTORY/pushed.jsonl holds; false: there is nothing, and a tick will do. */
+static bool push_canned(const char *directory, FILE *out)
+{
+        _cleanup_fclose_ FILE *pushed = NULL;
+        char path[512];
+        int c;
+
+        snprintf(path, sizeof path, "%s/pushed.jsonl", directory);
+        pushed = fopen(path, "re");
+        while (pushed && (c = fgetc(pushed)) != EOF)
+                fputc(c, out);
+        return pushed;
+}
+
 static void serve(const char *directory, int fd)
 {
         FILE *in = fdopen(fd, "r"), *out = fdopen(dup(fd), "w");
         char *line = NULL;
         size_t room = 0;
 
-        while (getline(&line, &room, in) > 0) {
+        bool leaving = false;
+
+        while (!leaving && getline(&line, &room, in) > 0) {
                 json_t *request = json_loads(line, 0, NULL), *answer = canned(directory, request);
 
                 json_dumpf(answer, out, JSON_COMPACT);
                 fputc('\n', out);
-                if (strcmp(field_text(request, "method"), "subscribe") == 0)
+                if (strcmp(field_text(request, "method"), "subscribe") == 0 && !(leaving = push_canned(directory, out)))
                         fputs("{\"jsonrpc\":\"2.0\",\"method\":\"record\",\"params\":{\"seq\":0,\"action\":\"fact."
                               "tick\"}}\n",
                               out);

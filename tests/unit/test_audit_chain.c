@@ -262,6 +262,23 @@ static void each_seal_leaves_one_key(void **state)
         }
 }
 
+/* Else the next seal would overwrite it before it is used. */
+static void a_key_in_the_place_of_the_other_is_none(void **state)
+{
+        struct audit_world *world = *state;
+        uint8_t slots[AUDIT_SLOTS][AUDIT_SLOT_SIZE], swapped[AUDIT_SLOTS][AUDIT_SLOT_SIZE];
+
+        audit_world_open(world);
+        audit_world_close(world);
+        assert_int_equal(audit_world_read(world, "keys/seal.key", slots, sizeof(slots)), sizeof(slots));
+        memcpy(swapped[0], slots[1], AUDIT_SLOT_SIZE);
+        memcpy(swapped[1], slots[0], AUDIT_SLOT_SIZE);
+        audit_world_write(world, "keys/seal.key", swapped, sizeof(swapped));
+        audit_world_open(world);
+        assert_int_equal(world->how.start, AUDIT_SET_ASIDE);
+        assert_string_equal(world->how.finding, "KEY_MISSING");
+}
+
 static void a_second_writer_is_told_that_the_log_is_busy(void **state)
 {
         struct audit_world *world = *state;
@@ -498,6 +515,7 @@ int main(void)
                 AUDIT_WORLD_TEST(a_key_file_that_cannot_be_written_costs_the_seal_only),
                 AUDIT_WORLD_TEST(seals_fall_due_by_age_number_and_hour),
                 AUDIT_WORLD_TEST(each_seal_leaves_one_key),
+                AUDIT_WORLD_TEST(a_key_in_the_place_of_the_other_is_none),
                 AUDIT_WORLD_TEST(a_second_writer_is_told_that_the_log_is_busy),
                 AUDIT_WORLD_TEST(sql_that_would_change_history_is_refused),
                 AUDIT_WORLD_TEST(a_stranger_who_wrote_is_put_on_record),

@@ -126,6 +126,8 @@ static void a_witness_that_has_seen_more_than_there_is_means_a_cut_log(void **st
         assert_int_equal(pushed.exit_code, 3);
         says(pushed.text, "cosigned 12 records");
         says(pushed.text, "there are 10 here");
+        assert_string_equal(world.asked, "add-checkpoint 4, audit-head, witness-refused 10");
+        assert_string_equal(world.line, pushed.text);
 }
 
 static void a_seal_that_another_push_carried_meanwhile_is_no_alarm(void **state)
@@ -152,6 +154,8 @@ static void a_proof_that_does_not_verify_there_means_a_fork(void **state)
         assert_int_equal(pushed.exit_code, 3);
         says(pushed.text, "FORK");
         says(pushed.text, "\"bad proof\"");
+        assert_string_equal(world.asked, "add-checkpoint 4, witness-refused 10");
+        assert_string_equal(world.line, pushed.text);
 }
 
 static void another_root_for_the_same_size_means_a_fork(void **state)

@@ -565,6 +565,32 @@ static void limits_without_a_controller_are_found(void **state)
         ground_close(&ground);
 }
 
+static void a_cgroup_that_cannot_be_counted_is_found(void **state)
+{
+        static const char rules[] = "classes: { big: { memory: { ceiling: 200M, of: cgroup } } }\n"
+                                    "agents: [ { systemd: tight, class: big }, { pm2: lily, class: big } ]\n";
+        struct policy_messages messages = { 0 };
+        struct policy *policy = NULL;
+        struct ground ground;
+
+        assert_int_equal(policy_load_text("10.yaml", rules, strlen(rules), &policy, &messages), 0);
+        ground_open(&ground);
+        put(&ground, "sys/fs/cgroup/cgroup.controllers", "cpu io pids\n");
+        ground_look(&ground, NULL, policy);
+        assert_non_null(found(&ground, "memory-of", "pm2:lily"));
+        assert_non_null(found(&ground, "memory-of", "systemd:tight"));
+        ground_close(&ground);
+
+        ground_open(&ground);
+        put(&ground, "sys/fs/cgroup/cgroup.controllers", "cpu io memory pids\n");
+        ground_look(&ground, NULL, policy);
+        assert_non_null(found(&ground, "memory-of", "pm2:lily"));
+        assert_null(found(&ground, "memory-of", "systemd:tight"));
+        ground_close(&ground);
+        policy_messages_done(&messages);
+        policy_free(policy);
+}
+
 /* ---- Governor itself ---- */
 
 static void what_the_daemon_says_of_itself_is_passed_on(void **state)
@@ -681,6 +707,7 @@ int main(void)
                 cmocka_unit_test(a_name_cannot_break_out_of_a_fix),
                 cmocka_unit_test(two_healers_on_one_limit_are_found),
                 cmocka_unit_test(limits_without_a_controller_are_found),
+                cmocka_unit_test(a_cgroup_that_cannot_be_counted_is_found),
                 cmocka_unit_test(what_the_daemon_says_of_itself_is_passed_on),
                 cmocka_unit_test(an_open_state_directory_is_found),
                 cmocka_unit_test(the_doctor_shows_fixes_and_no_secret),

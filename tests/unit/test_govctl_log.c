@@ -115,6 +115,19 @@ static void the_log_is_cut_to_what_was_asked_for(void **state)
         stage_close(&stage);
 }
 
+static void who_follows_the_log_goes_on_with_a_new_one(void **state)
+{
+        struct stage stage;
+
+        stage_open(&stage, "rotated");
+        assert_int_equal(stage_run(&stage, "log", "--follow", "--state", directory, NULL), CODE_UNREACHABLE);
+        assert_non_null(strstr(stage.talk, "a new one begins"));
+        assert_non_null(strstr(stage.data, "the log begins"));
+        assert_non_null(strstr(stage.data, "lily"));
+        assert_null(strstr(stage.data, "shown-before"));
+        stage_close(&stage);
+}
+
 static void raw_records_come_as_they_were_hashed(void **state)
 {
         struct stage stage;
@@ -196,6 +209,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_log_speaks_in_sentences),
                 cmocka_unit_test(the_log_is_cut_to_what_was_asked_for),
+                cmocka_unit_test(who_follows_the_log_goes_on_with_a_new_one),
                 cmocka_unit_test(raw_records_come_as_they_were_hashed),
                 cmocka_unit_test(a_whole_log_is_proven_and_says_that_it_is_unanchored),
                 cmocka_unit_test(a_changed_log_is_a_finding),

@@ -419,7 +419,7 @@ static void the_man_page_has_every_option_and_exit_status(void **state)
 static void completion_offers_every_verb_and_is_right_shell(void **state)
 {
         struct stage stage;
-        char file[] = "/tmp/govctl-completion-XXXXXX", command[256];
+        char file[] = "/tmp/govctl-completion-XXXXXX", command[512];
         int fd;
 
         stage_open(&stage, "");
@@ -440,11 +440,20 @@ static void completion_offers_every_verb_and_is_right_shell(void **state)
                  "[ \"${COMPREPLY[*]}\" = \"list add remove push\" ]'",
                  file);
         assert_int_equal(system(command), 0);
+        snprintf(
+                command, sizeof command,
+                "bash -c '. %s; govctl() { [ $2 = witnesses ] && echo w1.example; }; "
+                "for verb in remove push; do COMP_WORDS=(govctl audit witness $verb \"\") COMP_CWORD=4 COMPREPLY=; _govctl; "
+                "[ \"${COMPREPLY[*]}\" = w1.example ] || exit; done'",
+                file);
+        assert_int_equal(system(command), 0);
         unlink(file);
         assert_int_equal(stage_run(&stage, "completion", "agents", NULL), CODE_OK);
         says(stage.data, "tamara\n");
         assert_int_equal(stage_run(&stage, "completion", "incidents", NULL), CODE_OK);
         says(stage.data, "inc-3\n");
+        assert_int_equal(stage_run(&stage, "completion", "witnesses", NULL), CODE_OK);
+        says(stage.data, "lighthouse\n");
         stage_close(&stage);
 }
 

@@ -102,7 +102,7 @@ static void a_push_says_one_line_a_witness_and_the_worst_end_wins(void **state)
                      "'witness.example/w1 https://witness.example/w1') echo \"$4: REFUSED\" >&2; exit 3 ;;\n"
                      "'lighthouse http://10.0.0.7:8080') echo \"$4: unreachable\" >&2; exit 6 ;;\n"
                      "esac\n");
-        assert_int_equal(stage_run(&stage, "audit", "witness", "push", NULL), CODE_FINDING);
+        assert_int_equal(stage_run(&stage, "audit", "witness", "push", NULL), CODE_FAILURE);
         assert_string_equal(stage.data, "witness.example/w1: REFUSED\nlighthouse: unreachable\n");
         assert_int_equal(stage_run(&stage, "audit", "witness", "push", "lighthouse", NULL), CODE_UNREACHABLE);
         assert_string_equal(stage.data, "lighthouse: unreachable\n");

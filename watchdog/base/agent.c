@@ -46,10 +46,17 @@ static const char *const ending_names[] = {
         [ENDING_MANAGER] = "manager",
 };
 
+static const char *const memory_of_names[] = {
+        [MEMORY_OF_PROCESS] = "process",
+        [MEMORY_OF_TREE] = "tree",
+        [MEMORY_OF_CGROUP] = "cgroup",
+};
+
 NAMES_DEFINE(manager, manager_names)
 NAMES_DEFINE(claimed, claimed_names)
 NAMES_DEFINE(effective, effective_names)
 NAMES_DEFINE(ending, ending_names)
+NAMES_DEFINE(memory_of, memory_of_names)
 
 enum manager agent_manager(const char *id)
 {

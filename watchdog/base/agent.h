@@ -71,16 +71,26 @@ enum ending {
         ENDING_N,
 };
 
+/* Whose memory is counted as an agent's. */
+enum memory_of {
+        MEMORY_OF_PROCESS, /* its main process: RssAnon + RssShmem + VmSwap */
+        MEMORY_OF_TREE,    /* the same of it and all its descendants, summed */
+        MEMORY_OF_CGROUP,  /* the working set of its unit: memory.current less inactive_file */
+        MEMORY_OF_N,
+};
+
 const char *manager_name(enum manager manager);
 const char *claimed_name(enum claimed claimed);
 const char *effective_name(enum effective effective);
 const char *ending_name(enum ending ending);
+const char *memory_of_name(enum memory_of of);
 
 /* Inverse of the names above; the 0 value of the enum for a stranger. */
 enum manager manager_from_name(const char *name);
 enum claimed claimed_from_name(const char *name);
 enum effective effective_from_name(const char *name);
 enum ending ending_from_name(const char *name);
+enum memory_of memory_of_from_name(const char *name);
 
 /* A death is an ending that nobody planned. */
 static inline bool ending_is_death(enum ending ending)

@@ -2,15 +2,15 @@
 #include "base/names.h"
 
 static const char *const fact_kind_names[] = {
-        [FACT_NONE] = "none",       [FACT_AGENT] = "agent",
-        [FACT_STARTED] = "started", [FACT_ENDED] = "ended",
-        [FACT_DIED] = "died",       [FACT_SAMPLE] = "sample",
-        [FACT_HOST] = "host",       [FACT_DEPENDS] = "depends",
-        [FACT_SOURCE] = "source",   [FACT_PLANNED] = "planned",
-        [FACT_STRAY] = "stray",     [FACT_OUTCOME] = "outcome",
-        [FACT_ASKED] = "asked",     [FACT_REMEMBERED] = "remembered",
-        [FACT_TICK] = "tick",       [FACT_CONFIG] = "config",
-        [FACT_CHANGE] = "change",
+        [FACT_NONE] = "none",         [FACT_AGENT] = "agent",
+        [FACT_STARTED] = "started",   [FACT_ENDED] = "ended",
+        [FACT_DIED] = "died",         [FACT_SAMPLE] = "sample",
+        [FACT_HOST] = "host",         [FACT_DEPENDS] = "depends",
+        [FACT_SOURCE] = "source",     [FACT_PLANNED] = "planned",
+        [FACT_STRAY] = "stray",       [FACT_OUTCOME] = "outcome",
+        [FACT_ASKED] = "asked",       [FACT_REMEMBERED] = "remembered",
+        [FACT_BASELINE] = "baseline", [FACT_TICK] = "tick",
+        [FACT_CONFIG] = "config",     [FACT_CHANGE] = "change",
 };
 
 static const char *const source_state_names[] = {
@@ -51,7 +51,7 @@ static const char *const config_change_names[] = {
 };
 
 static const char *const change_step_names[] = {
-        [CHANGE_NONE] = "none",
+        [CHANGE_STEP_NONE] = "none",
         [CHANGE_OPEN] = "open",
         [CHANGE_CLOSE] = "close",
 };

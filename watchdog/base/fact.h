@@ -24,6 +24,7 @@ enum fact_kind {
         FACT_OUTCOME,    /* what came of an action */
         FACT_ASKED,      /* a human asked for something over the control socket */
         FACT_REMEMBERED, /* the judge's own memory of one agent, from the chain */
+        FACT_BASELINE,   /* the judge's own numbers about one instance's size: what a finding rests on, or its memory */
         FACT_TICK,       /* the deadline that the judge asked for has come */
         FACT_N,
 };
@@ -64,7 +65,7 @@ enum config_change {
 };
 
 enum change_step {
-        CHANGE_NONE,
+        CHANGE_STEP_NONE,
         CHANGE_OPEN,
         CHANGE_CLOSE,
         CHANGE_STEP_N,
@@ -141,8 +142,11 @@ struct fact {
                 struct {
                         pid_t pid;
                         uint64_t start;
-                        uint64_t memory_bytes; /* RssAnon + RssShmem + VmSwap */
-                        usec_t cpu;            /* user + system time of this incarnation so far */
+                        uint64_t memory_bytes; /* private memory, as `of` says whose */
+                        enum memory_of of;   /* what could be measured: less than the rule wants where that cannot be */
+                        pid_t most_pid;      /* the process among them that holds the most ... */
+                        uint64_t most_bytes; /* ... and how much */
+                        usec_t cpu;          /* user + system time of this incarnation so far */
                 } sample;
                 struct {
                         uint64_t total_bytes, available_bytes, swap_free_bytes;
@@ -215,6 +219,12 @@ struct fact_sink {
         void (*take)(void *self, const struct fact *fact);
         void *self;
 };
+
+/* Of the judge's own making: not a moment in time, and nothing is judged before all of it is back. */
+static inline bool fact_is_memory(enum fact_kind kind)
+{
+        return kind == FACT_REMEMBERED || kind == FACT_BASELINE;
+}
 
 const char *fact_kind_name(enum fact_kind kind);
 const char *source_state_name(enum source_state state);

@@ -40,6 +40,7 @@ enum method {
         METHOD_CHANGE_CLOSE,
         METHOD_CHANGES,
         METHOD_PLANNED,
+        METHOD_WITNESS_REFUSED,
         METHOD_N,
 };
 

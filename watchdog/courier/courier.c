@@ -91,7 +91,7 @@ static int say_refusal(const struct core_refusal *refusal)
 }
 
 /* Good news is data; bad news is an error, and goes to the journal as one. */
-static int push_and_say(struct core *core, const json_t *witness, const char *url)
+static int push_and_say(struct rpc *core, const json_t *witness, const char *url)
 {
         struct pushed pushed;
         const char *name = json_string_value(json_object_get(witness, "name"));
@@ -117,7 +117,7 @@ static bool same_url(const char *one, const char *other)
 }
 
 /* The witness by its name, or else the only one at that URL. */
-static int push_to_one(struct core *core, const json_t *witnesses, const struct errand *errand)
+static int push_to_one(struct rpc *core, const json_t *witnesses, const struct errand *errand)
 {
         const json_t *found = NULL, *witness;
         size_t i;
@@ -146,7 +146,7 @@ static int worse(int a, int b)
         return a == 3 || b == 3 ? 3 : a ? a : b;
 }
 
-static int push_to_all(struct core *core, const json_t *witnesses)
+static int push_to_all(struct rpc *core, const json_t *witnesses)
 {
         const json_t *witness;
         int code = 0;
@@ -159,12 +159,12 @@ static int push_to_all(struct core *core, const json_t *witnesses)
 
 static int run(const struct errand *errand)
 {
-        _cleanup_(core_freep) struct core *core = NULL;
+        _cleanup_(rpc_closep) struct rpc *core = NULL;
         json_auto_t *answer = NULL;
         struct core_refusal refusal;
         const json_t *witnesses;
         const char *why;
-        int r = core_open(errand->socket, &core);
+        int r = rpc_open(errand->socket, &core);
 
         if (r < 0) {
                 core_explain(r, errand->socket, &refusal);

@@ -20,7 +20,7 @@
 #define COSIGNATURES_MAX 4
 
 struct push {
-        struct core *core;
+        struct rpc *core;
         struct pushed *pushed;
         const char *name, *address;
         struct signer signer;
@@ -267,7 +267,28 @@ static bool try_once(struct push *push)
         return false;
 }
 
-void push_checkpoint(struct core *core, const json_t *witness, const char *url, struct pushed *ret)
+/* Whoever looks at the daemon is to know it, not only who reads the journal. */
+static void tell_refused(const struct push *push)
+{
+        json_auto_t *result = NULL;
+        struct core_refusal refusal;
+        json_t *params = json_pack("{s:s, s:I, s:s}", "name", push->name, "size", (json_int_t)push->size, "text",
+                                   push->pushed->text);
+
+        if (core_ask(push->core, "witness-refused", params, &result, &refusal) < 0)
+                text_append(push->pushed->text, sizeof(push->pushed->text), "; governord was not told: %s",
+                            refusal.why);
+}
+
+static void push_until_answered(struct push *push)
+{
+        for (unsigned i = 0; i < TRIES; i++)
+                if (!try_once(push))
+                        return;
+        finish(push, PUSH_OVERTAKEN, "each time it knew a newer size: somebody else pushes too");
+}
+
+void push_checkpoint(struct rpc *core, const json_t *witness, const char *url, struct pushed *ret)
 {
         const char *name = json_string_value(json_object_get(witness, "name"));
         const char *vkey = json_string_value(json_object_get(witness, "vkey"));
@@ -289,8 +310,7 @@ void push_checkpoint(struct core *core, const json_t *witness, const char *url, 
         if (!reply || !prefix || post_address(prefix, "add-checkpoint", &address, why) < 0)
                 return finish(&push, PUSH_BAD_ADDRESS, "%s", prefix ? why : "it has no URL");
         push.address = address;
-        for (unsigned i = 0; i < TRIES; i++)
-                if (!try_once(&push))
-                        return;
-        finish(&push, PUSH_OVERTAKEN, "each time it knew a newer size: somebody else pushes too");
+        push_until_answered(&push);
+        if (ret->end == PUSH_FORK || ret->end == PUSH_AHEAD)
+                tell_refused(&push);
 }

@@ -32,4 +32,4 @@ struct pushed {
 };
 
 /* `witness` is a row of governord's list: name, vkey, url, last_size. `url` goes before the row's; NULL: the row's. */
-void push_checkpoint(struct core *core, const json_t *witness, const char *url, struct pushed *ret);
+void push_checkpoint(struct rpc *core, const json_t *witness, const char *url, struct pushed *ret);

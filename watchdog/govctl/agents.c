@@ -95,9 +95,28 @@ static void show_headline(struct page *page, const json_t *agent)
         page_end(page);
 }
 
+/* "61.4M of its tree (its cgroup is not accounted here), budget 65.0M, ceiling 200.0M" */
+static void describe_memory(const json_t *agent, int64_t memory, char *text, size_t size)
+{
+        const json_t *limits = field(agent, "memory");
+        const char *of = field_text(limits, "of"), *wanted = field_text(limits, "wanted_of");
+        int64_t budget = field_number(limits, "budget_bytes"), ceiling = field_number(limits, "ceiling_bytes");
+        char bytes[TEXT_BYTES_MAX];
+
+        snprintf(text, size, "%s", text_bytes(bytes, (uint64_t)memory));
+        if (of[0])
+                text_append(text, size, " of its %s", of);
+        if (strcmp(of, wanted) != 0)
+                text_append(text, size, " (its %s is not accounted here)", wanted);
+        if (budget > 0)
+                text_append(text, size, ", budget %s", text_bytes(bytes, (uint64_t)budget));
+        if (ceiling > 0)
+                text_append(text, size, ", ceiling %s", text_bytes(bytes, (uint64_t)ceiling));
+}
+
 static void show_process(struct page *page, const json_t *agent)
 {
-        char text[256] = "", span[TEXT_SPAN_MAX], bytes[TEXT_BYTES_MAX];
+        char text[256] = "", span[TEXT_SPAN_MAX];
         int64_t pid = field_number(agent, "pid"), instances = field_number(agent, "instances");
         int64_t memory = field_number(agent, "memory_bytes"), cpu = field_number(agent, "cpu_permille");
 
@@ -108,9 +127,10 @@ static void show_process(struct page *page, const json_t *agent)
                 text_append(text, sizeof text, ", the first of %d instances", (int)instances);
         show_line(page, "Process", TINT_PLAIN, pid > 0 ? text : "none");
         if (memory > 0) {
-                snprintf(text, sizeof text, "%s, CPU %d.%d%%", text_bytes(bytes, (uint64_t)memory), (int)(cpu / 10),
-                         (int)(cpu % 10));
+                describe_memory(agent, memory, text, sizeof text);
                 show_line(page, "Memory", TINT_PLAIN, text);
+                snprintf(text, sizeof text, "%d.%d%%", (int)(cpu / 10), (int)(cpu % 10));
+                show_line(page, "CPU", TINT_PLAIN, text);
         }
 }
 

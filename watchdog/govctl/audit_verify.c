@@ -80,8 +80,7 @@ static enum code options_make(struct call *call, struct audit_verify_options *re
                 .subtree = call->options.subtree,
                 .archives = call->options.archives.list,
                 .archives_n = call->options.archives.n,
-                /* whoever names a file wants to see the log held against something */
-                .require_anchor = call->options.require_anchor || call->options.against.n + call->options.anchors.n > 0,
+                .require_anchor = call->options.require_anchor,
         };
         uint64_t threads = 0;
         enum code code = check_combination(call);

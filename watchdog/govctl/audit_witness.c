@@ -53,7 +53,7 @@ static const struct column list_columns[LIST_N] = {
 static void show_witness(struct grid *grid, const struct page *page, const json_t *witness, int64_t sealed)
 {
         int64_t seen = field_number(witness, "last_size");
-        usec_t at = moment_of(field(witness, "last_at"));
+        usec_t at = moment_of(field(witness, "last_at")), refused = moment_of(field(witness, "refused_at"));
         char ago[PAGE_AGO_MAX];
 
         grid_cell(grid, LIST_NAME, TINT_PLAIN, "%s", field_text(witness, "name"));
@@ -62,7 +62,10 @@ static void show_witness(struct grid *grid, const struct page *page, const json_
                 grid_cell(grid, LIST_SEEN, TINT_PLAIN, "%lld", (long long)seen);
                 grid_cell(grid, LIST_BEHIND, TINT_PLAIN, "%lld", (long long)(sealed > seen ? sealed - seen : 0));
         }
-        grid_cell(grid, LIST_AGE, at ? TINT_PLAIN : TINT_WATCH, "%s", at ? page_ago(page, at, ago) : "never");
+        if (refused)
+                grid_cell(grid, LIST_AGE, TINT_BAD, "refused it %s", page_ago(page, refused, ago));
+        else
+                grid_cell(grid, LIST_AGE, at ? TINT_PLAIN : TINT_WATCH, "%s", at ? page_ago(page, at, ago) : "never");
         grid_end_row(grid);
 }
 
@@ -282,7 +285,7 @@ static enum code push_each(struct call *call, const char *program, const json_t 
                 page_wrap(&call->page, code == CODE_OK ? TINT_GOOD : TINT_BAD, 2, said);
                 fflush(call->page.out); /* the next one may take half a minute */
         }
-        return worst;
+        return worst == CODE_FINDING ? CODE_FAILURE : worst; /* 3 is for verbs that look, not for those that act */
 }
 
 enum code run_audit_witness_push(struct call *call)

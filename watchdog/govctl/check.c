@@ -16,6 +16,7 @@ const struct check checks[] = {
         { "pidfd",             "deaths cannot be seen at once",                                 look_pidfd },
         { "pressure",          "memory pressure cannot be seen",                                look_pressure },
         { "memory-controller", "memory limits of units do nothing",                             look_memory_controller },
+        { "memory-of",         "memory that cannot be counted as a rule says",                   look_memory_of },
         { "state",             "the state directory is open to others",                         look_state },
         { "group",             "nobody but root may ask the daemon",                            look_group },
         { "anchor",            "nobody elsewhere knows the audit log",                          look_anchor },

@@ -60,6 +60,7 @@ void look_systemd(struct machine *machine, struct findings *findings);
 void look_pidfd(struct machine *machine, struct findings *findings);
 void look_pressure(struct machine *machine, struct findings *findings);
 void look_memory_controller(struct machine *machine, struct findings *findings);
+void look_memory_of(struct machine *machine, struct findings *findings);
 void look_state(struct machine *machine, struct findings *findings);
 void look_anchor(struct machine *machine, struct findings *findings);
 void look_group(struct machine *machine, struct findings *findings);

@@ -94,6 +94,45 @@ void look_memory_controller(struct machine *machine, struct findings *findings)
                              "#   cgroup_enable=memory systemd.unified_cgroup_hierarchy=1");
 }
 
+static bool rule_counts_cgroup(const struct machine *machine, enum manager manager, const struct rule **ret)
+{
+        for (unsigned i = 0; machine->policy && i < machine->policy->rules_n; i++)
+                if (machine->policy->rules[i].manager == manager &&
+                    machine->policy->rules[i].memory.of == MEMORY_OF_CGROUP) {
+                        *ret = &machine->policy->rules[i];
+                        return true;
+                }
+        return false;
+}
+
+/* What is counted instead is the tree of processes: honest, and not what the rule says. */
+void look_memory_of(struct machine *machine, struct findings *findings)
+{
+        _cleanup_free_ char *controllers = NULL;
+        const struct rule *rule = NULL;
+        struct finding *finding;
+
+        if (rule_counts_cgroup(machine, MANAGER_PM2, &rule)) {
+                finding = finding_new(findings, rule->name, "a rule counts the control group of a PM2 app");
+                finding_why(finding,
+                            "Rule '%s' says of: cgroup, and all apps of one PM2 live in one control group: the "
+                            "app and its descendants are counted instead.",
+                            rule->name);
+                finding_fix(finding, "# in the rule's class: of: tree");
+        }
+        if (!rule_counts_cgroup(machine, MANAGER_SYSTEMD, &rule) ||
+            machine_read(machine, "/sys/fs/cgroup/cgroup.controllers", &controllers, NULL) < 0 ||
+            strstr(controllers, "memory"))
+                return;
+        finding = finding_new(findings, rule->name, "a rule counts control groups, and none is accounted");
+        finding_why(finding,
+                    "Rule '%s' says of: cgroup, and the kernel has no memory controller in the cgroup v2 tree: "
+                    "main processes and their descendants are counted instead.",
+                    rule->name);
+        finding_fix(finding, "# add to the kernel's command line, then reboot:\n"
+                             "#   cgroup_enable=memory systemd.unified_cgroup_hierarchy=1");
+}
+
 void look_state(struct machine *machine, struct findings *findings)
 {
         char word[SHELL_WORD_MAX];

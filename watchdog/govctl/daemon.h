@@ -3,23 +3,21 @@
 #include <jansson.h>
 
 #include "govctl/call.h"
+#include "io/rpc.h"
 
 /* What ordinary questions may take, and orders that wait for a manager. */
 #define DAEMON_ANSWER (10 * USEC_PER_SEC)
 #define DAEMON_ORDER (120 * USEC_PER_SEC)
 #define DAEMON_WORK (6 * USEC_PER_HOUR) /* what reads the whole log */
 
-struct daemon;
-
-/* Connects; complains and returns how to end when it cannot. Free with daemon_close(), which takes NULL and returns it. */
-enum code daemon_open(struct call *call, struct daemon **ret);
-struct daemon *daemon_close(struct daemon *daemon);
+/* Connects; complains and returns how to end when it cannot. */
+enum code daemon_open(struct call *call, struct rpc **ret);
 
 /* The same without a complaint. */
-enum code daemon_open_quietly(struct call *call, struct daemon **ret);
+enum code daemon_open_quietly(struct call *call, struct rpc **ret);
 
 /* One question, its answer. `parameters` is taken over (NULL: none). Complains when there is no good answer. */
-enum code daemon_ask(struct call *call, struct daemon *daemon, const char *method, json_t *parameters, usec_t patience,
+enum code daemon_ask(struct call *call, struct rpc *daemon, const char *method, json_t *parameters, usec_t patience,
                      json_t **ret);
 
 /* Connects, asks one question and leaves. */
@@ -28,16 +26,4 @@ enum code daemon_ask_once(struct call *call, const char *method, json_t *paramet
 /* As daemon_ask_once() for verbs that can do without: no daemon, no answer, no complaint; *ret stays NULL. */
 enum code daemon_ask_quietly(struct call *call, const char *method, json_t *parameters, json_t **ret);
 
-/* The next line that the daemon pushes, or the timeout: 1, 0 or a negative errno. Lines that are no JSON are skipped. */
-int daemon_next(struct daemon *daemon, usec_t patience, json_t **ret);
-int daemon_fd(const struct daemon *daemon);
-
-/* Whether a line may lie here already, so that waiting for the descriptor would be in vain. */
-bool daemon_waiting(const struct daemon *daemon);
-
 const char *daemon_socket(const struct call *call);
-
-static inline void daemon_closep(struct daemon **daemon)
-{
-        daemon_close(*daemon);
-}

@@ -1,4 +1,5 @@
 #include "govctl/local_policy.h"
+#include "govctl/verbs.h"
 
 #include <limits.h>
 #include <string.h>
@@ -40,5 +41,23 @@ enum code local_retention(struct call *call, unsigned *ret_days)
                                      "govctl policy check, then the same again");
         *ret_days = policy->audit.retention_days;
         policy_free(policy);
+        return CODE_OK;
+}
+
+enum code local_check_readable(const struct call *call)
+{
+        for (unsigned i = 0; i < call->arguments_n; i++) {
+                char what[512], next[64];
+
+                if (access(call->arguments[i], R_OK) == 0)
+                        continue;
+                snprintf(what, sizeof what, "cannot read %.400s", call->arguments[i]);
+                snprintf(next, sizeof next, "govctl %s FILE...", call->verb->name);
+                return call_complain(call,
+                                     errno == ENOENT   ? CODE_NOT_FOUND
+                                     : errno == EACCES ? CODE_DENIED
+                                                       : CODE_FAILURE,
+                                     what, strerror(errno), next);
+        }
         return CODE_OK;
 }

@@ -256,7 +256,7 @@ static int show_stored(struct call *call, struct audit_reader *reader, const str
 /* ---- what is to come ---- */
 
 struct following {
-        struct daemon *daemon;
+        struct rpc *daemon;
         const struct filter *filter;
         uint64_t next; /* records before this one were shown */
         bool readable; /* the log itself, not only what the daemon tells of it */
@@ -272,12 +272,23 @@ static int show_new(struct call *call, struct following *following)
         return r < 0 ? r : show_range(call, reader, following->filter, following->next, &following->next);
 }
 
+/* A log that was rotated or set aside counts from 0 again, and its own first record is the news of it. */
+static void notice_new_log(struct call *call, struct following *following, const json_t *record)
+{
+        if (field_number(record, "seq") != 0 || following->next == 0 ||
+            strcmp(field_text(record, "action"), "audit.genesis") != 0)
+                return;
+        following->next = 0;
+        call_tell(call, "the log has ended, and a new one begins: govctl audit show 0");
+}
+
 static void show_told(struct call *call, struct following *following, const json_t *record)
 {
         const struct filter *filter = following->filter;
         uint64_t seq = (uint64_t)field_number(record, "seq");
         struct seen seen;
 
+        notice_new_log(call, following, record);
         seen_of_json(record, &seen);
         if (seq < following->next || !filter_takes(filter, &seen) || (!filter->all && record_is_noise(record)))
                 return;
@@ -290,7 +301,7 @@ static void show_told(struct call *call, struct following *following, const json
 static enum code follow(struct call *call, struct following *following)
 {
         _cleanup_close_ int interrupt = interrupt_open();
-        struct daemon *daemon = following->daemon;
+        struct rpc *daemon = following->daemon;
 
         for (;;) {
                 json_auto_t *push = NULL;
@@ -299,12 +310,12 @@ static enum code follow(struct call *call, struct following *following)
                 fflush(call->page.out);
                 if (ferror(call->page.out))
                         return CODE_OK; /* whoever read it has gone */
-                woken = daemon_waiting(daemon) ? 1 : interrupt_wait(interrupt, daemon_fd(daemon), USEC_INFINITY);
+                woken = rpc_waiting(daemon) ? 1 : interrupt_wait(interrupt, rpc_fd(daemon), USEC_INFINITY);
                 if (woken == 2)
                         return CODE_INTERRUPTED;
                 if (woken == 0)
                         continue;
-                r = daemon_next(daemon, DAEMON_ANSWER, &push);
+                r = rpc_next(daemon, DAEMON_ANSWER, &push);
                 if (r < 0)
                         return call_complain(call, CODE_UNREACHABLE, "governord hung up", "it was stopped or restarted",
                                              "systemctl status governor.service");
@@ -315,7 +326,7 @@ static enum code follow(struct call *call, struct following *following)
 
 static enum code run(struct call *call, bool raw)
 {
-        _cleanup_(daemon_closep) struct daemon *daemon = NULL;
+        _cleanup_(rpc_closep) struct rpc *daemon = NULL;
         _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         json_auto_t *subscribed = NULL;
         struct filter filter;

@@ -50,7 +50,7 @@ const struct option_row option_rows[] = {
         { "reason",         'r', "TEXT",     false, TAKES_REASON,  TEXT(reason),         "kept in the audit log with what you asked for" },
         { "require-anchor", 0,   NULL,       false, TAKES_VERIFY,  FLAG(require_anchor), "without an anchor the log is not proven" },
         { "root",           0,   "DIR",      false, TAKES_ROOT,    TEXT(root),           "examine the machine whose files are in DIR" },
-        { "since",          's', "TIME",     false, TAKES_LOG,     TEXT(since),          "from then on: 10m, 2h, 14:30, 2026-01-31, 2026-01-31T14:30" },
+        { "since",          's', "TIME",     false, TAKES_LOG | TAKES_SINCE, TEXT(since),          "from then on: 10m, 2h, 14:30, 2026-01-31, 2026-01-31T14:30" },
         { "socket",         0,   "PATH",     false, TAKES_ALWAYS,  TEXT(socket),         "the daemon's socket, default $GOVERNOR_SOCKET or /run/governor/governor.sock" },
         { "state",          0,   "DIR",      false, TAKES_STATE,   TEXT(state),          "state directory, default /var/lib/governor" },
         { "subtree",        0,   "FILE",     false, TAKES_EXPORT,  TEXT(subtree),        "write the subtrees, which a pruned log needs; - for here" },

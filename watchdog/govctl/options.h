@@ -25,7 +25,8 @@ enum option_set {
         TAKES_WITNESSES = 1 << 14,
         TAKES_LOG_KEY = 1 << 15,
         TAKES_ARCHIVE = 1 << 16,
-        TAKES_FOR = 1 << 17,
+        TAKES_SINCE = 1 << 17,
+        TAKES_FOR = 1 << 18,
 };
 
 struct option_row {

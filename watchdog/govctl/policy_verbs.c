@@ -52,29 +52,11 @@ static void show_verdict(struct page *page, const struct policy *policy, const s
         page_end(page);
 }
 
-/* A file that was named and cannot be read is no error of the policy. */
-static enum code check_readable(const struct call *call)
-{
-        for (unsigned i = 0; i < call->arguments_n; i++) {
-                char what[512];
-
-                if (access(call->arguments[i], R_OK) == 0)
-                        continue;
-                snprintf(what, sizeof what, "cannot read %.400s", call->arguments[i]);
-                return call_complain(call,
-                                     errno == ENOENT   ? CODE_NOT_FOUND
-                                     : errno == EACCES ? CODE_DENIED
-                                                       : CODE_FAILURE,
-                                     what, strerror(errno), "govctl policy check FILE...");
-        }
-        return CODE_OK;
-}
-
 enum code run_policy_check(struct call *call)
 {
         struct policy_messages messages = { 0 };
         _cleanup_(policy_freep) struct policy *policy = NULL;
-        enum code code = check_readable(call);
+        enum code code = local_check_readable(call);
         int r;
 
         if (code != CODE_OK)

@@ -89,7 +89,7 @@ enum code state_complain_writing(struct call *call, int error, const char *done)
 enum code state_ask_or_here(struct call *call, const char *method, json_t *parameters, json_t **ret_answer,
                             bool *ret_here)
 {
-        _cleanup_(daemon_closep) struct daemon *daemon = NULL;
+        _cleanup_(rpc_closep) struct rpc *daemon = NULL;
         enum code code = state_is_daemons(call) ? daemon_open_quietly(call, &daemon) : CODE_UNREACHABLE;
 
         *ret_here = code == CODE_UNREACHABLE;

@@ -451,7 +451,7 @@ static void add_incidents(json_t *status, const json_t *incidents)
         json_object_set_new(json_object_get(status, "machine"), "incidents", own);
 }
 
-enum code status_ask(struct call *call, struct daemon *daemon, json_t **ret)
+enum code status_ask(struct call *call, struct rpc *daemon, json_t **ret)
 {
         json_auto_t *status = NULL, *incidents = NULL;
         enum code code = daemon_ask(call, daemon, "status", NULL, DAEMON_ANSWER, &status);
@@ -467,7 +467,7 @@ enum code status_ask(struct call *call, struct daemon *daemon, json_t **ret)
 
 enum code run_status(struct call *call)
 {
-        _cleanup_(daemon_closep) struct daemon *daemon = NULL;
+        _cleanup_(rpc_closep) struct rpc *daemon = NULL;
         json_auto_t *status = NULL;
         enum code code;
 

@@ -4,7 +4,7 @@
 #include "govctl/daemon.h"
 
 /* Asks for the status object, and adds the machine's own open incidents as machine.incidents. */
-enum code status_ask(struct call *call, struct daemon *daemon, json_t **ret);
+enum code status_ask(struct call *call, struct rpc *daemon, json_t **ret);
 
 /* Shows the daemon's status object and says how to end: CODE_FINDING when somebody should look. */
 enum code status_show(struct page *page, const json_t *status);

@@ -10,6 +10,7 @@ enum argument_kind {
         ARGUMENT_AGENT,
         ARGUMENT_INCIDENT,
         ARGUMENT_EITHER,
+        ARGUMENT_WITNESS,
         ARGUMENT_FILE,
         ARGUMENT_VERB,
         ARGUMENT_WORDS, /* one of the words in `arguments`, as "on|off" */
@@ -64,6 +65,8 @@ enum code run_deploy(struct call *call);
 enum code run_reload(struct call *call);
 enum code run_safe_mode(struct call *call);
 enum code run_disarm(struct call *call);
+enum code run_policy_test(struct call *call);
+enum code run_replay(struct call *call);
 enum code run_policy_check(struct call *call);
 enum code run_policy_show(struct call *call);
 enum code run_audit_init(struct call *call);

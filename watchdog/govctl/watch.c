@@ -57,7 +57,7 @@ static void draw(struct call *call, const json_t *status)
 
 struct watch {
         struct call *call;
-        struct daemon *daemon, *pushes; /* one to ask, one that is told */
+        struct rpc *daemon, *pushes; /* one to ask, one that is told */
         int interrupt;
         usec_t every;
         bool screen; /* a person looks at a screen of its own */
@@ -65,8 +65,8 @@ struct watch {
 
 static void watch_disconnect(struct watch *watch)
 {
-        watch->daemon = daemon_close(watch->daemon);
-        watch->pushes = daemon_close(watch->pushes);
+        watch->daemon = rpc_close(watch->daemon);
+        watch->pushes = rpc_close(watch->pushes);
 }
 
 static enum code watch_connect(struct watch *watch, struct call *call)
@@ -82,11 +82,11 @@ static enum code watch_connect(struct watch *watch, struct call *call)
 }
 
 /* Throws away what the daemon pushed until it pauses, a second at most; false when it has gone. */
-static bool drain(struct daemon *daemon)
+static bool drain(struct rpc *daemon)
 {
         for (usec_t spent = 0; spent < USEC_PER_SEC; spent += SETTLE) {
                 json_auto_t *push = NULL;
-                int r = daemon_next(daemon, SETTLE, &push);
+                int r = rpc_next(daemon, SETTLE, &push);
 
                 if (r <= 0)
                         return r == 0;
@@ -112,7 +112,7 @@ static enum code watch_session(struct watch *watch, struct call *call)
                 if (fflush(call->page.out) != 0)
                         return CODE_FAILURE;
 
-                int woken = interrupt_wait(watch->interrupt, daemon_fd(watch->pushes), watch->every);
+                int woken = interrupt_wait(watch->interrupt, rpc_fd(watch->pushes), watch->every);
 
                 if (woken == 2)
                         return CODE_INTERRUPTED;

@@ -34,6 +34,7 @@ static const struct phrase phrases[] = {
         { "change.open",         NULL,         "opening a change window",    "change window opened",    "no change window" },
         { "change.close",        NULL,         "closing a change window",    "change window closed",    "change window not closed" },
         { "policy.load",         NULL,         "loading the policy",         "policy loaded",           "policy not loaded" },
+        { "policy.text",         NULL,         "the policy, word for word",  "the policy, word for word", "the policy is not kept" },
         { "judge.start",         NULL,         "Governor begins to judge",   "Governor begins to judge", "Governor could not begin" },
         { "judge.stop",          NULL,         "Governor ends",              "Governor ends",           "Governor could not end" },
         { "audit.genesis",       NULL,         "the log begins",             "the log begins",          "the log could not begin" },
@@ -45,6 +46,7 @@ static const struct phrase phrases[] = {
         { "audit.nonce",         NULL,         "answering an auditor",       "an auditor was answered", "an auditor could not be answered", true },
         { "audit.witness",       NULL,         "changing the witnesses",     "the witnesses were changed", "the witnesses could not be changed", true },
         { "audit.anchor",        NULL,         "anchoring the log elsewhere", "a witness has cosigned", "no witness has cosigned for a day", true },
+        { "audit.refused",       NULL,         "a witness refuses the log",  "a witness refuses the log", "a witness refuses the log" },
         { "audit.verified",      NULL,         "verifying the log",          "the log was verified",    "the log does not verify", true },
         { "audit.degraded",      NULL,         "the disk is full",           "the disk was full: only safety acts went on", "the disk was full" },
         { "audit.gap",           NULL,         "records were lost",          "records were lost while the disk was full", "records were lost", true },
@@ -289,7 +291,8 @@ bool record_is_noise(const json_t *record)
         if (kind == FACT_ASKED || kind == FACT_SOURCE)
                 return false;
         return record_is_fact(record) || is(record, "action", "audit.heartbeat") ||
-               is(record, "action", "audit.standing") || is(record, "action", "judge.stop");
+               is(record, "action", "audit.standing") || is(record, "action", "judge.stop") ||
+               is(record, "action", "policy.text");
 }
 
 enum tint record_tint(const json_t *record)

@@ -47,6 +47,7 @@ NAMES_FOR(stray)
 NAMES_FOR(ask)
 NAMES_FOR(config_change)
 NAMES_FOR(change_step)
+NAMES_FOR(memory_of)
 
 #define AT(member) offsetof(struct fact, member)
 #define IN(member) offsetof(struct remembered, member)
@@ -77,6 +78,9 @@ static const struct field fields[] = {
         { FACT_SAMPLE,     "pid",        FIELD_INT,  AT(sample.pid) },
         { FACT_SAMPLE,     "start",      FIELD_U64,  AT(sample.start) },
         { FACT_SAMPLE,     "memory_bytes", FIELD_U64, AT(sample.memory_bytes) },
+        { FACT_SAMPLE,     "of",         FIELD_ENUM, AT(sample.of),            NAMED(memory_of) },
+        { FACT_SAMPLE,     "most_pid",   FIELD_INT,  AT(sample.most_pid) },
+        { FACT_SAMPLE,     "most_bytes", FIELD_U64,  AT(sample.most_bytes) },
         { FACT_SAMPLE,     "cpu",        FIELD_U64,  AT(sample.cpu) },
         { FACT_HOST,       "total_bytes", FIELD_U64, AT(host.total_bytes) },
         { FACT_HOST,       "available_bytes", FIELD_U64, AT(host.available_bytes) },
@@ -144,6 +148,9 @@ static const struct field fields[] = {
         { FACT_REMEMBERED, "started_at", FIELD_U64,  IN(started_at) },
         { FACT_REMEMBERED, "deaths",     FIELD_DEATHS, 0 },
         { FACT_REMEMBERED, "more",       FIELD_MORE, 0 },
+        { FACT_BASELINE,   "pid",        FIELD_INT,  IN(pid) },
+        { FACT_BASELINE,   "start",      FIELD_U64,  IN(start) },
+        { FACT_BASELINE,   "numbers",    FIELD_MORE, 0 },
 };
 /* clang-format on */
 
@@ -200,7 +207,7 @@ static json_t *field_write(const struct field *field, const void *base)
 
 json_t *record_of_fact(const struct fact *fact, char verb[RECORD_VERB_MAX])
 {
-        const void *base = fact->kind == FACT_REMEMBERED ? (const void *)fact->remembered : fact;
+        const void *base = fact_is_memory(fact->kind) ? (const void *)fact->remembered : fact;
         json_t *details = json_object();
 
         snprintf(verb, RECORD_VERB_MAX, "fact.%s", fact_kind_name(fact->kind));
@@ -345,7 +352,7 @@ int record_to_fact(const char *verb, const char *subject, const json_t *details,
         fact.kind = fact_kind_from_name(verb + strlen("fact."));
         if (fact.kind == FACT_NONE)
                 return -EBADMSG;
-        if (fact.kind == FACT_REMEMBERED) {
+        if (fact_is_memory(fact.kind)) {
                 memset(scratch, 0, sizeof(*scratch));
                 fact.remembered = scratch;
                 base = scratch;

@@ -54,7 +54,8 @@ bool depend_brought_up(const struct judge *judge, const struct agent *agent, use
 bool depend_is_ill(const struct judge *judge, const struct agent *agent)
 {
         for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
-                if (!i->gone && (i->cause != CAUSE_NONE || ladder_is_down(i->ladder.state)))
+                if (!i->gone &&
+                    ((i->cause != CAUSE_NONE && i->cause != CAUSE_MEMORY_LEAK) || ladder_is_down(i->ladder.state)))
                         return true;
         return false;
 }

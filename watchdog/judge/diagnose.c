@@ -7,6 +7,8 @@
 #include "judge/source.h"
 #include "judge/table.h"
 
+#define SIZE_GRACE USEC_PER_MINUTE /* time for a few samples of the new life */
+
 /* The first window with more deaths than it allows, NULL when all hold. */
 static const struct window *exceeded(const struct judge *judge, const struct instance *instance)
 {
@@ -75,11 +77,14 @@ enum cause diagnose(const struct judge *judge, const struct instance *instance)
                 return CAUSE_CRASH_LOOP;
         if (depend_left_down(judge, instance) != NOBODY)
                 return CAUSE_DEPENDENCY_DOWN;
+        if (instance->cause == CAUSE_MEMORY_CEILING && instance->ladder.state == LADDER_SUSPECT &&
+            swell_cause(judge, instance) == CAUSE_MEMORY_LEAK)
+                return CAUSE_MEMORY_LEAK;
         if (instance->cause != CAUSE_NONE)
                 return instance->cause; /* until it is proven to be over */
         if (source_is_blind(judge, agent_of(judge, instance)))
                 return CAUSE_NONE;
-        return dead_at(judge, instance) <= judge->now ? CAUSE_CLAIMED_NOT_RUNNING : CAUSE_NONE;
+        return dead_at(judge, instance) <= judge->now ? CAUSE_CLAIMED_NOT_RUNNING : swell_cause(judge, instance);
 }
 
 static void sooner(const struct judge *judge, usec_t *due, usec_t at)
@@ -102,6 +107,8 @@ usec_t diagnose_due(const struct judge *judge, const struct instance *instance)
                         sooner(judge, &due, usec_add(life_seen(instance)->began, diagnose_grace(instance)));
                 if (instance->claimed == CLAIMED_STOPPED)
                         sooner(judge, &due, instance->claimed_at + DEAD_WAIT);
+                if (instance->cause == CAUSE_MEMORY_LEAK)
+                        sooner(judge, &due, swell_spent_until(judge, instance));
         }
         return due;
 }
@@ -109,6 +116,9 @@ usec_t diagnose_due(const struct judge *judge, const struct instance *instance)
 usec_t diagnose_grace(const struct instance *instance)
 {
         usec_t grace = 2 * instance->period;
+
+        if (is_of_size(instance->cause))
+                return SIZE_GRACE;
 
         return grace < GRACE_LEAST ? GRACE_LEAST : grace > GRACE_MOST ? GRACE_MOST : grace;
 }
@@ -120,6 +130,9 @@ bool diagnose_is_proven(const struct judge *judge, const struct instance *instan
                 return false;
         if (instance->claimed == CLAIMED_STOPPED || instance->claimed == CLAIMED_FAILED ||
             instance->claimed == CLAIMED_WAITING)
+                return false;
+        if (is_of_size(instance->cause) && (swell_is_above(instance) || (instance->cause == CAUSE_MEMORY_LEAK &&
+                                                                         swell_spent_until(judge, instance) > 0)))
                 return false;
         return instance->cause != CAUSE_DEPENDENCY_DOWN || depend_left_down(judge, instance) == NOBODY;
 }
@@ -207,6 +220,8 @@ void diagnose_reason(const struct judge *judge, const struct instance *instance,
         case CAUSE_CRASH_LOOP:
         case CAUSE_HOT_LOOP: loop_reason(judge, instance, cause, reason); break;
         case CAUSE_CLAIMED_NOT_RUNNING: dead_reason(judge, instance, reason); break;
+        case CAUSE_MEMORY_CEILING:
+        case CAUSE_MEMORY_LEAK: swell_reason(judge, instance, cause, reason, REASON_MAX); break;
         case CAUSE_DEPENDENCY_DOWN:
                 base = depend_left_down(judge, instance);
                 text_append(reason, REASON_MAX,

@@ -83,7 +83,8 @@ struct guard guard_now(const struct judge *judge, const struct instance *instanc
                 text_append(reason, sizeof(reason), "%s comes first", judge->agents[base].id);
                 return held_by(WITHHELD_BASE_FIRST, usec_add(judge->now, BASE_AGAIN), reason);
         }
-        if (brake_on(judge, agent) && input != INPUT_REVIVE && input != INPUT_REVIVE_DOWN)
+        if (brake_on(judge, agent) &&
+            ((input != INPUT_REVIVE && input != INPUT_REVIVE_DOWN) || is_of_size(instance->cause)))
                 return held_by(WITHHELD_COMMON_CAUSE, USEC_INFINITY,
                                "many agents fail together; what they share comes first");
         if (agent->carrier)

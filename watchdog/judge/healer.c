@@ -73,6 +73,8 @@ static void act(struct judge *judge, struct instance *instance, const struct lad
         decision->action = cell->action;
         decision->purpose = cell->purpose;
         decision->safety = agent->rule->critical && !is_alive(instance) && cell->action != ACTION_STOP;
+        if (instance->cause == CAUSE_MEMORY_CEILING && cell->purpose == PURPOSE_HEAL && decision->enforce)
+                swell_note_restart(judge, instance);
         if (undo || cell->purpose == PURPOSE_ASKED)
                 decision->enforce = !only_observes(judge);
         else if (decision->enforce)
@@ -107,6 +109,8 @@ static enum ladder_input wanted(const struct judge *judge, const struct instance
         bool nothing_runs = !guard_observes(judge, instance) && !is_alive(instance) &&
                             (instance->claimed == CLAIMED_FAILED || instance->claimed == CLAIMED_STOPPED);
 
+        if (instance->cause == CAUSE_MEMORY_CEILING)
+                return INPUT_REVIVE; /* a clean state is all it needs, however often */
         if (instance->cause == CAUSE_DEPENDENCY_DOWN)
                 return instance->claimed == CLAIMED_STOPPED ? INPUT_REVIVE_DOWN : INPUT_REVIVE;
         if (course_rung(heal, rung) == RUNG_QUARANTINE && guard_against_quarantine(judge, instance) == WITHHELD_NOT)
@@ -167,6 +171,16 @@ static enum action action_of(enum ladder_input input)
         return action != ACTION_NONE ? action : input == INPUT_CONFINE_DOWN ? ACTION_STOP : ACTION_START;
 }
 
+/* Instances of one agent are restarted one after the other: each has to be well before the next. */
+static bool another_settles(const struct judge *judge, const struct instance *instance)
+{
+        for (const struct instance *i = first_instance(judge, agent_of(judge, instance)); i;
+             i = next_instance(judge, i))
+                if (i != instance && (i->ladder.state == LADDER_REVIVING || i->ladder.state == LADDER_SETTLING))
+                        return true;
+        return false;
+}
+
 /* In LADDER_SUSPECT: act, or say why not; returns when to try again. */
 static usec_t try_to_act(struct judge *judge, struct instance *instance)
 {
@@ -174,12 +188,14 @@ static usec_t try_to_act(struct judge *judge, struct instance *instance)
         enum ladder_input input;
         struct guard guard;
 
-        if (heal->ladder_n == 0 || agent_of(judge, instance)->busy != NOBODY)
+        if (heal->ladder_n == 0 || agent_of(judge, instance)->busy != NOBODY || instance->cause == CAUSE_MEMORY_LEAK)
                 return USEC_INFINITY;
+        if (instance->cause == CAUSE_MEMORY_CEILING && another_settles(judge, instance))
+                return judge->now + USEC_PER_SEC;
         if (guard_hold_until(judge, instance) > judge->now)
                 return guard_hold_until(judge, instance);
         /* a looping agent that has been up for two of its periods may just have recovered */
-        if (is_alive(instance) && instance->cause != CAUSE_DEPENDENCY_DOWN &&
+        if (is_alive(instance) && instance->cause != CAUSE_DEPENDENCY_DOWN && !is_of_size(instance->cause) &&
             usec_since(judge->now, life_seen(instance)->began) > 2 * instance->period &&
             usec_since(judge->now, life_seen(instance)->began) > GRACE_LEAST / 2)
                 return USEC_INFINITY;
@@ -195,7 +211,8 @@ static usec_t try_to_act(struct judge *judge, struct instance *instance)
                 return guard.until;
         }
         if (course_rung(heal, course_usable(heal, instance->ladder.rung)) == RUNG_QUARANTINE &&
-            input != INPUT_CONFINE && input != INPUT_CONFINE_DOWN && instance->cause != CAUSE_DEPENDENCY_DOWN) {
+            input != INPUT_CONFINE && input != INPUT_CONFINE_DOWN && instance->cause != CAUSE_DEPENDENCY_DOWN &&
+            !is_of_size(instance->cause)) {
                 enum withheld why = guard_against_quarantine(judge, instance);
 
                 withhold(judge, instance, why, ACTION_STOP,
@@ -341,7 +358,7 @@ static void wait_over(struct judge *judge, struct instance *instance)
                 pursue(judge, instance, INPUT_DUE);
                 return;
         case LADDER_TOLD:
-                if (course_usable(heal, ladder->rung + 1) < heal->ladder_n)
+                if (!is_of_size(instance->cause) && course_usable(heal, ladder->rung + 1) < heal->ladder_n)
                         take(judge, instance, INPUT_DUE);
                 else
                         take(judge, instance, INPUT_DUE_SPENT);
@@ -366,13 +383,23 @@ static void notice_start(struct judge *judge, struct instance *instance)
                                 "started by somebody else: its trial has begun");
 }
 
+/* The restart did not help: it is too large again before it was proven. */
+static void notice_size(struct judge *judge, struct instance *instance)
+{
+        if (instance->cause == CAUSE_MEMORY_CEILING && instance->ladder.state == LADDER_SETTLING &&
+            swell_is_above(instance))
+                take(judge, instance, INPUT_DUE);
+}
+
 static void judge_one(struct judge *judge, struct instance *instance, usec_t *due)
 {
         enum cause cause;
         usec_t again = USEC_INFINITY;
 
         note_look(judge, agent_of(judge, instance), instance, due);
+        swell_look(judge, agent_of(judge, instance), instance, due);
         notice_start(judge, instance);
+        notice_size(judge, instance);
         trouble_check_over(judge, instance);
         cause = diagnose(judge, instance);
         if (cause != instance->cause || (cause != CAUSE_NONE && instance->incident == NOBODY && !instance->braked))

@@ -22,6 +22,19 @@
 
 /* ---- in its memory -------------------------------------------------------------------------------------------------- */
 
+#define INSTANCES_PER_AGENT 2
+#define INCIDENTS_PER_AGENT 2
+#define INCIDENTS_MIN 64
+
+struct judge_limits judge_limits_for(uint32_t agents_max)
+{
+        return (struct judge_limits){
+                .agents_max = agents_max,
+                .instances_max = agents_max * INSTANCES_PER_AGENT,
+                .incidents_max = agents_max * INCIDENTS_PER_AGENT + INCIDENTS_MIN,
+        };
+}
+
 /* Lays the parts out one after the other; with `memory` NULL only measures. */
 static size_t lay_out(const struct judge_limits *limits, struct judge *judge, char *memory)
 {
@@ -147,6 +160,7 @@ static void take_sample(struct judge *judge, struct agent *agent, struct instanc
         instance->memory_bytes = fact->sample.memory_bytes;
         instance->cpu = fact->sample.cpu;
         instance->cpu_at = fact->at;
+        swell_sample(judge, instance, fact);
 }
 
 static void take_planned(struct judge *judge, const struct fact *fact)
@@ -321,9 +335,11 @@ static void acknowledge(struct judge *judge)
         if (judge->full_incident == found)
                 judge->full_incident = NOBODY, judge->turned_away = 0;
         if (judge->incidents[found].agent != NOBODY)
-                for (unsigned n = 0; n < NOTES_N; n++)
-                        if (judge->agents[judge->incidents[found].agent].noted[n] == found)
+                for (unsigned n = 0; n < NOTE_N; n++)
+                        if (judge->agents[judge->incidents[found].agent].noted[n] == found) {
                                 judge->agents[judge->incidents[found].agent].noted[n] = NOBODY;
+                                judge->agents[judge->incidents[found].agent].acknowledged |= 1u << n;
+                        }
         incident_resolve(judge, found, "acknowledged by a human");
 }
 
@@ -381,7 +397,7 @@ void judge_step(struct judge *judge, const struct fact *fact, struct decisions *
         decisions->n = 0;
         decisions->material = decisions->remember = false;
         judge->decisions = decisions;
-        if (fact->kind == FACT_REMEMBERED) { /* not a moment in time: nothing is judged before all of it is back */
+        if (fact_is_memory(fact->kind)) { /* not a moment in time: nothing is judged before all of it is back */
                 remember_take(judge, fact);
                 decisions->material = true;
                 return;

@@ -15,6 +15,7 @@
  *   common-cause         many agents of one manager, or on one base, begin to fail within two minutes; found meanwhile,
  *                        their loops are part of it
  *   orphan duplicate blind   as their facts say
+ *   memory-ceiling memory-budget memory-leak   see swell.h
  * An incident is over when a life outlives its grace (twice the loop's period, at least 10 s, at most 5 min), or when the
  * agent's owner stops it. Its deaths are forgiven then; the ladder remembers until a life of ten periods and ten minutes.
  */
@@ -32,6 +33,9 @@ struct judge_limits {
         uint32_t instances_max;
         uint32_t incidents_max; /* open ones and the most recent resolved ones */
 };
+
+/* What a machine of so many agents needs. The chain keeps `agents_max` alone: a judge made again must be of the same size. */
+struct judge_limits judge_limits_for(uint32_t agents_max);
 
 /* Bytes that a judge of these capacities needs, and a judge made in them. `memory` must be zeroed and max-aligned. */
 size_t judge_size(const struct judge_limits *limits);
@@ -91,8 +95,9 @@ struct agent_view {
                 uint32_t more_than;
         } windows[POLICY_WINDOWS_MAX];
         unsigned windows_n;
-        uint64_t memory_bytes; /* summed over instances; 0 unknown */
-        uint32_t cpu_permille; /* of one CPU, over the last sample interval */
+        uint64_t memory_bytes;    /* summed over instances; 0 unknown */
+        enum memory_of memory_of; /* whose could be counted; the rule says whose should be */
+        uint32_t cpu_permille;    /* of one CPU, over the last sample interval */
         bool quarantined;
         usec_t next;             /* when its state's wait ends (backoff, trial, settle); 0 nothing pending */
         const char *waiting_for; /* "trial", "backoff", "settling", "" */

@@ -7,8 +7,19 @@
 #include "base/fact.h"
 #include "judge/judge.h"
 #include "judge/ladder.h"
+#include "judge/swell.h"
 #include "judge/tally.h"
 #include "policy/policy.h"
+
+/* What is found and told, and not cured by a restart. */
+enum note {
+        NOTE_HIGH_RESTARTS,
+        NOTE_ORPHAN,
+        NOTE_DUPLICATE,
+        NOTE_BUDGET,
+        NOTE_CONFIG,
+        NOTE_N,
+};
 
 #define NOBODY UINT32_MAX /* no agent, no instance, no incident: an index that is none */
 
@@ -42,15 +53,6 @@
 #define GRACE_MOST (5 * USEC_PER_MINUTE)
 #define FORGET_LEAST (10 * USEC_PER_MINUTE)
 #define TRIALS_MAX 3
-
-/* Findings that no restart cures, one incident of each an agent. */
-enum note {
-        NOTE_HIGH_RESTARTS,
-        NOTE_ORPHAN,
-        NOTE_DUPLICATE,
-        NOTE_CONFIG,
-        NOTES_N,
-};
 
 enum life_state {
         LIFE_NONE,
@@ -103,6 +105,8 @@ struct instance {
         uint64_t memory_bytes;
         usec_t cpu, cpu_at;
         uint32_t cpu_permille;
+        struct swell swell;
+        usec_t swell_restarts[SWELL_RESTARTS]; /* ordered for its size, newest last, 0 none */
 
         /* as it is judged */
         enum cause cause;  /* what is wrong with it, CAUSE_NONE when nothing */
@@ -143,7 +147,8 @@ struct agent {
         usec_t failing_since; /* first death after a quiet time */
         usec_t failed_at;     /* newest death */
         uint32_t stray_orphans, stray_duplicates;
-        uint32_t noted[NOTES_N]; /* incidents without a cure, see note.h */
+        uint32_t noted[NOTE_N]; /* incidents without a cure, NOBODY */
+        uint32_t acknowledged;  /* notes that a human closed and that still hold, a bit each */
 };
 
 struct source {
@@ -252,7 +257,7 @@ struct judge {
 };
 
 /* What one look at one instance may decide at most; a look begins only with that much room. */
-#define DECISIONS_A_LOOK 6
+#define DECISIONS_A_LOOK 8
 
 /* Nothing is done to any agent, whatever its rule says. */
 static inline bool only_observes(const struct judge *judge)
@@ -275,6 +280,12 @@ static inline void matters(struct judge *judge, const struct instance *instance)
 {
         if (!instance->thin)
                 judge->material = true;
+}
+
+/* Too large, and nothing else: it lives, and whatever it does it does not loop. */
+static inline bool is_of_size(enum cause cause)
+{
+        return cause == CAUSE_MEMORY_CEILING || cause == CAUSE_MEMORY_LEAK;
 }
 
 static inline bool is_alive(const struct instance *instance)

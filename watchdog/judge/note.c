@@ -16,10 +16,16 @@ static void open_note(struct judge *judge, struct agent *agent, struct instance 
                 [NOTE_HIGH_RESTARTS] = CAUSE_HIGH_RESTARTS,
                 [NOTE_ORPHAN] = CAUSE_ORPHAN,
                 [NOTE_DUPLICATE] = CAUSE_DUPLICATE,
+                [NOTE_BUDGET] = CAUSE_MEMORY_BUDGET,
         };
 
         if (agent->noted[note] == NOBODY && is_governed(agent))
                 agent->noted[note] = incident_open(judge, agent, instance, causes[note], count, reason);
+}
+
+void note_open(struct judge *judge, struct agent *agent, struct instance *instance, enum note note, const char *reason)
+{
+        open_note(judge, agent, instance, note, 1, reason);
 }
 
 void note_explained(struct judge *judge, struct agent *agent, enum note note, const char *reason)

@@ -1,6 +1,9 @@
 #pragma once
-/* Findings that no restart cures: a counter high before we came, an orphan, a second copy. Named, never acted on. */
+/* Findings that no restart cures: a counter high before we came, an orphan, a second copy, a budget. Named, never acted on. */
 #include "judge/memory.h"
+
+/* Opens it unless it is open. */
+void note_open(struct judge *judge, struct agent *agent, struct instance *instance, enum note note, const char *reason);
 
 /* FACT_AGENT at first sight. */
 void note_first_sight(struct judge *judge, struct agent *agent, struct instance *instance, uint64_t restarts);

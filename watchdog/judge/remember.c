@@ -7,7 +7,7 @@
 #include "judge/due.h"
 #include "judge/table.h"
 
-#define LAYOUT 2 /* of `more`; a memory in another layout is not taken, its incident numbers are */
+#define LAYOUT 1 /* of `more`; a memory in another layout is not taken, its incident numbers are */
 
 /* What a record with no agent is about is told by its instance. */
 #define ABOUT_MACHINE 0
@@ -187,7 +187,7 @@ static void pack_agent(struct pack *p, struct judge *judge, struct agent *agent)
         PACK(agent->failed_at);
         PACK(agent->stray_orphans);
         PACK(agent->stray_duplicates);
-        for (unsigned n = 0; n < NOTES_N; n++)
+        for (unsigned n = 0; n < NOTE_BUDGET; n++)
                 pack_incident(p, judge, agent, &agent->noted[n]);
         if (p->reading && busy > 0) {
                 struct instance *i = table_instance(judge, agent, (uint32_t)(busy - 1));
@@ -203,6 +203,12 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
         pack_incident(p, judge, instance->braked ? NULL : agent, &instance->incident);
         pack_base(p, agent, &instance->dragged_by);
         pack_troubles(p, instance);
+        /* since then: a record of before ends here, and what it lacks reads as 0 */
+        for (unsigned n = 0; n < SWELL_RESTARTS; n++)
+                PACK(instance->swell_restarts[n]);
+        PACK(agent->acknowledged);
+        for (unsigned n = NOTE_BUDGET; n < NOTE_N; n++)
+                pack_incident(p, judge, agent, &agent->noted[n]);
 }
 
 static void pack_machine(struct pack *p, struct judge *judge)
@@ -221,12 +227,12 @@ static void pack_machine(struct pack *p, struct judge *judge)
         PACK(judge->incidents_last);
         pack_incident(p, judge, NULL, &judge->full_incident);
         pack_incident(p, judge, NULL, &judge->safe_incident);
-        pack_incident(p, judge, NULL, &judge->drift_incident);
         PACK(judge->budget_n);
         if (judge->budget_n > BUDGET_MAX)
                 judge->budget_n = BUDGET_MAX;
         for (uint32_t n = 0; n < judge->budget_n; n++)
                 PACK(judge->budget[n]);
+        pack_incident(p, judge, NULL, &judge->drift_incident);
 }
 
 static void pack_source(struct pack *p, struct judge *judge, struct source *source)
@@ -391,6 +397,13 @@ static bool remember_instance(const struct judge *judge, uint32_t n, struct reme
         return true;
 }
 
+static bool remember_swell(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
+{
+        const struct instance *i = &judge->instances[n];
+
+        return i->number != INSTANCE_ALL && !i->gone && swell_remember(judge, i, scratch, ret);
+}
+
 bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remembered *scratch, struct fact *ret)
 {
         for (;;) {
@@ -427,9 +440,15 @@ bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remember
                         continue;
                 }
                 n -= BRAKES_MAX;
+                if (n < judge->instances_n) {
+                        if (remember_instance(judge, n, scratch, ret))
+                                return true;
+                        continue;
+                }
+                n -= judge->instances_n;
                 if (n >= judge->instances_n)
                         return false;
-                if (remember_instance(judge, n, scratch, ret))
+                if (remember_swell(judge, n, scratch, ret))
                         return true;
         }
 }
@@ -439,6 +458,9 @@ bool judge_remember_due(const struct judge *judge, struct remembered *scratch, s
         for (uint32_t n = 0; n < judge->instances_n; n++)
                 if (judge->instances[n].wants_record)
                         return remember_instance(judge, n, scratch, ret);
+        for (uint32_t n = 0; n < judge->instances_n; n++)
+                if (judge->instances[n].swell.wants_record)
+                        return swell_remember(judge, &judge->instances[n], scratch, ret);
         return false;
 }
 
@@ -487,7 +509,7 @@ static void take_instance(struct judge *judge, const struct fact *fact, struct p
         if (thin) /* now that it is written down, it is judged again */
                 i->thin = i->wants_record = false;
         judge->shown_stale = true;
-        due_set(judge, i, fact->at);
+        due_set(judge, i, judge->now); /* as judge_resume() had it, not when it came to be written down */
 }
 
 static void take_brake(struct judge *judge, const struct fact *fact, struct pack *p)
@@ -508,6 +530,14 @@ void remember_take(struct judge *judge, const struct fact *fact)
                                                                                       : REMEMBERED_MORE_MAX,
                                .reading = true };
 
+        if (fact->kind == FACT_BASELINE) {
+                struct agent *agent = table_agent(judge, fact->agent);
+                struct instance *i = agent ? table_instance(judge, agent, fact->instance) : NULL;
+
+                if (i)
+                        swell_take(judge, i, fact);
+                return;
+        }
         if (fact->remembered->count > judge->incidents_last && !*fact->agent)
                 judge->incidents_last = fact->remembered->count;
         if (pack(&reader, 0) != LAYOUT)

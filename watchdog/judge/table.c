@@ -103,7 +103,7 @@ struct agent *table_agent(struct judge *judge, const char *id)
                                  .unit = NOBODY,
                                  .app = NOBODY,
                                  .busy = NOBODY,
-                                 .noted = { NOBODY, NOBODY, NOBODY, NOBODY } };
+                                 .noted = { [0 ... NOTE_N - 1] = NOBODY } };
         text_copy(agent->id, sizeof(agent->id), id);
         agent_short_name(agent->id, name);
         agent->name = hash_of(name);

@@ -122,7 +122,8 @@ void trouble_check_over(struct judge *judge, struct instance *instance)
         } else if (diagnose_is_at_rest(judge, instance)) {
                 trouble_over(judge, instance, INPUT_CLEARED, "stopped by its owner");
         } else {
-                snprintf(reason, sizeof(reason), "healthy: up for %s",
+                snprintf(reason, sizeof(reason),
+                         is_of_size(instance->cause) ? "below its ceiling, up for %s" : "healthy: up for %s",
                          text_span(span, usec_since(judge->now, life_seen(instance)->began)));
                 trouble_over(judge, instance, INPUT_PROVEN, reason);
         }

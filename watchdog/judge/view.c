@@ -124,6 +124,7 @@ static void view_instance(const struct judge *judge, const struct instance *i, s
         ret->restarts += i->missing_at > 0 ? i->restarts_listed : i->restarts;
         if (is_alive(i)) {
                 ret->memory_bytes += i->memory_bytes;
+                ret->memory_of = i->swell.of;
                 ret->cpu_permille += i->cpu_permille;
                 if (ret->pid == 0) {
                         ret->pid = life_seen(i)->pid;
@@ -179,7 +180,7 @@ void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct a
                 if (!i->gone)
                         view_instance(judge, i, ret);
         ret->quarantined = ret->effective == EFFECTIVE_QUARANTINED;
-        for (unsigned n = 0; n < NOTES_N && ret->incident == 0; n++)
+        for (unsigned n = 0; n < NOTE_N && ret->incident == 0; n++)
                 if (agent->noted[n] != NOBODY)
                         ret->incident = judge->incidents[agent->noted[n]].number;
 }

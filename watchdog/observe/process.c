@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "io/cleanup.h"
+#include "observe/extent.h"
 
 #define SOURCE "process"
 
@@ -36,7 +37,9 @@ struct watched {
         sd_event_source
                 *end;     /* owns the pidfd; NULL: no pidfd was to be had, or `end` is a deferred word of its death */
         int stat, status; /* kept open for the samples; negative: opened each time */
-        bool blind;       /* without a pidfd: its end is noticed at the next sample */
+        struct measure measure;
+        usec_t due; /* its next sample, in CLOCK_BOOTTIME */
+        bool blind; /* without a pidfd: its end is noticed at the next sample */
 };
 
 struct process {
@@ -240,6 +243,20 @@ static int make_room(struct process *process)
         return 0;
 }
 
+static void ask_measure(struct watched *watched)
+{
+        const struct process_options *options = &watched->process->options;
+
+        watched->measure = options->measure ? options->measure(options->self, watched->agent)
+                                            : (struct measure){ .of = MEMORY_OF_PROCESS };
+}
+
+void process_measure_again(struct process *process)
+{
+        for (size_t i = 0; i < process->n; i++)
+                ask_measure(process->watched[i]);
+}
+
 int process_watch(struct process *process, const char *agent, uint32_t instance, pid_t pid, uint64_t start)
 {
         _cleanup_(watched_freep) struct watched *watched = NULL;
@@ -259,6 +276,7 @@ int process_watch(struct process *process, const char *agent, uint32_t instance,
         watched->instance = instance;
         watched->pid = pid;
         watched->start = start;
+        ask_measure(watched);
         if ((r = make_room(process)) < 0 || (r = watched_begin(watched)) < 0)
                 return r;
         process->blind_n += watched->blind;
@@ -291,8 +309,20 @@ static int read_memory(const struct watched *watched, uint64_t *ret)
                                     : proc_memory(watched->process->options.proc, watched->pid, ret);
 }
 
+/* How long until it is looked at again, now that it holds so much. */
+static usec_t period_of(const struct measure *measure, uint64_t bytes)
+{
+        bool near = measure->ceiling_bytes > 0 && bytes >= measure->ceiling_bytes / 4 * 3;
+
+        if (measure->of == MEMORY_OF_PROCESS)
+                return near ? PROCESS_SAMPLE_NEAR : PROCESS_SAMPLE_EVERY;
+        return near ? PROCESS_SAMPLE_EVERY : PROCESS_SAMPLE_FAR;
+}
+
 static bool sample_one(const struct watched *watched, usec_t at, struct fact *ret)
 {
+        const struct process_options *options = &watched->process->options;
+        struct extent extent;
         uint64_t memory = 0, hertz = (uint64_t)sysconf(_SC_CLK_TCK);
         struct proc_stat stat;
 
@@ -300,6 +330,8 @@ static bool sample_one(const struct watched *watched, usec_t at, struct fact *re
                 return false;
         if (read_memory(watched, &memory) < 0)
                 return false;
+        extent_read(options->proc, options->cgroups, watched->agent, watched->measure.of, watched->pid, memory,
+                    &extent);
         *ret = (struct fact){
                 .kind = FACT_SAMPLE,
                 .at = at,
@@ -308,7 +340,10 @@ static bool sample_one(const struct watched *watched, usec_t at, struct fact *re
                 .instance = watched->instance,
                 .sample = { .pid = watched->pid,
                             .start = watched->start,
-                            .memory_bytes = memory,
+                            .memory_bytes = extent.bytes,
+                            .of = extent.of,
+                            .most_pid = extent.most_pid,
+                            .most_bytes = extent.most_bytes,
                             .cpu = stat.cpu_ticks / hertz * USEC_PER_SEC +
                                    stat.cpu_ticks % hertz * USEC_PER_SEC / hertz },
         };
@@ -326,31 +361,44 @@ static void look_at_blind(struct process *process, size_t i)
                 process->blind_n += watched->blind;
 }
 
+static usec_t on_grid(usec_t boottime, usec_t every)
+{
+        return (boottime / every + 1) * every;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct process *process = userdata;
         usec_t at = clock_now(process->options.clock);
-        uint64_t now;
+        uint64_t now = usec, next;
 
+        (void)sd_event_now(process->event, CLOCK_BOOTTIME, &now);
+        next = process_next_sample(now);
         for (size_t i = process->n; i-- > 0;) {
+                struct watched *watched;
                 struct fact fact;
 
                 if (i >= process->n)
                         continue; /* the sink forgot some */
                 if (process->watched[i]->blind)
                         look_at_blind(process, i);
-                if (sample_one(process->watched[i], at, &fact))
+                watched = process->watched[i];
+                if (watched->due <= now && sample_one(watched, at, &fact)) {
+                        watched->due = on_grid(now, period_of(&watched->measure, fact.sample.memory_bytes));
+                        next = watched->due < next ? watched->due : next;
                         process->options.sink.take(process->options.sink.self, &fact);
+                } else if (watched->due > now && watched->due < next) {
+                        next = watched->due;
+                }
         }
         tell_source(process);
-        (void)sd_event_now(process->event, CLOCK_BOOTTIME, &now);
-        (void)sd_event_source_set_time(source, process_next_sample(now));
+        (void)sd_event_source_set_time(source, next);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 usec_t process_next_sample(usec_t boottime)
 {
-        return (boottime / PROCESS_SAMPLE_EVERY + 1) * PROCESS_SAMPLE_EVERY;
+        return on_grid(boottime, PROCESS_SAMPLE_EVERY);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */

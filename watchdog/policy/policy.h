@@ -39,12 +39,6 @@ struct heal {
         usec_t trial_after;
 };
 
-enum memory_of {
-        MEMORY_OF_PROCESS,
-        MEMORY_OF_TREE,
-        MEMORY_OF_CGROUP,
-};
-
 struct memory_limits {
         uint64_t budget_bytes;  /* 0: none */
         uint64_t ceiling_bytes; /* 0: none */
@@ -164,6 +158,9 @@ const char *rung_name(enum rung rung);
 
 /* The policy as one text in which nothing but its meaning is left (no comments, order or defaults): what is digested. Allocated. */
 int policy_normalise(const struct policy *policy, char **ret);
+
+/* As policy_normalise(), only what the judge goes by: what the audit log holds, and replay loads. Allocated. */
+int policy_judged(const struct policy *policy, char **ret);
 
 /* The policy that rules, as YAML that loads again; with_origin: each value with "# file:line". Allocated. */
 int policy_show(const struct policy *policy, bool with_origin, char **ret);

@@ -14,6 +14,7 @@ struct show {
         const struct loaded *loaded;
         bool origins;
         bool normal; /* one spelling for one meaning: 60s becomes 1m */
+        bool judged; /* only what the judge goes by */
 };
 
 static void show_section(struct show *show, enum section section, const struct node *node, unsigned depth, bool item);
@@ -254,7 +255,7 @@ static void show_classes(struct show *show)
         for (const struct class *class = show->loaded->classes; class; class = class->next) {
                 indent(show, 1);
                 quote_print(&show->sheet, class->name);
-                sheet_print(&show->sheet, ":%s", class->key->value->first ? "" : " {}");
+                sheet_print(&show->sheet, ":"); /* never empty: what was not given has defaults */
                 show_origin(show, class->key, class->replaced);
                 show_section(show, SECTION_CLASS, class->key->value, 2, false);
         }
@@ -273,11 +274,24 @@ static void show_others(struct show *show, const struct key *key)
                         show_section(show, key->sub, at, 2, true);
 }
 
+/* The daemon's own affairs, guarded files and where alerts go decide nothing, and some of it is nobody's business. */
+static bool is_judged(const struct key *key)
+{
+        static const char *const names[] = { "mode", "machine", "classes", "agents" };
+
+        for (unsigned n = 0; n < sizeof(names) / sizeof(names[0]); n++)
+                if (strcmp(key->name, names[n]) == 0)
+                        return true;
+        return false;
+}
+
 static void show_all(struct show *show)
 {
         for (unsigned i = 0; i < policy_keys_n && policy_keys[i].section == SECTION_TOP; i++) {
                 const struct key *key = &policy_keys[i];
 
+                if (show->judged && !is_judged(key))
+                        continue;
                 if (strcmp(key->name, "mode") == 0) {
                         sheet_print(&show->sheet, "mode: %s", mode_name(show->loaded->policy.mode));
                         show_origin(show, show->loaded->mode, NULL);
@@ -303,6 +317,14 @@ int policy_show(const struct policy *policy, bool with_origin, char **ret)
 int policy_normalise(const struct policy *policy, char **ret)
 {
         struct show show = { .loaded = (const struct loaded *)policy, .normal = true };
+
+        show_all(&show);
+        return sheet_finish(&show.sheet, ret);
+}
+
+int policy_judged(const struct policy *policy, char **ret)
+{
+        struct show show = { .loaded = (const struct loaded *)policy, .normal = true, .judged = true };
 
         show_all(&show);
         return sheet_finish(&show.sheet, ret);

@@ -1,0 +1,375 @@
+/* An agent that grows: told, restarted while that helps, and left for a human when it does not. */
+#include "story.h"
+
+#define MB (UINT64_C(1) << 20)
+
+static void sample_of(struct world *world, struct actor *actor, uint64_t bytes, enum memory_of of)
+{
+        struct fact fact = { .kind = FACT_SAMPLE,
+                             .manager = actor->manager,
+                             .agent = actor->id,
+                             .instance = actor->number,
+                             .sample = { .pid = actor->pid,
+                                         .start = actor->start,
+                                         .memory_bytes = bytes,
+                                         .of = of,
+                                         .most_pid = actor->pid,
+                                         .most_bytes = bytes } };
+
+        if (actor->up)
+                world_send(world, &fact);
+}
+
+/* Samples of this size, every five seconds for so long. */
+static void hold(struct world *world, struct actor *actor, uint64_t mb, usec_t time)
+{
+        for (usec_t passed = 0; passed < time; passed += 5 * S) {
+                sample_of(world, actor, mb * MB, MEMORY_OF_PROCESS);
+                world_run(world, 5 * S);
+        }
+}
+
+static struct actor *one_agent(struct world *world, uint64_t budget_mb, uint64_t ceiling_mb)
+{
+        struct rule *rule;
+        struct actor *actor;
+
+        world_init(world, 1);
+        rule = world_rule(world, "thin", MANAGER_PM2, "*");
+        rule->memory = (struct memory_limits){ budget_mb * MB, ceiling_mb * MB, MEMORY_OF_PROCESS };
+        actor = world_add(world, "pm2:root/lily");
+        world_judge(world);
+        world_start(world);
+        world_run(world, 15 * MIN);
+        world_forget_trace(world);
+        return actor;
+}
+
+static void above_the_ceiling_it_is_restarted(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 200);
+
+        hold(&world, lily, 100, 2 * MIN);
+        CHECK_TRACE(&world, "");
+        hold(&world, lily, 214, 15 * S);
+        hold(&world, lily, 60, 2 * HOUR);
+        CHECK_TRACE(
+                &world,
+                "1030.0s open inc-1 lily memory-ceiling: holds 214.0M, above its ceiling of 200.0M in 3 of 4 samples; its main process 1000 holds 214.0M\n"
+                "1030.0s restart lily (heal)\n"
+                "1090.0s resolve inc-1 lily memory-ceiling: below its ceiling, up for 1m\n");
+        world_done(&world);
+}
+
+/* A peak between two garbage collections is no reason. */
+static void one_large_sample_is_nothing(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 200);
+
+        for (int n = 0; n < 100; n++) {
+                hold(&world, lily, 100, 10 * S);
+                hold(&world, lily, 300, 10 * S);
+        }
+        CHECK_TRACE(&world, "");
+        world_done(&world);
+}
+
+static void the_third_time_within_an_hour_is_left_for_a_human(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 200);
+
+        for (int n = 0; n < 3; n++) {
+                hold(&world, lily, 60, 10 * S);
+                hold(&world, lily, 214, 10 * S);
+        }
+        CHECK_TRACE(&world, "");
+        /* and stays so for as long as it lasts */
+        hold(&world, lily, 214, 3 * HOUR);
+        CHECK_TRACE(
+                &world,
+                "960.0s open inc-1 lily memory-ceiling: holds 214.0M, above its ceiling of 200.0M in 3 of 4 samples; its main process 1000 holds 214.0M\n"
+                "960.0s restart lily (heal)\n"
+                "975.0s restart lily (heal)\n"
+                "990.0s open inc-2 lily memory-leak: restarted 2 times within an hour, and left for a human now: holds 214.0M, above its ceiling of 200.0M in 3 of 3 samples; its main process 1002 holds 214.0M\n"
+                "990.0s resolve inc-1 lily memory-ceiling: is a memory-leak, see inc-2\n");
+        world_human(&world, lily, ACTION_RESTART);
+        hold(&world, lily, 60, 2 * HOUR);
+        CHECK_TRACE(&world, "11820.0s resolve inc-2 lily memory-leak: below its ceiling, up for 1m\n");
+        world_done(&world);
+}
+
+static void a_budget_is_told_and_nothing_is_done(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 65, 200);
+
+        hold(&world, lily, 80, HOUR);
+        CHECK_TRACE(
+                &world,
+                "910.0s open inc-1 lily memory-budget: holds 80.0M, above its budget of 65.0M in 3 of 3 samples; its main process 1000 holds 80.0M\n");
+        hold(&world, lily, 60, HOUR);
+        CHECK_TRACE(&world, "5095.0s resolve inc-1 lily memory-budget: not above its budget of 65.0M for 10m\n");
+        world_done(&world);
+}
+
+static void what_a_human_acknowledged_is_told_again_only_after_it_was_over(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 65, 200);
+
+        hold(&world, lily, 80, MIN);
+        world_ask(&world, "", ASK_ACKNOWLEDGE, 1);
+        hold(&world, lily, 80, HOUR);
+        CHECK_TRACE(
+                &world,
+                "910.0s open inc-1 lily memory-budget: holds 80.0M, above its budget of 65.0M in 3 of 3 samples; its main process 1000 holds 80.0M\n"
+                "960.0s resolve inc-1 lily memory-budget: acknowledged by a human\n");
+        hold(&world, lily, 60, HOUR);
+        hold(&world, lily, 80, MIN);
+        CHECK_TRACE(
+                &world,
+                "8170.0s open inc-2 lily memory-budget: holds 80.0M, above its budget of 65.0M in 3 of 4 samples; its main process 1000 holds 80.0M\n");
+        world_done(&world);
+}
+
+/* A child that takes a lot for a minute is its parent's business. */
+static void a_tree_is_given_more_time_than_a_process(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 200);
+
+        world.rules[0].memory.of = MEMORY_OF_TREE;
+        for (int n = 0; n < 12; n++) {
+                sample_of(&world, lily, (n < 4 ? 300 : 80) * MB, MEMORY_OF_TREE);
+                world_run(&world, 15 * S);
+        }
+        CHECK_TRACE(&world, "");
+        for (int n = 0; n < 8; n++) {
+                sample_of(&world, lily, 300 * MB, MEMORY_OF_TREE);
+                world_run(&world, 15 * S);
+        }
+        CHECK_TRACE(
+                &world,
+                "1155.0s open inc-1 lily memory-ceiling: holds 300.0M, above its ceiling of 200.0M in 6 of 7 samples (of its tree); its main process 1000 holds 300.0M\n"
+                "1155.0s restart lily (heal)\n");
+        world_done(&world);
+}
+
+/* PM2's max_memory_restart is the app's own affair: planned, and no death. */
+static void the_apps_own_limit_is_respected(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 200);
+
+        for (int n = 0; n < 6; n++) {
+                hold(&world, lily, 150, 30 * S);
+                world_ends(&world, lily->id, 0, lily->pid, ENDING_MEMORY, 0);
+                lily->pid += 1000;
+                world_begins(&world, lily->id, 0, lily->pid, false);
+        }
+        CHECK_TRACE(&world, "");
+        world_done(&world);
+}
+
+static void a_human_who_just_acted_goes_first(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 200);
+
+        world_human(&world, lily, ACTION_RESTART);
+        hold(&world, lily, 214, MIN);
+        CHECK_TRACE(
+                &world,
+                "915.0s open inc-1 lily memory-ceiling: holds 214.0M, above its ceiling of 200.0M in 3 of 3 samples; its main process 1001 holds 214.0M\n"
+                "915.0s withhold restart lily (human): a human acted on it in the last 10m\n");
+        hold(&world, lily, 214, 9 * MIN);
+        hold(&world, lily, 60, 2 * MIN);
+        CHECK_TRACE(&world, "1500.0s restart lily (heal)\n"
+                            "1560.0s resolve inc-1 lily memory-ceiling: below its ceiling, up for 1m\n");
+        world_done(&world);
+}
+
+static void instances_are_restarted_one_after_the_other(void **state)
+{
+        struct world world;
+        struct actor *lily[2] = { one_agent(&world, 0, 200), NULL };
+
+        lily[1] = world_add(&world, "pm2:root/lily");
+        world_human(&world, lily[1], ACTION_START);
+        world_run(&world, 15 * MIN);
+        world_forget_trace(&world);
+        for (int n = 0; n < 40; n++) {
+                sample_of(&world, lily[0], (n < 3 ? 214 : 60) * MB, MEMORY_OF_PROCESS);
+                sample_of(&world, lily[1], (n < 14 ? 214 : 60) * MB, MEMORY_OF_PROCESS);
+                world_run(&world, 5 * S);
+        }
+        CHECK_TRACE(
+                &world,
+                "1810.0s open inc-1 lily memory-ceiling: holds 214.0M, above its ceiling of 200.0M in 3 of 3 samples; its main process 1000 holds 214.0M\n"
+                "1810.0s restart lily (heal)\n"
+                "1870.0s restart lily (heal)\n"
+                "1930.0s resolve inc-1 lily memory-ceiling: below its ceiling, up for 1m\n");
+        world_done(&world);
+}
+
+static void it_is_only_told_where_the_rule_observes(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 200);
+
+        world.rules[0].mode = MODE_OBSERVE;
+        hold(&world, lily, 214, 3 * HOUR);
+        CHECK_TRACE(
+                &world,
+                "910.0s open inc-1 lily memory-ceiling: holds 214.0M, above its ceiling of 200.0M in 3 of 3 samples; its main process 1000 holds 214.0M\n"
+                "910.0s would restart lily (heal)\n");
+        hold(&world, lily, 60, 3 * MIN);
+        CHECK_TRACE(&world, "11705.0s resolve inc-1 lily memory-ceiling: below its ceiling, up for 4h 15m\n");
+        world_done(&world);
+}
+
+/* What it was told before the daemon went is still known when it is back. */
+static void the_restarts_are_remembered(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 200);
+
+        for (int n = 0; n < 3; n++) {
+                hold(&world, lily, 60, 3 * MIN);
+                hold(&world, lily, 214, n < 2 ? 15 * S : MIN);
+                world_run(&world, MIN);
+                world_leave(&world);
+                world_run(&world, S);
+                world_return(&world);
+                world_run(&world, MIN);
+        }
+        CHECK_TRACE(
+                &world,
+                "1090.0s open inc-1 lily memory-ceiling: holds 214.0M, above its ceiling of 200.0M in 3 of 4 samples; its main process 1000 holds 214.0M\n"
+                "1090.0s restart lily (heal)\n"
+                "1150.0s resolve inc-1 lily memory-ceiling: below its ceiling, up for 1m\n"
+                "1406.0s open inc-2 lily memory-ceiling: holds 214.0M, above its ceiling of 200.0M in 3 of 4 samples; its main process 1001 holds 214.0M\n"
+                "1406.0s restart lily (heal)\n"
+                "1466.0s resolve inc-2 lily memory-ceiling: below its ceiling, up for 1m\n"
+                "1722.0s open inc-3 lily memory-leak: restarted 2 times within an hour, and left for a human now: holds 214.0M, above its ceiling of 200.0M in 3 of 4 samples; its main process 1002 holds 214.0M\n");
+        world_done(&world);
+}
+
+/* ---- what the chain knows ------------------------------------------------------------------------------------------- */
+
+#define CHAIN_MAX 256
+
+struct chain {
+        struct fact facts[CHAIN_MAX];
+        struct remembered remembered[CHAIN_MAX];
+        unsigned n, samples;
+        char decided[4096], again[4096];
+};
+
+static void note_decisions(char text[4096], const struct decisions *decisions)
+{
+        for (unsigned n = 0; n < decisions->n; n++)
+                snprintf(text + strlen(text), 4096 - strlen(text), "%llu %d %d %d %s\n",
+                         (unsigned long long)decisions->list[n].at, decisions->list[n].kind, decisions->list[n].cause,
+                         decisions->list[n].action, decisions->list[n].reason);
+}
+
+static void keep_decision(struct world *world, const struct decision *decision)
+{
+        struct decisions one = { .n = 1, .list = { *decision } };
+
+        note_decisions(((struct chain *)world->self)->decided, &one);
+}
+
+static void keep_fact(struct world *world, const struct fact *fact, bool material)
+{
+        struct chain *chain = world->self;
+
+        chain->samples += fact->kind == FACT_SAMPLE && material;
+        if (!material && fact->kind != FACT_OUTCOME)
+                return;
+        assert_true(chain->n < CHAIN_MAX);
+        chain->facts[chain->n] = *fact;
+        chain->facts[chain->n].agent = *fact->agent ? "pm2:root/lily" : "";
+        if (fact->kind == FACT_AGENT)
+                chain->facts[chain->n].agent_is.word = "online", chain->facts[chain->n].agent_is.result = "";
+        if (fact_is_memory(fact->kind)) {
+                chain->remembered[chain->n] = *fact->remembered;
+                chain->facts[chain->n].remembered = &chain->remembered[chain->n];
+        }
+        chain->n++;
+}
+
+/* A fresh judge lives through what was recorded, and nothing else. */
+static void live_again(struct world *world, struct chain *chain)
+{
+        struct decisions decisions;
+
+        world_judge(world);
+        for (unsigned n = 0; n < chain->n; n++) {
+                while (judge_deadline(world->judge) < chain->facts[n].at) {
+                        struct fact tick = { .kind = FACT_TICK, .at = judge_deadline(world->judge), .agent = "" };
+
+                        judge_step(world->judge, &tick, &decisions);
+                        note_decisions(chain->again, &decisions);
+                }
+                judge_step(world->judge, &chain->facts[n], &decisions);
+                note_decisions(chain->again, &decisions);
+        }
+}
+
+static void samples_are_not_recorded_and_yet_all_is_decided_again(void **state)
+{
+        struct chain *chain = calloc(1, sizeof(*chain));
+        struct world world;
+        struct rule *rule;
+        struct actor *lily;
+
+        world_init(&world, 1);
+        rule = world_rule(&world, "thin", MANAGER_PM2, "*");
+        rule->memory = (struct memory_limits){ 65 * MB, 200 * MB, MEMORY_OF_PROCESS };
+        lily = world_add(&world, "pm2:root/lily");
+        world_judge(&world);
+        world.self = chain;
+        world.decided = keep_decision;
+        world.sent = keep_fact;
+        world_start(&world);
+        for (int n = 0; n < 4; n++) {
+                hold(&world, lily, 60, 5 * MIN);
+                hold(&world, lily, 80, 5 * MIN);
+                hold(&world, lily, 214, n < 2 ? 15 * S : MIN);
+        }
+        world_human(&world, lily, ACTION_RESTART);
+        hold(&world, lily, 60, 2 * HOUR);
+        world_human(&world, lily, ACTION_RESTART);
+        world_run(&world, S);
+        live_again(&world, chain);
+        assert_int_equal(chain->samples, 0);
+        assert_non_null(strstr(chain->decided, "left for a human"));
+        assert_string_equal(chain->again, chain->decided);
+        world_done(&world);
+        free(chain);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(above_the_ceiling_it_is_restarted),
+                cmocka_unit_test(one_large_sample_is_nothing),
+                cmocka_unit_test(the_third_time_within_an_hour_is_left_for_a_human),
+                cmocka_unit_test(a_budget_is_told_and_nothing_is_done),
+                cmocka_unit_test(what_a_human_acknowledged_is_told_again_only_after_it_was_over),
+                cmocka_unit_test(a_tree_is_given_more_time_than_a_process),
+                cmocka_unit_test(the_apps_own_limit_is_respected),
+                cmocka_unit_test(a_human_who_just_acted_goes_first),
+                cmocka_unit_test(instances_are_restarted_one_after_the_other),
+                cmocka_unit_test(it_is_only_told_where_the_rule_observes),
+                cmocka_unit_test(the_restarts_are_remembered),
+                cmocka_unit_test(samples_are_not_recorded_and_yet_all_is_decided_again),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

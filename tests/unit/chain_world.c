@@ -1,0 +1,165 @@
+#include "chain_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "io/record.h"
+
+static uint64_t world_clock(void *userdata)
+{
+        const struct world *world = userdata;
+
+        return world->now;
+}
+
+uint64_t chain_world_append(struct chain_world *chain, const char *action, const char *subject, uint64_t incident,
+                            enum audit_outcome outcome, json_t *details)
+{
+        char name[INCIDENT_NAME_MAX] = "";
+        struct audit_entry entry = { .action = action,
+                                     .subject = subject,
+                                     .incident = incident ? incident_name(name, incident) : "",
+                                     .outcome = outcome,
+                                     .details = details };
+        uint64_t seq = 0;
+
+        assert_non_null(details);
+        if (!chain->silent)
+                assert_int_equal(audit_append(chain->audit, &entry, &seq), 0);
+        json_decref(details);
+        return seq;
+}
+
+/* The outcome belongs to the oldest intent that waits: the world carries out its orders in their order. */
+static void append_outcome(struct chain_world *chain, const struct fact *fact)
+{
+        char verb[RECORD_VERB_MAX];
+        uint64_t intent = chain->intents_n > 0 ? chain->intents[0] : 0;
+
+        if (chain->intents_n > 0)
+                memmove(chain->intents, chain->intents + 1, --chain->intents_n * sizeof *chain->intents);
+        snprintf(verb, sizeof verb, "agent.%s", action_name(fact->outcome.action));
+        chain_world_append(chain, verb, fact->agent, 0, AUDIT_OK, record_of_outcome(fact, intent));
+}
+
+static void on_sent(struct world *world, const struct fact *fact, bool material)
+{
+        struct chain_world *chain = world->self;
+        char verb[RECORD_VERB_MAX];
+        json_t *details;
+
+        if (fact->kind == FACT_OUTCOME)
+                append_outcome(chain, fact);
+        if (!material || fact->kind == FACT_TICK || fact->kind == FACT_OUTCOME)
+                return;
+        details = record_of_fact(fact, verb);
+        chain_world_append(chain, verb, fact->agent, 0, AUDIT_INFO, details);
+}
+
+static void on_decided(struct world *world, const struct decision *decision)
+{
+        struct chain_world *chain = world->self;
+        enum audit_outcome outcome = decision->kind == DECIDE_ACT        ? AUDIT_PENDING
+                                     : decision->kind == DECIDE_WITHHOLD ? AUDIT_DENIED
+                                                                         : AUDIT_INFO;
+        char verb[RECORD_VERB_MAX];
+        json_t *details = record_of_decision(decision, verb);
+        uint64_t seq = chain_world_append(chain, verb, decision->agent, decision->incident, outcome, details);
+
+        if (decision->kind == DECIDE_ACT && chain->intents_n < sizeof chain->intents / sizeof *chain->intents)
+                chain->intents[chain->intents_n++] = seq;
+}
+
+void chain_world_open(struct chain_world *chain, usec_t now, const char *yaml)
+{
+        struct policy_messages messages = { 0 };
+        struct audit_options options = {
+                .host = "vps1",
+                .clock = { .realtime_usec = world_clock,
+                           .boottime_usec = world_clock,
+                           .boot_id = "00000000000000000000000000000000",
+                           .userdata = &chain->world },
+                .no_ballast = true,
+        };
+
+        *chain = (struct chain_world){ .yaml = yaml, .directory = "/tmp/chain-world-XXXXXX" };
+        world_init(&chain->world, 7);
+        assert_int_equal(policy_load_text("governor.yaml", yaml, strlen(yaml), &chain->policy, &messages), 0);
+        policy_messages_done(&messages);
+        chain->world.policy = *chain->policy;
+        chain->world.now = chain->world.began = now;
+        chain->world.limits = judge_limits_for(64);
+        chain->world.self = chain;
+        chain->world.sent = on_sent;
+        chain->world.decided = on_decided;
+        assert_non_null(mkdtemp(chain->directory));
+        assert_int_equal(audit_open(chain->directory, &options, &chain->audit, NULL), 0);
+        world_judge(&chain->world);
+}
+
+static void append_policy(struct chain_world *chain)
+{
+        char *text = NULL;
+
+        if (!chain->yaml)
+                return;
+        assert_int_equal(policy_judged(chain->policy, &text), 0);
+        chain_world_append(chain, "policy.text", "policy", 0, AUDIT_INFO,
+                           json_pack("{s:i, s:i, s:s}", "part", 1, "parts", 1, "yaml", text));
+        free(text);
+}
+
+void chain_world_begin(struct chain_world *chain, bool again)
+{
+        struct remembered scratch;
+        struct fact fact;
+        uint32_t cursor = 0;
+
+        if (!again) {
+                judge_resume(chain->world.judge, chain->world.now);
+                world_remember(&chain->world);
+        }
+        chain_world_append(chain, "judge.start", "judge", 0, AUDIT_INFO,
+                           json_pack("{s:I, s:b, s:i, s:s, s:b, s:I}", "at", (json_int_t)chain->world.now, "again",
+                                     again, "agents_max", 64, "policy", "0123", "safe_mode", 0, "seed",
+                                     (json_int_t)chain->world.seed));
+        append_policy(chain);
+        while (judge_remember(chain->world.judge, &cursor, &scratch, &fact)) {
+                char verb[RECORD_VERB_MAX];
+                json_t *details;
+
+                fact.at = chain->world.now;
+                details = record_of_fact(&fact, verb);
+                chain_world_append(chain, verb, fact.agent, 0, AUDIT_INFO, details);
+        }
+}
+
+void chain_world_end(struct chain_world *chain)
+{
+        chain_world_append(chain, "judge.stop", "judge", 0, AUDIT_INFO,
+                           json_pack("{s:I}", "at", (json_int_t)chain->world.now));
+}
+
+void chain_world_settle(struct chain_world *chain)
+{
+        assert_true(audit_commit(chain->audit, AUDIT_SEAL) >= 0);
+}
+
+void chain_world_close(struct chain_world *chain)
+{
+        char command[96];
+
+        audit_close(chain->audit);
+        world_done(&chain->world);
+        policy_free(chain->policy);
+        snprintf(command, sizeof command, "rm -rf '%s'", chain->directory);
+        assert_int_equal(system(command), 0);
+}

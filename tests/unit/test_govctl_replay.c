@@ -1,0 +1,235 @@
+/* The decisions of a log made again from its facts. The logs are written by a world that lives (tests/world.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "chain_world.h"
+#include "govctl/field.h"
+#include "govctl_stage.h"
+
+static const char POLICY[] = "mode: enforce\n"
+                             "machine: { actions: { at_most: 100, within: 10m } }\n"
+                             "agents:\n"
+                             "  - { name: patient, pm2: lily, heal: { ladder: [restart, restart, quarantine] } }\n"
+                             "  - { name: apps, pm2: \"*\" }\n"
+                             "  - { name: services, systemd: \"*\" }\n";
+
+struct bed {
+        struct chain_world chain;
+        struct stage stage;
+        json_t *told;
+};
+
+static int setup(void **state)
+{
+        static const char *const names[] = { "pm2:root/lily", "pm2:root/rosa",           "pm2:root/tamara",
+                                             "pm2:root/one",  "systemd:agent-x.service", "systemd:agent-y.service" };
+        struct bed *bed = calloc(1, sizeof *bed);
+
+        assert_non_null(bed);
+        chain_world_open(&bed->chain, STAGE_NOW - 7 * USEC_PER_DAY, POLICY);
+        for (unsigned n = 0; n < sizeof names / sizeof names[0]; n++)
+                world_add(&bed->chain.world, names[n]);
+        stage_open(&bed->stage, NULL);
+        chain_world_begin(&bed->chain, false);
+        world_start(&bed->chain.world);
+        *state = bed;
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        struct bed *bed = *state;
+
+        json_decref(bed->told);
+        stage_close(&bed->stage);
+        chain_world_close(&bed->chain);
+        free(bed);
+        return 0;
+}
+
+static void fall_ill(struct bed *bed, int actor, usec_t from, usec_t until, usec_t life)
+{
+        struct actor *ill = &bed->chain.world.actors[actor];
+
+        ill->life = life;
+        ill->scatter = 20;
+        ill->code = 1;
+        ill->restart_delay = USEC_PER_SEC;
+        ill->ill_from = ill->dies_at = bed->chain.world.began + from;
+        ill->ill_until = bed->chain.world.began + until;
+}
+
+static void live(struct bed *bed, usec_t time)
+{
+        struct world *world = &bed->chain.world;
+
+        world_run(world, time / 2);
+        world_die(world, &world->actors[1]);
+        world_run(world, time / 2);
+}
+
+static int replay(struct bed *bed)
+{
+        int code;
+
+        chain_world_settle(&bed->chain);
+        code = stage_run(&bed->stage, "replay", "--state", bed->chain.directory, "--json", NULL);
+        json_decref(bed->told);
+        bed->told = json_loads(bed->stage.data, 0, NULL);
+        if (!bed->told)
+                fail_msg("no JSON: %s%s", bed->stage.data, bed->stage.talk);
+        return code;
+}
+
+static int64_t number(const struct bed *bed, const char *path)
+{
+        return field_number(bed->told, path);
+}
+
+static void ill_for_two_hours(struct bed *bed)
+{
+        usec_t now = world_age(&bed->chain.world);
+
+        fall_ill(bed, 0, now + USEC_PER_MINUTE, now + 2 * USEC_PER_HOUR, 3 * USEC_PER_SEC);
+        fall_ill(bed, 4, now + 10 * USEC_PER_MINUTE, now + USEC_PER_HOUR, 8 * USEC_PER_SEC);
+        live(bed, 6 * USEC_PER_HOUR);
+}
+
+static void the_same_facts_give_the_same_decisions(void **state)
+{
+        struct bed *bed = *state;
+
+        ill_for_two_hours(bed);
+        chain_world_end(&bed->chain);
+        assert_int_equal(replay(bed), 0);
+        assert_true(number(bed, "same") > 10);
+        assert_int_equal(number(bed, "differ"), 0);
+        assert_int_equal(number(bed, "not_compared"), 0);
+}
+
+static void a_log_that_is_still_written_is_replayed_too(void **state)
+{
+        struct bed *bed = *state;
+
+        ill_for_two_hours(bed);
+        assert_int_equal(replay(bed), 0);
+        assert_int_equal(number(bed, "differ"), 0);
+}
+
+static void the_judge_goes_on_from_what_it_remembers(void **state)
+{
+        struct bed *bed = *state;
+
+        for (unsigned n = 0; n < 4; n++) {
+                ill_for_two_hours(bed);
+                chain_world_begin(&bed->chain, true);
+        }
+        ill_for_two_hours(bed);
+        assert_int_equal(replay(bed), 0);
+        assert_int_equal(json_array_size(field(bed->told, "runs")), 1);
+        assert_int_equal(number(bed, "differ"), 0);
+}
+
+static void a_daemon_that_comes_back_is_another_run(void **state)
+{
+        struct bed *bed = *state;
+
+        ill_for_two_hours(bed);
+        chain_world_end(&bed->chain);
+        world_leave(&bed->chain.world);
+        world_run(&bed->chain.world, USEC_PER_HOUR);
+        bed->chain.world.away = false;
+        chain_world_begin(&bed->chain, false);
+        ill_for_two_hours(bed);
+        assert_int_equal(replay(bed), 0);
+        assert_int_equal(json_array_size(field(bed->told, "runs")), 2);
+        assert_int_equal(number(bed, "differ"), 0);
+}
+
+static void what_a_kill_cut_off_is_said_and_no_difference(void **state)
+{
+        struct bed *bed = *state;
+
+        fall_ill(bed, 0, USEC_PER_MINUTE, USEC_PER_HOUR, 3 * USEC_PER_SEC);
+        world_run(&bed->chain.world, 66 * USEC_PER_SEC);
+        bed->chain.silent = true; /* decisions that never came into the log */
+        world_run(&bed->chain.world, USEC_PER_MINUTE);
+        bed->chain.silent = false;
+        chain_world_begin(&bed->chain, false);
+        assert_int_equal(replay(bed) == 3, false);
+        assert_int_equal(number(bed, "differ"), 0);
+        assert_true(json_is_true(field(json_array_get(field(bed->told, "runs"), 0), "killed")));
+}
+
+static void a_decision_that_follows_from_nothing_is_found(void **state)
+{
+        struct bed *bed = *state;
+
+        ill_for_two_hours(bed);
+        chain_world_append(&bed->chain, "agent.restart", "pm2:root/tamara", 77, AUDIT_PENDING,
+                           json_pack("{s:I, s:s, s:s, s:b}", "at", (json_int_t)bed->chain.world.now, "purpose", "heal",
+                                     "reason", "because", "enforce", 1));
+        world_run(&bed->chain.world, USEC_PER_HOUR);
+        assert_int_equal(replay(bed), 3);
+        assert_int_equal(number(bed, "differ"), 1);
+        assert_string_equal(field_text(json_array_get(field(bed->told, "differences"), 0), "only_in"), "log");
+        assert_int_equal(stage_run(&bed->stage, "replay", "--state", bed->chain.directory, NULL), 3);
+        assert_non_null(strstr(bed->stage.data, "does not follow: restarting it: because"));
+        assert_non_null(strstr(bed->stage.data, "1 decision differs"));
+}
+
+static void a_decision_that_was_left_out_is_found(void **state)
+{
+        struct bed *bed = *state;
+
+        fall_ill(bed, 0, USEC_PER_MINUTE, USEC_PER_HOUR, 3 * USEC_PER_SEC);
+        bed->chain.world.decided = NULL;
+        world_run(&bed->chain.world, 70 * USEC_PER_SEC);
+        world_run(&bed->chain.world, USEC_PER_MINUTE);
+        assert_int_equal(replay(bed), 3);
+        assert_string_equal(field_text(json_array_get(field(bed->told, "differences"), 0), "only_in"), "replay");
+}
+
+static void a_log_without_its_policy_proves_nothing(void **state)
+{
+        struct bed *bed = *state;
+
+        bed->chain.yaml = NULL;
+        ill_for_two_hours(bed);
+        chain_world_begin(&bed->chain, false);
+        ill_for_two_hours(bed);
+        assert_int_equal(replay(bed), 0); /* the run before it is whole */
+        assert_true(number(bed, "not_compared") > 0);
+        assert_non_null(strstr(field_text(json_array_get(field(bed->told, "runs"), 1), "because"), "policy"));
+}
+
+static void without_a_log_there_is_nothing_to_replay(void **state)
+{
+        struct bed *bed = *state;
+
+        assert_int_equal(stage_run(&bed->stage, "replay", "--db", "/nonexistent/audit.db", NULL), 5);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(the_same_facts_give_the_same_decisions),
+                TEST(a_log_that_is_still_written_is_replayed_too),
+                TEST(the_judge_goes_on_from_what_it_remembers),
+                TEST(a_daemon_that_comes_back_is_another_run),
+                TEST(what_a_kill_cut_off_is_said_and_no_difference),
+                TEST(a_decision_that_follows_from_nothing_is_found),
+                TEST(a_decision_that_was_left_out_is_found),
+                TEST(a_log_without_its_policy_proves_nothing),
+                TEST(without_a_log_there_is_nothing_to_replay),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

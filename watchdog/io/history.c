@@ -1,0 +1,386 @@
+#include "io/history.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/cleanup.h"
+
+#define APPLICATION_ID 0x676f7668 /* "govh" */
+#define VERSION 1
+#define PAGE_BYTES 4096
+#define BUSY_MS 100 /* a reader in the way: the daemon does not wait for it longer */
+#define MINUTE 60
+#define TEN 600
+#define HOUR 3600
+#define SHORTENINGS_MAX 8
+
+const struct history_limits history_limits = {
+        .minutes_for = 24 * HOUR,
+        .tens_for = 7 * 24 * HOUR,
+        .hours_for = 400 * 24 * HOUR,
+        .bytes_most = 64 << 20,
+};
+
+static void close_database(sqlite3 **db)
+{
+        sqlite3_close(*db);
+}
+
+static void finalize_statement(sqlite3_stmt **statement)
+{
+        sqlite3_finalize(*statement);
+}
+
+static int errno_of(sqlite3 *db, int code)
+{
+        switch (code & 0xff) {
+        case SQLITE_OK:
+        case SQLITE_ROW:
+        case SQLITE_DONE: return 0;
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB: return -EUCLEAN;
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED: return -EBUSY;
+        case SQLITE_NOMEM: return -ENOMEM;
+        case SQLITE_READONLY: return -EROFS;
+        case SQLITE_PERM:
+        case SQLITE_AUTH: return -EACCES;
+        case SQLITE_FULL: return -ENOSPC;
+        case SQLITE_CANTOPEN:
+        case SQLITE_IOERR: return db && sqlite3_system_errno(db) > 0 ? -sqlite3_system_errno(db) : -EIO;
+        default: return -EUCLEAN; /* SQLITE_ERROR: no such table, no such column */
+        }
+}
+
+static int run(sqlite3 *db, const char *sql)
+{
+        return errno_of(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
+}
+
+static int prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret)
+{
+        return errno_of(db, sqlite3_prepare_v2(db, sql, -1, ret, NULL));
+}
+
+static int number_of(sqlite3 *db, const char *sql, int64_t *ret)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        int r = prepare(db, sql, &statement);
+
+        if (r < 0)
+                return r;
+        r = sqlite3_step(statement);
+        if (r != SQLITE_ROW)
+                return errno_of(db, r);
+        *ret = sqlite3_column_int64(statement, 0);
+        return 0;
+}
+
+static int run_with(sqlite3 *db, const char *sql, int64_t first, int64_t second)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        int r = prepare(db, sql, &statement);
+
+        if (r < 0)
+                return r;
+        sqlite3_bind_int64(statement, 1, first);
+        sqlite3_bind_int64(statement, 2, second);
+        return errno_of(db, sqlite3_step(statement));
+}
+
+/* ---- the file ----------------------------------------------------------------------------------------------------------- */
+
+static int is_ours(sqlite3 *db)
+{
+        int64_t application = 0, version = 0;
+        int r = number_of(db, "PRAGMA application_id", &application);
+
+        if (r >= 0)
+                r = number_of(db, "PRAGMA user_version", &version);
+        if (r < 0)
+                return r;
+        return application == APPLICATION_ID && version == VERSION ? 0 : -EUCLEAN;
+}
+
+static int open_file(const char *path, int flags, sqlite3 **ret)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        int r = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
+
+        if (r != SQLITE_OK)
+                return errno_of(db, r);
+        sqlite3_busy_timeout(db, BUSY_MS);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+        r = is_ours(db);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(db);
+        return 0;
+}
+
+/* A file of nothing becomes a history; its rows lie in the order in which they are read. */
+static int make_file(const char *path)
+{
+        static const char schema[] =
+                "PRAGMA journal_mode=DELETE; BEGIN;"
+                "CREATE TABLE agent(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+                "CREATE TABLE sample(agent INTEGER NOT NULL, step INTEGER NOT NULL, at INTEGER NOT NULL,"
+                " memory INTEGER NOT NULL, most INTEGER NOT NULL, cpu INTEGER NOT NULL, starts INTEGER NOT NULL,"
+                " n INTEGER NOT NULL, PRIMARY KEY(agent, step, at)) WITHOUT ROWID;"
+                "PRAGMA application_id=1735358056; PRAGMA user_version=1; COMMIT";
+        _Static_assert(APPLICATION_ID == 1735358056 && VERSION == 1, "the schema says the same");
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        close(fd);
+        r = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+        r = r == SQLITE_OK ? run(db, schema) : errno_of(db, r);
+        if (r < 0)
+                unlink(path);
+        return r;
+}
+
+static int set_aside(const char *path)
+{
+        char aside[PATH_MAX], journal[PATH_MAX];
+
+        snprintf(aside, sizeof(aside), "%s.damaged", path);
+        snprintf(journal, sizeof(journal), "%s-journal", path);
+        if (rename(path, aside) < 0)
+                return -errno;
+        (void)unlink(journal); /* it would be rolled back into the new file */
+        return 0;
+}
+
+static int open_for_writing(const char *path, sqlite3 **ret)
+{
+        struct stat st;
+        int result = 0;
+        int r = lstat(path, &st) < 0 ? -errno : st.st_size == 0 || !S_ISREG(st.st_mode) ? -EUCLEAN : 0;
+
+        if (r == 0)
+                r = open_file(path, SQLITE_OPEN_READWRITE, ret);
+        if (r == -EUCLEAN) {
+                r = set_aside(path);
+                result = HISTORY_SET_ASIDE;
+                if (r == 0)
+                        r = -ENOENT;
+        }
+        if (r == -ENOENT) {
+                r = make_file(path);
+                if (r >= 0)
+                        r = open_file(path, SQLITE_OPEN_READWRITE, ret);
+        }
+        return r < 0 ? r : result;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------------ */
+
+static int agent_id(sqlite3 *db, const char *name, int64_t *ret)
+{
+        static const char *const sql[] = { "INSERT INTO agent(name) VALUES(?) ON CONFLICT DO NOTHING",
+                                           "SELECT id FROM agent WHERE name = ?" };
+
+        for (int i = 0; i < 2; i++) {
+                _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+                int r = prepare(db, sql[i], &statement);
+
+                if (r < 0)
+                        return r;
+                sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+                r = sqlite3_step(statement);
+                if (r == SQLITE_ROW)
+                        *ret = sqlite3_column_int64(statement, 0);
+                if (errno_of(db, r) < 0)
+                        return errno_of(db, r);
+        }
+        return 0;
+}
+
+/* A minute goes into its own row, its ten and its hour at once: nothing is ever read to be thinned out. */
+static int put(sqlite3 *db, sqlite3_stmt *statement, int64_t agent, const struct history_sample *sample)
+{
+        static const uint32_t steps[] = { MINUTE, TEN, HOUR };
+
+        for (int i = 0; i < 3; i++) {
+                int r;
+
+                sqlite3_reset(statement);
+                sqlite3_bind_int64(statement, 1, agent);
+                sqlite3_bind_int64(statement, 2, steps[i]);
+                sqlite3_bind_int64(statement, 3, (int64_t)(sample->at / steps[i]));
+                sqlite3_bind_int64(statement, 4, (int64_t)(sample->memory_bytes >> 10));
+                sqlite3_bind_int64(statement, 5, (int64_t)(sample->memory_most >> 10));
+                sqlite3_bind_int64(statement, 6, sample->cpu_permille);
+                sqlite3_bind_int64(statement, 7, sample->starts);
+                r = errno_of(db, sqlite3_step(statement));
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int put_all(sqlite3 *db, const struct history_sample *samples, size_t n)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        const char *name = NULL;
+        int64_t agent = 0;
+        int r = prepare(db,
+                        "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET "
+                        "memory = (memory * n + excluded.memory) / (n + 1), most = max(most, excluded.most),"
+                        "cpu = (cpu * n + excluded.cpu) / (n + 1), starts = starts + excluded.starts, n = n + 1",
+                        &statement);
+
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                if (samples[i].agent != name)
+                        r = agent_id(db, name = samples[i].agent, &agent);
+                if (r >= 0)
+                        r = put(db, statement, agent, &samples[i]);
+        }
+        return r;
+}
+
+/* Each step by its own age, up to a whole hour, so that no finer step begins within a coarser one. All rows are walked: that is
+ * done once an hour, when there is an hour to forget. */
+static int forget_old(sqlite3 *db, const struct history_limits *limits, uint64_t now)
+{
+        const struct {
+                uint32_t step, age;
+        } ages[] = { { MINUTE, limits->minutes_for }, { TEN, limits->tens_for }, { HOUR, limits->hours_for } };
+        int r = 0;
+
+        for (int i = 0; i < 3 && r >= 0; i++)
+                if (now > ages[i].age)
+                        r = run_with(db, "DELETE FROM sample WHERE step = ?1 AND at < ?2", ages[i].step,
+                                     (int64_t)((now - ages[i].age) / HOUR * HOUR / ages[i].step));
+        if (r >= 0)
+                r = run(db, "DELETE FROM agent WHERE id NOT IN (SELECT DISTINCT agent FROM sample)");
+        return r;
+}
+
+/* A tenth of the time that each step covers, its oldest. */
+static int shorten(sqlite3 *db)
+{
+        int r = 0;
+
+        for (int step = MINUTE; step <= HOUR && r >= 0; step = step == MINUTE ? TEN : step == TEN ? HOUR : HOUR + 1)
+                r = run_with(
+                        db,
+                        "DELETE FROM sample WHERE step = ?1 AND at < (SELECT ((min(at) + (max(at) - min(at)) / 10) * ?1 / "
+                        "?2 + 1) * ?2 / ?1 FROM sample WHERE step = ?1)",
+                        step, HOUR);
+        return r;
+}
+
+static int write_once(sqlite3 *db, const struct history_limits *limits, const struct history_sample *samples, size_t n,
+                      uint64_t now, bool shortening)
+{
+        int r = run(db, "BEGIN IMMEDIATE");
+
+        if (r < 0)
+                return r;
+        if (shortening)
+                r = shorten(db);
+        if (r >= 0 && n > 0 && samples[0].at / HOUR != samples[n - 1].at / HOUR)
+                r = forget_old(db, limits, now);
+        else if (r >= 0 && n > 0 && samples[0].at % HOUR < TEN)
+                r = forget_old(db, limits, now);
+        if (r >= 0)
+                r = put_all(db, samples, n);
+        if (r >= 0)
+                r = run(db, "COMMIT");
+        if (r < 0)
+                (void)run(db, "ROLLBACK");
+        return r;
+}
+
+/* At the bound SQLite says that the disk is full: whether it is its own bound, the page count tells. */
+static bool is_at_bound(sqlite3 *db, const struct history_limits *limits)
+{
+        int64_t pages = 0;
+
+        return number_of(db, "PRAGMA page_count", &pages) >= 0 &&
+               pages >= (int64_t)(limits->bytes_most / PAGE_BYTES) * 9 / 10;
+}
+
+int history_write(const char *path, const struct history_limits *limits, const struct history_sample *samples, size_t n,
+                  uint64_t now)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        int result = open_for_writing(path, &db);
+        char bound[64];
+        int r;
+
+        if (result < 0)
+                return result;
+        snprintf(bound, sizeof(bound), "PRAGMA max_page_count=%llu",
+                 (unsigned long long)(limits->bytes_most / PAGE_BYTES));
+        /* it may be lost with the machine's power, and is begun anew then */
+        r = run(db, "PRAGMA synchronous=OFF; PRAGMA cache_size=-256; PRAGMA temp_store=MEMORY");
+        if (r >= 0)
+                r = run(db, bound);
+        if (r >= 0)
+                r = write_once(db, limits, samples, n, now, false);
+        for (int i = 0; i < SHORTENINGS_MAX && r == -ENOSPC && is_at_bound(db, limits); i++) {
+                r = write_once(db, limits, samples, n, now, true);
+                result |= HISTORY_SHORTENED;
+        }
+        if (r == -EUCLEAN) { /* damaged in the middle: next time it is seen at once or again here */
+                sqlite3_close(TAKE_PTR(db));
+                r = set_aside(path);
+                return r < 0 ? r : history_write(path, limits, samples, n, now) | HISTORY_SET_ASIDE;
+        }
+        return r < 0 ? r : result;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------ */
+
+/* Coarse steps first: each finer one begins where the coarser is no longer needed. */
+static const char read_sql[] =
+        "WITH id AS (SELECT id FROM agent WHERE name = ?1),"
+        " fine AS (SELECT min(at) * 60 AS begins FROM sample WHERE agent = (SELECT id FROM id) AND step = 60),"
+        " mean AS (SELECT min(at) * 600 AS begins FROM sample WHERE agent = (SELECT id FROM id) AND step = 600)"
+        " SELECT step, at * step, memory, most, cpu, starts FROM sample WHERE agent = (SELECT id FROM id)"
+        " AND (at + 1) * step > ?2 AND (step = 60"
+        " OR (step = 600 AND at * 600 + 600 <= (SELECT begins / 600 * 600 FROM fine))"
+        " OR (step = 3600 AND at * 3600 + 3600 <= (SELECT begins / 3600 * 3600 FROM mean)))"
+        " ORDER BY at * step";
+
+int history_read(const char *path, const char *agent, uint64_t since,
+                 void (*take)(void *self, const struct history_sample *sample), void *self)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        int r = access(path, R_OK) < 0 ? -errno : open_file(path, SQLITE_OPEN_READONLY, &db);
+
+        if (r >= 0)
+                r = prepare(db, read_sql, &statement);
+        if (r < 0)
+                return r;
+        sqlite3_bind_text(statement, 1, agent, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 2, (int64_t)since);
+        while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
+                struct history_sample sample = {
+                        .agent = agent,
+                        .step = (uint32_t)sqlite3_column_int64(statement, 0),
+                        .at = (uint64_t)sqlite3_column_int64(statement, 1),
+                        .memory_bytes = (uint64_t)sqlite3_column_int64(statement, 2) << 10,
+                        .memory_most = (uint64_t)sqlite3_column_int64(statement, 3) << 10,
+                        .cpu_permille = (uint32_t)sqlite3_column_int64(statement, 4),
+                        .starts = (uint32_t)sqlite3_column_int64(statement, 5),
+                };
+
+                take(self, &sample);
+        }
+        return errno_of(db, r);
+}

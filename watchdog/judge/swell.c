@@ -1,0 +1,309 @@
+#include "judge/swell.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "judge/diagnose.h"
+#include "judge/due.h"
+#include "judge/incidents.h"
+#include "judge/memory.h"
+#include "judge/note.h"
+#include "judge/table.h"
+
+#define KIB 1024
+#define GAP_MOST (5 * USEC_PER_MINUTE) /* between samples that belong together */
+#define BUDGET_QUIET (10 * USEC_PER_MINUTE)
+
+/* ---- sizes ---------------------------------------------------------------------------------------------------------- */
+
+static uint32_t in_kib(uint64_t bytes)
+{
+        return bytes / KIB < UINT32_MAX ? (uint32_t)(bytes / KIB) : UINT32_MAX;
+}
+
+static void add_size(struct swell *swell, uint32_t kib, usec_t at)
+{
+        if (usec_since(at, swell->at) > GAP_MOST)
+                swell->n = 0;
+        if (swell->n == SWELL_SIZES)
+                memmove(swell->kib, swell->kib + 1, --swell->n * sizeof(*swell->kib));
+        swell->kib[swell->n++] = kib;
+        swell->at = at;
+}
+
+/* So many of so many samples: a child that lives for a minute is no reason to restart its parent. */
+static uint32_t samples_of(enum memory_of of)
+{
+        return of == MEMORY_OF_PROCESS ? 4 : 7;
+}
+
+/* How many of the newest are above; 0 while there are too few of them to say. */
+static uint32_t count_above(const struct swell *swell, uint64_t limit_bytes)
+{
+        uint32_t samples = samples_of(swell->of), above = 0;
+
+        for (uint32_t n = swell->n > samples ? swell->n - samples : 0; n < swell->n; n++)
+                above += (uint64_t)swell->kib[n] * KIB > limit_bytes;
+        return above;
+}
+
+static bool is_confirmed(const struct swell *swell, uint64_t limit_bytes)
+{
+        return limit_bytes > 0 && count_above(swell, limit_bytes) + 1 >= samples_of(swell->of);
+}
+
+/* What the numbers add up to, by this rule. */
+static unsigned find(const struct swell *swell, const struct rule *rule)
+{
+        bool was_over = swell->told.found & SWELL_BUDGET;
+        unsigned found = 0;
+
+        if (!rule)
+                return 0;
+        if (is_confirmed(swell, rule->memory.ceiling_bytes))
+                found |= SWELL_CEILING;
+        if (is_confirmed(swell, rule->memory.budget_bytes) ||
+            (was_over && rule->memory.budget_bytes > 0 && usec_since(swell->at, swell->budget_at) < BUDGET_QUIET))
+                found |= SWELL_BUDGET;
+        return found;
+}
+
+static bool is_of_life(const struct life *life, pid_t pid, uint64_t start)
+{
+        return life->state == LIFE_ALIVE && life->pid == pid && life->start == start;
+}
+
+static void begin_life(struct swell *swell, const struct fact *fact)
+{
+        swell->pid = fact->sample.pid;
+        swell->start = fact->sample.start;
+        swell->n = 0;
+        if (swell->told.found & SWELL_BUDGET)
+                swell->budget_at = fact->at; /* whether this one is too large as well is not known yet */
+}
+
+void swell_sample(struct judge *judge, struct instance *instance, const struct fact *fact)
+{
+        const struct rule *rule = agent_of(judge, instance)->rule;
+        struct swell *swell = &instance->swell;
+
+        if (swell->pid != fact->sample.pid || swell->start != fact->sample.start)
+                begin_life(swell, fact);
+        if (swell->of != fact->sample.of)
+                swell->n = 0;
+        swell->of = fact->sample.of;
+        swell->most_pid = fact->sample.most_pid;
+        swell->most_kib = in_kib(fact->sample.most_bytes);
+        add_size(swell, in_kib(fact->sample.memory_bytes), fact->at);
+        if (rule && rule->memory.budget_bytes > 0 && fact->sample.memory_bytes > rule->memory.budget_bytes)
+                swell->budget_at = fact->at;
+        if (!is_governed(agent_of(judge, instance)))
+                return;
+        if (find(swell, rule) == (swell_is_above(instance) ? swell->told.found : swell->told.found & ~SWELL_CEILING))
+                return;
+        swell->wants_record = true;
+        judge->decisions->remember = true;
+}
+
+/* ---- what is told --------------------------------------------------------------------------------------------------- */
+
+static void tell(struct judge *judge, struct instance *instance, usec_t at)
+{
+        const struct rule *rule = agent_of(judge, instance)->rule;
+        struct swell *swell = &instance->swell;
+        unsigned found = find(swell, rule);
+        uint64_t limit =
+                found & SWELL_CEILING || !rule ? (rule ? rule->memory.ceiling_bytes : 0) : rule->memory.budget_bytes;
+
+        swell->told = (struct swell_told){
+                .found = found,
+                .pid = swell->pid,
+                .start = swell->start,
+                .kib = swell->n > 0 ? swell->kib[swell->n - 1] : 0,
+                .above = count_above(swell, limit),
+                .of_samples = samples_of(swell->of) < swell->n ? samples_of(swell->of) : swell->n,
+                .of = swell->of,
+                .most_pid = swell->most_pid,
+                .most_kib = swell->most_kib,
+        };
+        due_sooner(judge, instance, at);
+}
+
+bool swell_is_above(const struct instance *instance)
+{
+        const struct swell_told *told = &instance->swell.told;
+
+        return told->found & SWELL_CEILING && is_of_life(life_seen(instance), told->pid, told->start);
+}
+
+usec_t swell_spent_until(const struct judge *judge, const struct instance *instance)
+{
+        usec_t until = usec_add(instance->swell_restarts[0], SWELL_WITHIN);
+
+        return instance->swell_restarts[0] > 0 && until > judge->now ? until : 0;
+}
+
+enum cause swell_cause(const struct judge *judge, const struct instance *instance)
+{
+        const struct rule *rule = agent_of(judge, instance)->rule;
+
+        if (!rule || rule->memory.ceiling_bytes == 0 || !swell_is_above(instance))
+                return CAUSE_NONE;
+        return swell_spent_until(judge, instance) > 0 ? CAUSE_MEMORY_LEAK : CAUSE_MEMORY_CEILING;
+}
+
+void swell_note_restart(struct judge *judge, struct instance *instance)
+{
+        instance->swell_restarts[0] = instance->swell_restarts[1];
+        instance->swell_restarts[1] = judge->now;
+}
+
+/* ---- in words ------------------------------------------------------------------------------------------------------- */
+
+static void describe_size(const struct swell_told *told, const struct rule *rule, uint64_t limit, const char *name,
+                          char *reason, size_t size)
+{
+        char bytes[TEXT_BYTES_MAX], most[TEXT_BYTES_MAX];
+
+        text_append(reason, size, "holds %s", text_bytes(bytes, (uint64_t)told->kib * KIB));
+        text_append(reason, size, ", above its %s of %s in %u of %u samples", name, text_bytes(bytes, limit),
+                    told->above, told->of_samples);
+        if (told->of != rule->memory.of)
+                text_append(reason, size, " (of its %s: its %s is not accounted here)", memory_of_name(told->of),
+                            memory_of_name(rule->memory.of));
+        else if (told->of != MEMORY_OF_PROCESS)
+                text_append(reason, size, " (of its %s)", memory_of_name(told->of));
+        if (told->most_pid == told->pid)
+                text_append(reason, size, "; its main process %d holds %s", (int)told->most_pid,
+                            text_bytes(most, (uint64_t)told->most_kib * KIB));
+        else
+                text_append(reason, size, "; its child process %d holds %s", (int)told->most_pid,
+                            text_bytes(most, (uint64_t)told->most_kib * KIB));
+}
+
+void swell_reason(const struct judge *judge, const struct instance *instance, enum cause cause, char *reason,
+                  size_t size)
+{
+        const struct rule *rule = agent_of(judge, instance)->rule;
+
+        if (cause == CAUSE_MEMORY_LEAK)
+                text_append(reason, size,
+                            "restarted %d times within an hour, and left for a human now: ", SWELL_RESTARTS);
+        describe_size(&instance->swell.told, rule, rule->memory.ceiling_bytes, "ceiling", reason, size);
+}
+
+/* ---- what is only told ---------------------------------------------------------------------------------------------- */
+
+/* Down by its owner's will, it is not too large any more. */
+static void rest(const struct judge *judge, struct instance *instance, usec_t *due)
+{
+        usec_t at = usec_add(instance->claimed_at, DEAD_WAIT);
+
+        if (instance->swell.told.found == 0 || is_alive(instance))
+                return;
+        if (diagnose_is_at_rest(judge, instance))
+                instance->swell.told.found = 0;
+        else if (instance->claimed == CLAIMED_STOPPED && at > judge->now && at < *due)
+                *due = at;
+}
+
+static bool any_found(const struct judge *judge, const struct agent *agent, enum swell_found found)
+{
+        for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
+                if (!i->gone && i->swell.told.found & found)
+                        return true;
+        return false;
+}
+
+void swell_look(struct judge *judge, struct agent *agent, struct instance *instance, usec_t *due)
+{
+        const struct memory_limits *limits = &agent->rule->memory;
+        char reason[REASON_MAX] = "", bytes[TEXT_BYTES_MAX];
+
+        rest(judge, instance, due);
+        if (!any_found(judge, agent, SWELL_BUDGET))
+                agent->acknowledged &= ~(1u << NOTE_BUDGET);
+        if (instance->swell.told.found & SWELL_BUDGET && limits->budget_bytes > 0 && is_alive(instance) &&
+            !(agent->acknowledged & (1u << NOTE_BUDGET))) {
+                describe_size(&instance->swell.told, agent->rule, limits->budget_bytes, "budget", reason,
+                              sizeof(reason));
+                note_open(judge, agent, instance, NOTE_BUDGET, reason);
+        } else if (agent->noted[NOTE_BUDGET] != NOBODY && !any_found(judge, agent, SWELL_BUDGET)) {
+                text_append(reason, sizeof(reason), "not above its budget of %s for 10m",
+                            text_bytes(bytes, limits->budget_bytes));
+                note_explained(judge, agent, NOTE_BUDGET,
+                               limits->budget_bytes > 0 ? reason : "it has no budget any more");
+        }
+}
+
+/* ---- into the chain and back ---------------------------------------------------------------------------------------- */
+
+/* One order of the numbers for both ways; a number more at the end is 0 in an older record. */
+struct numbers {
+        uint64_t *list;
+        uint32_t n, most;
+        bool reading;
+};
+
+static uint64_t pass(struct numbers *numbers, uint64_t value)
+{
+        if (numbers->n >= numbers->most)
+                return numbers->reading ? 0 : value;
+        if (!numbers->reading)
+                numbers->list[numbers->n] = value;
+        return numbers->list[numbers->n++];
+}
+
+#define PASS(member) ((member) = (__typeof__(member))pass(numbers, (uint64_t)(member)))
+
+static void pass_all(struct numbers *numbers, struct swell *swell)
+{
+        PASS(swell->told.found);
+        PASS(swell->of);
+        PASS(swell->at);
+        PASS(swell->budget_at);
+        PASS(swell->most_pid);
+        PASS(swell->most_kib);
+        PASS(swell->n);
+        if (swell->n > SWELL_SIZES)
+                swell->n = SWELL_SIZES;
+        for (uint32_t k = 0; k < swell->n; k++)
+                PASS(swell->kib[k]);
+}
+
+bool swell_remember(const struct judge *judge, const struct instance *instance, struct remembered *scratch,
+                    struct fact *ret)
+{
+        struct swell swell = instance->swell;
+        struct numbers numbers = { .list = scratch->more, .most = REMEMBERED_MORE_MAX };
+        const char *agent = agent_of(judge, instance)->id;
+
+        if (swell.n == 0 && swell.told.found == 0)
+                return false;
+        *scratch = (struct remembered){ .pid = swell.pid, .start = swell.start };
+        pass_all(&numbers, &swell);
+        scratch->more_n = numbers.n;
+        *ret = (struct fact){ .kind = FACT_BASELINE,
+                              .at = judge->now,
+                              .manager = agent_manager(agent),
+                              .agent = agent,
+                              .instance = instance->number,
+                              .remembered = scratch };
+        return true;
+}
+
+void swell_take(struct judge *judge, struct instance *instance, const struct fact *fact)
+{
+        const struct remembered *remembered = fact->remembered;
+        struct swell swell = { .pid = remembered->pid, .start = remembered->start };
+        struct numbers numbers = { .list = (uint64_t *)(uintptr_t)remembered->more,
+                                   .most = remembered->more_n < REMEMBERED_MORE_MAX ? remembered->more_n
+                                                                                    : REMEMBERED_MORE_MAX,
+                                   .reading = true };
+
+        pass_all(&numbers, &swell);
+        if ((unsigned)swell.of >= MEMORY_OF_N)
+                swell.of = MEMORY_OF_PROCESS;
+        instance->swell = swell;
+        tell(judge, instance, fact->at);
+}

@@ -1,0 +1,23 @@
+#pragma once
+/* The extent of an agent: how much private memory its process, its tree of processes or its cgroup holds, read from /proc. */
+#include "base/agent.h"
+#include "io/proc.h"
+
+#define EXTENT_PROCESSES_MAX 1024 /* of one tree; what is beyond is not counted, the sum is then a lower bound */
+
+struct extent {
+        enum memory_of of; /* what was counted in the end */
+        uint64_t bytes;
+        pid_t most_pid; /* the process that holds the most of it */
+        uint64_t most_bytes;
+};
+
+/*
+ * `main_bytes` was read of `pid` already. A cgroup is counted when it is the unit of the agent and has a memory controller:
+ * all apps of a PM2 live in one cgroup, so theirs never is. Otherwise the tree is counted, and `of` says so.
+ */
+void extent_read(const struct proc *proc, const struct proc *cgroups, const char *agent, enum memory_of of, pid_t pid,
+                 uint64_t main_bytes, struct extent *ret);
+
+/* The working set in the cgroup at this path below the root: memory.current less inactive_file. -ENOENT: not accounted. */
+int extent_of_cgroup(const struct proc *cgroups, const char *path, uint64_t *ret_bytes);
