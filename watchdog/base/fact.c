@@ -51,7 +51,7 @@ static const char *const config_change_names[] = {
 };
 
 static const char *const change_step_names[] = {
-        [CHANGE_NONE] = "none",
+        [CHANGE_STEP_NONE] = "none",
         [CHANGE_OPEN] = "open",
         [CHANGE_CLOSE] = "close",
 };

@@ -65,7 +65,7 @@ enum config_change {
 };
 
 enum change_step {
-        CHANGE_NONE,
+        CHANGE_STEP_NONE,
         CHANGE_OPEN,
         CHANGE_CLOSE,
         CHANGE_STEP_N,
@@ -186,7 +186,7 @@ struct fact {
                         uint64_t size, sealed_size;
                         uint32_t mode, sealed_mode; /* st_mode; 0 no file */
                         uint32_t uid, sealed_uid, gid, sealed_gid;
-                        usec_t modified; /* when the file says that it was, 0 unknown */
+                        usec_t modified; /* when the kernel says that it was (ctime), 0 unknown */
                         uint32_t
                                 differing; /* files of the same owner that are not as they were sealed, this one counted */
                 } config;

@@ -168,7 +168,7 @@ enum code run_change_list(struct call *call)
         json_array_foreach ((json_t *)(uintptr_t)field(answer, "changes"), i, change) {
                 char text[2 * SUBJECT_WORDS_MAX + 512], what[SUBJECT_WORDS_MAX], span[TEXT_SPAN_MAX];
 
-                snprintf(text, sizeof text, "%lld  %s, for %s, by %s: %s",
+                snprintf(text, sizeof text, "%lld: %s, for %s, by %s: %s",
                          (long long)json_integer_value(json_object_get(change, "number")), window_words(change, what),
                          text_span(span, time_left(change)), field_text(change, "by"), field_text(change, "reason"));
                 page_wrap(&call->page, TINT_PLAIN, 0, text);

@@ -7,7 +7,7 @@
 #include "judge/due.h"
 #include "judge/table.h"
 
-#define LAYOUT 2 /* of `more`; a memory in another layout is not taken, its incident numbers are */
+#define LAYOUT 1 /* of `more`; a memory in another layout is not taken, its incident numbers are */
 
 /* What a record with no agent is about is told by its instance. */
 #define ABOUT_MACHINE 0
@@ -227,12 +227,12 @@ static void pack_machine(struct pack *p, struct judge *judge)
         PACK(judge->incidents_last);
         pack_incident(p, judge, NULL, &judge->full_incident);
         pack_incident(p, judge, NULL, &judge->safe_incident);
-        pack_incident(p, judge, NULL, &judge->drift_incident);
         PACK(judge->budget_n);
         if (judge->budget_n > BUDGET_MAX)
                 judge->budget_n = BUDGET_MAX;
         for (uint32_t n = 0; n < judge->budget_n; n++)
                 PACK(judge->budget[n]);
+        pack_incident(p, judge, NULL, &judge->drift_incident);
 }
 
 static void pack_source(struct pack *p, struct judge *judge, struct source *source)

@@ -191,7 +191,7 @@ static void tell(struct config *config, const struct config_file *file, enum con
                             .sealed_uid = sealed->uid,
                             .gid = file->seen.gid,
                             .sealed_gid = sealed->gid,
-                            .modified = file->seen.there ? (usec_t)file->modified_ns / 1000 : 0,
+                            .modified = file->seen.there ? (usec_t)file->changed_ns / 1000 : 0,
                             .differing = count_differing(config, file->rule) },
         };
 
@@ -476,11 +476,16 @@ static uint32_t next_due(const struct config *config)
         return found;
 }
 
-/* All that was due was looked at. */
-static void rest(struct config *config)
+static void arm(struct config *config)
 {
         uint32_t next = next_due(config);
 
+        set_timer(config->due, next < config->patterns_n ? config->patterns[next].due : USEC_INFINITY);
+}
+
+/* All that was due was looked at. */
+static void rest(struct config *config)
+{
         for (uint32_t n = 0; n < config->patterns_n; n++)
                 if (!config->patterns[n].known) {
                         config->patterns[n].known = true;
@@ -488,7 +493,7 @@ static void rest(struct config *config)
                 }
         config_files_drop(&config->files, is_nothing, NULL);
         sd_event_source_set_enabled(config->step, SD_EVENT_OFF);
-        set_timer(config->due, next < config->patterns_n ? config->patterns[next].due : USEC_INFINITY);
+        arm(config);
         tell_troubles(config);
         if (config->asked) {
                 config->asked = false;
@@ -608,8 +613,10 @@ static int on_settle(sd_event_source *source, uint64_t usec, void *userdata)
 
         (void)source, (void)usec;
         sd_event_source_set_enabled(config->heard, SD_EVENT_ON);
-        if (config->queue_n > 0 || config->patterns[next_due(config)].due <= now_of(config))
+        if (config->queue_n > 0)
                 step_soon(config);
+        else
+                arm(config);
         return 0;
 }
 
