@@ -11,6 +11,11 @@
 #include <stdint.h>
 #include <string.h>
 
+static inline bool audit_slice_is(struct audit_slice slice, const char *text)
+{
+        return slice.length == strlen(text) && memcmp(slice.text, text, slice.length) == 0;
+}
+
 #define AUDIT_INTEGER_MAX INT64_C(9007199254740991)
 
 /* Bytes being written into memory that the caller owns. What does not fit sets `full` and is not written. */

@@ -355,8 +355,7 @@ bool audit_restored_fits(const struct audit_restored *restored, const struct aud
 
                 if (archive->end == archived->to &&
                     (archive->first == archived->from || (archive->first <= 1 && archived->from <= 1)) &&
-                    (archived->sha256.length != strlen(archive->sha256) ||
-                     memcmp(archived->sha256.text, archive->sha256, archived->sha256.length) != 0))
+                    !audit_slice_is(archived->sha256, archive->sha256))
                         return false;
         }
         return true;

@@ -61,7 +61,6 @@ static bool parse_slot(const uint8_t slot[AUDIT_SLOT_SIZE], struct audit_slot *r
                        uint8_t ret_secret[AUDIT_SECRET_KEY])
 {
         uint8_t hash[32], public_key[AUDIT_PUBLIC_KEY];
-        uint64_t epoch = 0;
 
         if (memcmp(slot, MAGIC, sizeof(MAGIC) - 1) != 0)
                 return false;
@@ -72,10 +71,8 @@ static bool parse_slot(const uint8_t slot[AUDIT_SLOT_SIZE], struct audit_slot *r
         if (memcmp(public_key, slot + AT_PUBLIC, AUDIT_PUBLIC_KEY) != 0)
                 return false;
 
-        for (unsigned i = 0; i < 8; i++)
-                epoch = epoch << 8 | slot[AT_EPOCH + i];
         ret->valid = true;
-        ret->epoch = epoch;
+        ret->epoch = audit_number_read(slot + AT_EPOCH);
         memcpy(ret->public_key, public_key, AUDIT_PUBLIC_KEY);
         return true;
 }
@@ -137,8 +134,7 @@ int audit_sealkey_store(int fd, uint64_t epoch, const uint8_t secret[AUDIT_SECRE
         uint8_t slot[AUDIT_SLOT_SIZE] = MAGIC;
         int r;
 
-        for (unsigned i = 0; i < 8; i++)
-                slot[AT_EPOCH + i] = (uint8_t)(epoch >> (56 - 8 * i));
+        audit_number_write(slot + AT_EPOCH, epoch);
         memcpy(slot + AT_SEED, secret, SEED + AUDIT_PUBLIC_KEY); /* libsodium keeps them in this order too */
         crypto_hash_sha256(slot + AT_HASH, slot, AT_HASH);
         r = write_slot(fd, epoch, slot);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "changes.h"
 #include "evidence.h"
 #include "governor_inside.h"
 #include "io/cleanup.h"
@@ -251,4 +252,8 @@ control_call *const answers[METHOD_N] = {
         [METHOD_ADD_CHECKPOINT] = evidence_add_checkpoint,
         [METHOD_COSIGN] = evidence_cosign,
         [METHOD_WITNESS_REFUSED] = evidence_witness_refused,
+        [METHOD_CHANGE_OPEN] = change_open,
+        [METHOD_CHANGE_CLOSE] = change_close,
+        [METHOD_CHANGES] = change_list,
+        [METHOD_PLANNED] = change_planned,
 };

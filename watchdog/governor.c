@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "changes.h"
 #include "governor_inside.h"
 #include "io/cleanup.h"
 #include "io/file.h"
@@ -117,6 +118,7 @@ void governor_take(void *self, const struct fact *fact)
                 observers_follow(governor->observers, fact);
         if (governor->perform)
                 perform_follow(governor->perform, fact);
+        changes_follow(governor, fact);
         judge_step(governor->judge, fact, &decisions);
         if (decisions.material && fact->kind != FACT_TICK && fact->kind != FACT_OUTCOME)
                 chronicle_fact(governor->chronicle, fact);
@@ -129,6 +131,7 @@ void governor_take(void *self, const struct fact *fact)
         if (decisions.n > 0 || (fact->kind == FACT_AGENT && fact->agent_is.first))
                 tell_soon(governor);
         orders_expire(governor, fact->at);
+        changes_expire(governor, fact->at);
         if (decisions.remember)
                 remember(governor);
         governor_arm(governor);
@@ -450,6 +453,7 @@ static int open_stores(struct governor *governor)
         if (asprintf(&governor->config_dir, "%.*s", slash ? (int)(slash - governor->options.config) : 1,
                      slash ? governor->options.config : ".") < 0 ||
             asprintf(&governor->database, "%s/audit.db", governor->options.state) < 0 ||
+            asprintf(&governor->manifest, "%s/config.manifest", governor->options.state) < 0 ||
             asprintf(&governor->footprint_path, "%s/footprint", governor->options.state) < 0 ||
             asprintf(&governor->socket, "%s/governor.sock", governor->options.runtime) < 0 ||
             asprintf(&governor->courier_socket, "%s/courier.sock", governor->options.runtime) < 0)
@@ -545,6 +549,11 @@ static int add_events(struct governor *governor)
         return r < 0 ? log_failure(r, "Cannot set up the event loop") : 0;
 }
 
+static void on_settled(void *self)
+{
+        changes_settled(self);
+}
+
 static int make_observers(struct governor *governor)
 {
         struct observers_options options = {
@@ -552,6 +561,9 @@ static int make_observers(struct governor *governor)
                 .sink = { governor_take, governor },
                 .policy = (const struct policy *const *)&governor->policy,
                 .judge = &governor->judge,
+                .manifest = governor->manifest,
+                .settled = on_settled,
+                .self = governor,
         };
 
         return observers_new(governor->event, &options, &governor->observers);
@@ -566,6 +578,7 @@ static void begin(struct governor *governor)
         rules_record(governor, governor->policy_bad ? "refused at start: discovery in observe mode" : "loaded");
         memory_write(governor, false);
         memory_close_intents(governor);
+        changes_begin(governor);
         if (governor->fell_too_often && !governor->safe_mode)
                 governor_set_safe_mode(governor, true, "governor", "three unclean ends within 10 minutes");
         if (!chronicle_healthy(governor->chronicle))
@@ -634,6 +647,7 @@ struct governor *governor_free(struct governor *governor)
         inspection_end(governor);
         archiving_end(governor);
         observers_free(governor->observers);
+        changes_end(governor);
         perform_free(governor->perform);
         control_free(governor->control);
         governor->control = NULL;
@@ -653,6 +667,7 @@ struct governor *governor_free(struct governor *governor)
         footprint_free(governor->footprint);
         footprint_free(governor->left_behind);
         free(governor->footprint_path);
+        free(governor->manifest);
         free(governor);
         return NULL;
 }

@@ -24,6 +24,21 @@ struct waiter {
         usec_t deadline; /* judge time; 0: free */
 };
 
+#define CHANGING_MAX 16 /* change windows, as many as the judge has room for */
+#define CHANGE_PATTERN_BYTES 256
+
+/* A change window that is open: what changed in it, and who waits for it to be closed. */
+struct changing {
+        uint64_t number; /* 0: free */
+        uint64_t changed;
+        json_t *paths; /* of the first that changed */
+        bool closing;
+        bool exited; /* a command was run in it */
+        int exit;
+        char who[64]; /* closes it */
+        struct control_ticket ticket;
+};
+
 /* A source of facts as it last told of itself. */
 struct source {
         char name[128];
@@ -53,6 +68,7 @@ struct governor {
         struct source sources[SOURCES_MAX];
         unsigned sources_n;
         struct waiter waiters[WAITERS_MAX];
+        struct changing changing[CHANGING_MAX];
         sd_event_source *tick;     /* the judge's deadline */
         sd_event_source *remember; /* once a day: the judge's memory into the chain */
         sd_event_source *told;     /* soon: the status line for systemctl */
@@ -71,6 +87,7 @@ struct governor {
         struct footprint *footprint;
         struct footprint *left_behind; /* by runs whose log is lost, as it stood when we came; NULL: nothing */
         char *footprint_path;
+        char *manifest; /* of the declared files, as they were sealed */
 };
 
 /* Takes one fact, wherever it comes from. */

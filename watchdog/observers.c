@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/unit.h"
 #include "heal/pm2.h"
 #include "heal/systemd.h"
@@ -10,6 +11,7 @@
 #include "io/log.h"
 #include "io/pm2_directory.h"
 #include "io/proc.h"
+#include "observe/config.h"
 #include "observe/host.h"
 #include "observe/pm2.h"
 #include "observe/process.h"
@@ -30,6 +32,7 @@ struct observers {
         struct pm2_hand *pm2_hand;
         struct process *process;
         struct host *host;
+        struct config *config;
 };
 
 /*
@@ -141,6 +144,102 @@ static int start_pm2(struct observers *observers)
         return r;
 }
 
+/* ---- declared files ------------------------------------------------------------------------------------------------------ */
+
+static bool may_change(void *self, const char *path)
+{
+        const struct observers *observers = self;
+
+        return judge_may_change(*observers->options.judge, path, clock_now(observers->options.clock));
+}
+
+/* The one agent that the rule owns; files that several share are nobody's own. */
+static void owner_of(void *self, uint32_t rule, char ret_agent[AGENT_ID_MAX])
+{
+        const struct observers *observers = self;
+        const struct judge *judge = *observers->options.judge;
+        const struct policy *policy = *observers->options.policy;
+        struct agent_view view;
+        unsigned found = 0;
+
+        ret_agent[0] = '\0';
+        for (uint32_t n = 0; n < judge_agents(judge); n++) {
+                judge_agent(judge, n, clock_now(observers->options.clock), &view);
+                if (view.rule == &policy->rules[rule] && found++ == 0)
+                        text_copy(ret_agent, AGENT_ID_MAX, view.id);
+        }
+        if (found > 1)
+                ret_agent[0] = '\0';
+}
+
+static void on_settled(void *self)
+{
+        const struct observers *observers = self;
+
+        observers->options.settled(observers->options.self);
+}
+
+static int declare(struct observers *observers)
+{
+        const struct policy *policy = *observers->options.policy;
+        struct config_declared *list;
+        uint32_t n = 0;
+        int r;
+
+        for (unsigned i = 0; i < policy->rules_n; i++)
+                n += policy->rules[i].config_n;
+        list = calloc(n + 1, sizeof(*list));
+        if (!list)
+                return -ENOMEM;
+        n = 0;
+        for (unsigned i = 0; i < policy->rules_n; i++)
+                for (unsigned k = 0; k < policy->rules[i].config_n; k++)
+                        list[n++] = (struct config_declared){ .rule = i, .pattern = policy->rules[i].config[k] };
+        r = config_declare(observers->config, list, n);
+        free(list);
+        if (r == -EBADMSG || r == -EFBIG || r == -EBADF) {
+                log_warning("'%s' makes no sense: the declared files are taken as they are now",
+                            observers->options.manifest);
+                r = 0;
+        }
+        return r;
+}
+
+static int start_config(struct observers *observers)
+{
+        struct config_options options = {
+                .clock = observers->options.clock,
+                .sink = observers->options.sink,
+                .manifest = observers->options.manifest,
+                .planned = may_change,
+                .owner = owner_of,
+                .settled = on_settled,
+                .self = observers,
+        };
+        int r = config_new(observers->event, &options, &observers->config);
+
+        return r < 0 ? r : declare(observers);
+}
+
+bool observers_look(struct observers *observers)
+{
+        if (observers->config)
+                config_look(observers->config);
+        return observers->config != NULL;
+}
+
+void observers_seal(struct observers *observers, const char *agent)
+{
+        const struct policy *policy = *observers->options.policy;
+        char owner[AGENT_ID_MAX];
+
+        for (unsigned i = 0; observers->config && i < policy->rules_n; i++) {
+                owner_of(observers, i, owner);
+                if (policy->rules[i].config_n > 0 && strcmp(owner, agent) == 0)
+                        config_seal(observers->config, i);
+        }
+}
+
 /* What everything else stands on: without it there is nothing to start. */
 static int start_base(struct observers *observers)
 {
@@ -183,10 +282,8 @@ void observers_start(struct observers *observers)
                 const char *name;
                 int (*start)(struct observers *observers);
         } all[] = {
-                { "process", start_process },
-                { "host", start_host },
-                { "systemd", start_systemd },
-                { "pm2", start_pm2 },
+                { "process", start_process }, { "host", start_host },     { "systemd", start_systemd },
+                { "pm2", start_pm2 },         { "config", start_config },
         };
 
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -205,6 +302,7 @@ struct observers *observers_free(struct observers *observers)
         pm2_free(observers->pm2);
         process_free(observers->process);
         host_free(observers->host);
+        config_free(observers->config);
         systemd_hand_free(observers->systemd_hand);
         pm2_hand_free(observers->pm2_hand);
         bus_free(observers->bus);
@@ -240,4 +338,6 @@ void observers_again(struct observers *observers)
                 systemd_again(observers->systemd);
         if (observers->pm2)
                 pm2_relist(observers->pm2);
+        if (observers->config && declare(observers) < 0)
+                tell_blind(observers, "config", -ENOMEM);
 }

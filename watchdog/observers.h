@@ -15,6 +15,9 @@ struct observers_options {
         struct fact_sink sink;
         const struct policy *const *policy; /* where the governor keeps the one that rules now */
         struct judge *const *judge;         /* ... and who is to be watched although no rule names him any more */
+        const char *manifest;               /* the file that keeps how the declared files were sealed */
+        void (*settled)(void *self);        /* what observers_look() asked for is done */
+        void *self;
 };
 
 /* Makes them, and the hands; nothing is looked at yet. */
@@ -29,6 +32,12 @@ void observers_hands(struct observers *observers, struct hands hands[MANAGER_N])
 
 /* A fact went by: begins or ends what has to be watched because of it. */
 void observers_follow(struct observers *observers, const struct fact *fact);
+
+/* Looks at all declared files now, and then calls `settled`; false when they are not watched at all. */
+bool observers_look(struct observers *observers);
+
+/* The declared files of this agent are right as they are now; "": those that are no single agent's. */
+void observers_seal(struct observers *observers, const char *agent);
 
 /* The policy changed: everything is listed anew. */
 void observers_again(struct observers *observers);

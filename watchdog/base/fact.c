@@ -10,6 +10,7 @@ static const char *const fact_kind_names[] = {
         [FACT_STRAY] = "stray",       [FACT_OUTCOME] = "outcome",
         [FACT_ASKED] = "asked",       [FACT_REMEMBERED] = "remembered",
         [FACT_BASELINE] = "baseline", [FACT_TICK] = "tick",
+        [FACT_CONFIG] = "config",     [FACT_CHANGE] = "change",
 };
 
 static const char *const source_state_names[] = {
@@ -41,6 +42,18 @@ static const char *const ask_names[] = {
         [ASK_SAFE_MODE_ON] = "safe-mode-on",
         [ASK_SAFE_MODE_OFF] = "safe-mode-off",
         [ASK_ACKNOWLEDGE] = "acknowledge",
+        [ASK_PLANNED] = "planned",
+};
+
+static const char *const config_change_names[] = {
+        [CONFIG_NONE] = "none",       [CONFIG_CHANGED] = "changed",   [CONFIG_ADDED] = "added",
+        [CONFIG_REMOVED] = "removed", [CONFIG_RESTORED] = "restored", [CONFIG_SEALED] = "sealed",
+};
+
+static const char *const change_step_names[] = {
+        [CHANGE_NONE] = "none",
+        [CHANGE_OPEN] = "open",
+        [CHANGE_CLOSE] = "close",
 };
 
 NAMES_DEFINE(fact_kind, fact_kind_names)
@@ -48,3 +61,5 @@ NAMES_DEFINE(source_state, source_state_names)
 NAMES_DEFINE(dependency, dependency_names)
 NAMES_DEFINE(stray, stray_names)
 NAMES_DEFINE(ask, ask_names)
+NAMES_DEFINE(config_change, config_change_names)
+NAMES_DEFINE(change_step, change_step_names)

@@ -9,16 +9,18 @@
 
 enum fact_kind {
         FACT_NONE,
-        FACT_AGENT,      /* the manager lists the agent or changed its word about it */
-        FACT_STARTED,    /* an incarnation began: (agent, instance, pid, start) */
-        FACT_ENDED,      /* the manager reports that one ended, and why */
-        FACT_DIED,       /* the kernel reports that the process is gone (pidfd), often before the manager does */
-        FACT_SAMPLE,     /* memory and CPU of one incarnation */
-        FACT_HOST,       /* memory, pressure and load of the machine */
-        FACT_DEPENDS,    /* the manager ties this agent to another one */
-        FACT_SOURCE,     /* a source of facts began or ceased to see; `agent` is empty */
-        FACT_PLANNED,    /* somebody announced that an agent (or, with "", every agent) may restart until then */
-        FACT_STRAY,      /* a process of the agent outside its manager: orphan or second copy */
+        FACT_AGENT,   /* the manager lists the agent or changed its word about it */
+        FACT_STARTED, /* an incarnation began: (agent, instance, pid, start) */
+        FACT_ENDED,   /* the manager reports that one ended, and why */
+        FACT_DIED,    /* the kernel reports that the process is gone (pidfd), often before the manager does */
+        FACT_SAMPLE,  /* memory and CPU of one incarnation */
+        FACT_HOST,    /* memory, pressure and load of the machine */
+        FACT_DEPENDS, /* the manager ties this agent to another one */
+        FACT_SOURCE,  /* a source of facts began or ceased to see; `agent` is empty */
+        FACT_PLANNED, /* somebody announced that an agent (or, with "", every agent) may restart until then */
+        FACT_STRAY,   /* a process of the agent outside its manager: orphan or second copy */
+        FACT_CONFIG, /* a declared file, or a unit's file, is now so and was sealed otherwise; `agent` is whose, "" several's */
+        FACT_CHANGE,     /* a human opened or closed a change window for an agent or, with "", for files */
         FACT_OUTCOME,    /* what came of an action */
         FACT_ASKED,      /* a human asked for something over the control socket */
         FACT_REMEMBERED, /* the judge's own memory of one agent, from the chain */
@@ -51,6 +53,24 @@ enum stray {
         STRAY_N,
 };
 
+/* What became of a declared file. */
+enum config_change {
+        CONFIG_NONE,
+        CONFIG_CHANGED, /* content, mode or owner */
+        CONFIG_ADDED,   /* a pattern that was looked at before has one more */
+        CONFIG_REMOVED,
+        CONFIG_RESTORED, /* it is again as it was sealed */
+        CONFIG_SEALED,   /* a human accepted it as it is */
+        CONFIG_N,
+};
+
+enum change_step {
+        CHANGE_NONE,
+        CHANGE_OPEN,
+        CHANGE_CLOSE,
+        CHANGE_STEP_N,
+};
+
 enum ask {
         ASK_NONE,
         ASK_RESTART,
@@ -59,6 +79,7 @@ enum ask {
         ASK_SAFE_MODE_ON,
         ASK_SAFE_MODE_OFF,
         ASK_ACKNOWLEDGE, /* close incident `number` */
+        ASK_PLANNED,     /* incident `number` was no drift: somebody wanted it so */
         ASK_N,
 };
 
@@ -158,6 +179,26 @@ struct fact {
                         uint64_t start;
                 } stray;
                 struct {
+                        enum config_change change;
+                        const char *path;
+                        const char *digest,
+                                *sealed; /* BLAKE2b-256 of the content now and as sealed, in hex; "" no file */
+                        uint64_t size, sealed_size;
+                        uint32_t mode, sealed_mode; /* st_mode; 0 no file */
+                        uint32_t uid, sealed_uid, gid, sealed_gid;
+                        usec_t modified; /* when the file says that it was, 0 unknown */
+                        uint32_t
+                                differing; /* files of the same owner that are not as they were sealed, this one counted */
+                } config;
+                struct {
+                        enum change_step step;
+                        uint64_t number;     /* of the window */
+                        const char *pattern; /* of files; "" for an agent's window */
+                        usec_t since, until;
+                        const char *by;
+                        const char *reason;
+                } change;
+                struct {
                         enum action action;
                         enum purpose purpose;
                         enum outcome outcome;
@@ -190,8 +231,12 @@ const char *source_state_name(enum source_state state);
 const char *dependency_name(enum dependency dependency);
 const char *stray_name(enum stray stray);
 const char *ask_name(enum ask ask);
+const char *config_change_name(enum config_change change);
+const char *change_step_name(enum change_step step);
 enum fact_kind fact_kind_from_name(const char *name);
 enum source_state source_state_from_name(const char *name);
 enum dependency dependency_from_name(const char *name);
 enum stray stray_from_name(const char *name);
 enum ask ask_from_name(const char *name);
+enum config_change config_change_from_name(const char *name);
+enum change_step change_step_from_name(const char *name);

@@ -33,6 +33,10 @@ static const struct method_row rows[METHOD_N] = {
         [METHOD_ADD_CHECKPOINT] = { "add-checkpoint", MAY_CARRY,         { { "old_size", JSON_INTEGER, true } } },
         [METHOD_COSIGN]         = { "cosign",         MAY_CARRY,         { { "size", JSON_INTEGER, true }, { "line", JSON_STRING, true } } },
         [METHOD_WITNESS_REFUSED] = { "witness-refused", MAY_CARRY,       { { "name", JSON_STRING, true }, { "size", JSON_INTEGER, true }, { "text", JSON_STRING, true } } },
+        [METHOD_CHANGE_OPEN]    = { "change-open",    MAY_ORDER,         { { "what", JSON_STRING, true }, { "reason", JSON_STRING, true }, { "seconds", JSON_INTEGER, false } } },
+        [METHOD_CHANGE_CLOSE]   = { "change-close",   MAY_ORDER,         { { "what", JSON_STRING, false }, { "exit", JSON_INTEGER, false } } },
+        [METHOD_CHANGES]        = { "changes",        MAY_READ,          { { 0 } } },
+        [METHOD_PLANNED]        = { "planned",        MAY_ORDER,         { { "incident", JSON_STRING, true }, { "reason", JSON_STRING, true } } },
 };
 /* clang-format on */
 

@@ -37,6 +37,10 @@ enum method {
         METHOD_ADD_CHECKPOINT,
         METHOD_COSIGN,
         METHOD_WITNESS_REFUSED,
+        METHOD_CHANGE_OPEN,
+        METHOD_CHANGE_CLOSE,
+        METHOD_CHANGES,
+        METHOD_PLANNED,
         METHOD_N,
 };
 

@@ -31,7 +31,7 @@ struct options {
         bool all, follow, watch, origin, require_anchor, qr, no_qr, anchor;
         const char *socket, *colour, *width;
         const char *state, *config, *policies, *root;
-        const char *every, *since, *until, *action, *outcome, *lines, *reason, *nonce;
+        const char *every, *since, *until, *action, *outcome, *lines, *reason, *nonce, *span;
         const char *db, *key, *max_age, *at, *threads;
         const char *jsonl, *checkpoints, *subtree, *tiles;
         const char *log, *quorum, *before, *to;

@@ -26,6 +26,7 @@ enum option_set {
         TAKES_LOG_KEY = 1 << 15,
         TAKES_ARCHIVE = 1 << 16,
         TAKES_SINCE = 1 << 17,
+        TAKES_FOR = 1 << 18,
 };
 
 struct option_row {

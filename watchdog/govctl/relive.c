@@ -230,32 +230,51 @@ void relive_remember(struct relive *relive, const struct fact *fact)
 
 /* ---- the same or not ------------------------------------------------------------------------------------------------------ */
 
-/* The files of a policy have lines, its words in the log have others. */
-static json_t *without_lines(json_t *details)
+/* The files of a policy have lines, its words in the log have others; that a record was written late is the log's affair. */
+static json_t *in_common(const char *subject, const char *verb, const char *incident, json_t *details)
 {
+        json_int_t at = field_number(details, "at");
+
         json_object_del(details, "rule_file");
         json_object_del(details, "rule_line");
-        return details;
+        json_object_del(details, "late");
+        json_object_del(details, "at");
+        return json_pack("{s:I, s:s, s:s, s:s, s:o}", "at", at, "subject", subject, "verb", verb, "incident", incident,
+                         "details", details);
 }
 
 json_t *relive_of_decision(const struct decision *decision)
 {
         char verb[RECORD_VERB_MAX], incident[INCIDENT_NAME_MAX] = "";
-        json_t *details = without_lines(record_of_decision(decision, verb));
+        json_t *details = record_of_decision(decision, verb);
 
         if (decision->incident)
                 incident_name(incident, decision->incident);
-        return json_pack("{s:s, s:s, s:s, s:o}", "subject", decision->agent, "verb", verb, "incident", incident,
-                         "details", details);
+        return in_common(decision->agent, verb, incident, details);
 }
 
 json_t *relive_of_record(const json_t *record)
 {
         json_t *details = json_deep_copy(field(record, "details"));
 
-        return json_pack("{s:s, s:s, s:s, s:o}", "subject", field_text(record, "subject"), "verb",
-                         field_text(record, "action"), "incident", field_text(record, "incident"), "details",
-                         details ? without_lines(details) : json_object());
+        return in_common(field_text(record, "subject"), field_text(record, "action"), field_text(record, "incident"),
+                         details ? details : json_object());
+}
+
+usec_t relive_at(const json_t *decision)
+{
+        return (usec_t)field_number(decision, "at");
+}
+
+bool relive_is_same(const json_t *a, const json_t *b)
+{
+        static const char *const members[] = { "verb", "subject", "incident", "details" };
+        usec_t at_a = relive_at(a), at_b = relive_at(b);
+
+        for (unsigned i = 0; i < sizeof members / sizeof members[0]; i++)
+                if (!json_equal(field(a, members[i]), field(b, members[i])))
+                        return false;
+        return (at_a > at_b ? at_a - at_b : at_b - at_a) <= RELIVE_AT_ONCE;
 }
 
 json_t *relive_as_record(const json_t *decision)

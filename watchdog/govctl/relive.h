@@ -59,9 +59,14 @@ void relive_remember(struct relive *relive, const struct fact *fact);
 /* Only the ticks, up to `at`. */
 void relive_tick_until(struct relive *relive, usec_t at);
 
-/* What a decision and its record have in common: { subject, verb, incident, details }. NULL: memory ended. */
+/* What a decision and its record have in common: { at, subject, verb, incident, details }. NULL: memory ended. */
 json_t *relive_of_decision(const struct decision *decision);
 json_t *relive_of_record(const json_t *record);
+
+/* The same but for the moment: what is due is decided when the daemon is woken, and ticks are not recorded. */
+#define RELIVE_AT_ONCE USEC_PER_SEC
+bool relive_is_same(const json_t *a, const json_t *b);
+usec_t relive_at(const json_t *decision);
 
 /* As much of a record again as its words need. */
 json_t *relive_as_record(const json_t *decision);

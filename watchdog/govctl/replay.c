@@ -13,8 +13,6 @@
 #include "govctl/words.h"
 #include "io/digest.h"
 
-/* What was decided in the last second of a run may not have come into the log any more. */
-#define CUT_OFF USEC_PER_SEC
 #define DIFFERENCES_SHOWN 20
 
 /* A run of the daemon, from a judge.start to the next one that is not the same run's. */
@@ -71,7 +69,7 @@ static void flush_expected(struct replay *replay, usec_t end, bool killed)
         size_t i;
 
         json_array_foreach (replay->expected, i, decision) {
-                if (!killed && (usec_t)field_number(decision, "details.at") + CUT_OFF < end) {
+                if (!killed && relive_at(decision) + RELIVE_AT_ONCE < end) {
                         differ(replay, SIDE_REPLAY, 0, decision);
                         continue;
                 }
@@ -230,9 +228,22 @@ static size_t place_of(const json_t *expected, const json_t *decision)
         size_t i;
 
         json_array_foreach ((json_t *)expected, i, at)
-                if (json_equal(at, decision))
+                if (relive_is_same(at, decision))
                         return i;
         return json_array_size(expected);
+}
+
+/* What should have come into the log by now. What is of one moment may stand there in any order. */
+static void miss_expected(struct replay *replay, usec_t now)
+{
+        while (json_array_size(replay->expected) > 0) {
+                const json_t *oldest = json_array_get(replay->expected, 0);
+
+                if (relive_at(oldest) + RELIVE_AT_ONCE >= now)
+                        return;
+                differ(replay, SIDE_REPLAY, 0, oldest);
+                json_array_remove(replay->expected, 0);
+        }
 }
 
 static int on_decision(void *self, uint64_t seq, usec_t at, const json_t *record)
@@ -253,18 +264,14 @@ static int on_decision(void *self, uint64_t seq, usec_t at, const json_t *record
                 run->own++;
                 return 0;
         }
-        if (json_array_size(replay->expected) == 0)
-                relive_tick_until(&replay->relive, at + 1);
+        relive_tick_until(&replay->relive, at + 1);
+        miss_expected(replay, at);
         place = place_of(replay->expected, decision);
         if (place == json_array_size(replay->expected)) {
                 differ(replay, SIDE_LOG, seq, decision);
                 return replay->failed;
         }
-        for (size_t i = 0; i < place; i++) {
-                differ(replay, SIDE_REPLAY, 0, json_array_get(replay->expected, 0));
-                json_array_remove(replay->expected, 0);
-        }
-        json_array_remove(replay->expected, 0);
+        json_array_remove(replay->expected, place);
         run->same++;
         return replay->failed;
 }
@@ -362,7 +369,7 @@ static void show_difference(struct page *page, const json_t *difference)
         else
                 page_put(page, TINT_BAD, "no record");
         page_go(page, 14);
-        page_text(page, TINT_FAINT, "%s  ", page_moment(page, (usec_t)field_number(decision, "details.at"), when));
+        page_text(page, TINT_FAINT, "%s  ", page_moment(page, relive_at(decision), when));
         page_text(page, TINT_STRONG, "%s  ", subject_words(field_text(decision, "subject"), subject));
         page_text(page, TINT_PLAIN, "%s%s", field_given(difference, "seq") ? "does not follow: " : "should follow: ",
                   record_words(record, words));

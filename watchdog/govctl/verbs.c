@@ -57,6 +57,34 @@ const struct verb verbs[] = {
           "Closes the incident in your name. It opens again under a new number when the cause is seen again.",
           "govctl acknowledge inc-1 --reason 'counter reset'",
           run_acknowledge },
+        { "planned", "INCIDENT --reason TEXT", 1, 1, ARGUMENT_INCIDENT, TAKES_REASON, false, true,
+          "\"this was me\": a drift that you wanted is closed and sealed",
+          "Closes an incident of the cause config-drift in your name. The files are right as they are now. It needs --reason.",
+          "govctl planned inc-4 --reason 'new prompt, forgot the window'",
+          run_planned },
+        { "change open", "AGENT|PATTERN --reason TEXT", 1, 1, ARGUMENT_AGENT, TAKES_REASON | TAKES_FOR, false, true,
+          "announce a change: what happens meanwhile is planned",
+          "Opens a change window for an agent and the files that its rule declares, or for the files that match a pattern. Until it "
+          "is closed or its time is over, changes of these files are planned, and so are deaths and restarts of the agent.",
+          "govctl change open lily --reason 'new prompts' --for 15m",
+          run_change_open },
+        { "change close", "[AGENT|PATTERN|NUMBER]", 0, 1, ARGUMENT_AGENT, TAKES_ALWAYS, false, true,
+          "end a change window; the files are sealed as they are",
+          "Looks at the declared files once more, closes the window and says what changed in it. What changed in it is how the "
+          "files should be from now on. Without an argument closes the only one that is open.",
+          "govctl change close lily",
+          run_change_close },
+        { "change list", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
+          "the change windows that are open",
+          "Lists the open change windows: for what, until when, by whom and why.",
+          "govctl change list",
+          run_change_list },
+        { "deploy", "AGENT -- COMMAND...", 2, 1000, ARGUMENT_AGENT, TAKES_REASON | TAKES_FOR, false, true,
+          "run a command in a change window of the agent",
+          "Opens a change window, runs the command as you, closes the window, and says what changed. The exit status of the "
+          "command stands in the audit log. Ends with 1 when the command failed.",
+          "govctl deploy lily --reason 'release 12' -- ./deploy.sh lily",
+          run_deploy },
         { "discover", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
           "print what runs here as a policy file to keep",
           "Prints a policy, in observe mode, that names every agent found on this machine.",
@@ -278,10 +306,12 @@ enum code verb_complain_unknown(const struct call *call, const char *const *word
         snprintf(what, sizeof what, "unknown verb '%s'", typed);
         snprintf(why, sizeof why, "there is no such verb");
         snprintf(next, sizeof next, "govctl help");
+        if (known > 0 && known == n)
+                snprintf(what, sizeof what, "'%s' is the beginning of a verb", typed);
         if (known > 0) {
                 family_of(words, known, members, sizeof members);
                 snprintf(why, sizeof why, "%s needs one of: %s", join(words, known, family), members);
-                snprintf(next, sizeof next, "govctl %s %.*s", family, (int)strcspn(members, ","), members);
+                snprintf(next, sizeof next, "govctl %s --help", family);
         }
         for (size_t i = 0; i < verbs_n; i++)
                 names[i] = verbs[i].name;
@@ -320,7 +350,7 @@ static enum code check_arguments(const struct call *call)
 
         if (call->arguments_n >= verb->least && call->arguments_n <= verb->most)
                 return CODE_OK;
-        snprintf(next, sizeof next, "usage: govctl %s %s", verb->name, verb->arguments);
+        snprintf(next, sizeof next, "usage: govctl %s%s%s", verb->name, verb->arguments[0] ? " " : "", verb->arguments);
         if (call->arguments_n < verb->least)
                 snprintf(what, sizeof what, "%s needs %s", verb->name, verb->arguments);
         else
@@ -342,10 +372,14 @@ static enum code run_chosen(struct call *call)
         return code == CODE_OK ? call->verb->run(call) : code;
 }
 
-/* `govctl audit --help`: words that are no verb yet are no reason not to explain. */
-static bool help_wanted(const struct call *call, int argc, char **argv)
+/* Words that are no verb are no reason not to explain, as in `govctl audit --help`, nor to answer as a script wants it. */
+static enum code run_unknown(struct call *call, const char *const *words, unsigned n, int argc, char **argv)
 {
-        return call->options.help || (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0));
+        for (int i = 0; i < argc; i++) {
+                call->options.help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+                call->options.json |= strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "-j") == 0;
+        }
+        return call->options.help ? usage_words(call, words, n) : verb_complain_unknown(call, words, n);
 }
 
 /* Options before the verb are those that every verb takes; `govctl --watch` is `govctl status --watch`. */
@@ -366,9 +400,7 @@ enum code verb_run(struct call *call, int argc, char **argv)
                         n++;
                 call->verb = verb_find(words, n, &taken);
                 if (!call->verb)
-                        return help_wanted(call, argc - first - (int)n, argv + first + n)
-                                       ? usage_words(call, words, n)
-                                       : verb_complain_unknown(call, words, n);
+                        return run_unknown(call, words, n, argc - first - (int)n, argv + first + n);
         } else if (call->options.help)
                 return usage_all(call);
 

@@ -322,7 +322,10 @@ static void show_next(struct page *page, const json_t *agent, const json_t *inci
                 page_wrap(page, TINT_PLAIN, 4,
                           "Nothing: this rule only observes. With mode: enforce Governor would act.");
         }
-        if (open) {
+        if (open && strcmp(field_text(incident, "cause"), "config-drift") == 0) {
+                show_advice(page, "planned", field_text(incident, "id"), "--reason TEXT, when it was you");
+                show_advice(page, "acknowledge", field_text(incident, "id"), "when you have dealt with it");
+        } else if (open) {
                 show_advice(page, "acknowledge", field_text(incident, "id"), "when you have dealt with it");
         } else if (next == 0 && !field_true(agent, "quarantined")) {
                 page_go(page, TIME_COLUMN);

@@ -31,6 +31,8 @@ static const struct phrase phrases[] = {
         { "agent.start",         "trial",      "starting it for a trial",    "started for a trial",     "could not be started for its trial" },
         { "agent.start",         "asked",      "starting it, as asked",      "started, as asked",       "could not be started" },
         { "agent.start",         NULL,         "starting it again",          "started again",           "could not be started" },
+        { "change.open",         NULL,         "opening a change window",    "change window opened",    "no change window" },
+        { "change.close",        NULL,         "closing a change window",    "change window closed",    "change window not closed" },
         { "policy.load",         NULL,         "loading the policy",         "policy loaded",           "policy not loaded" },
         { "policy.text",         NULL,         "the policy, word for word",  "the policy, word for word", "the policy is not kept" },
         { "judge.start",         NULL,         "Governor begins to judge",   "Governor begins to judge", "Governor could not begin" },
@@ -136,6 +138,22 @@ static void say_asked(const json_t *details, char *words)
                     field_text(details, "ask"), reason[0] ? ": " : "", reason);
 }
 
+/* A changed file by its two digests, which stand for what may not be told. */
+static void say_config(const json_t *details, char *words)
+{
+        text_append(words, RECORD_WORDS_MAX, "%s %s, %lld to %lld bytes, %.12s to %.12s", field_text(details, "path"),
+                    field_text(details, "change"), (long long)field_number(details, "sealed_size"),
+                    (long long)field_number(details, "size"), field_text(details, "sealed"),
+                    field_text(details, "digest"));
+}
+
+static void say_change(const json_t *details, char *words)
+{
+        text_append(words, RECORD_WORDS_MAX, "change window %lld%s%s: %s", (long long)field_number(details, "number"),
+                    field_text(details, "pattern")[0] ? " for " : "", field_text(details, "pattern"),
+                    field_text(details, "step"));
+}
+
 /* clang-format off */
 static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_AGENT]   = say_agent,
@@ -147,6 +165,8 @@ static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_PLANNED] = say_planned,
         [FACT_STRAY]   = say_stray,
         [FACT_ASKED]   = say_asked,
+        [FACT_CONFIG]  = say_config,
+        [FACT_CHANGE]  = say_change,
 };
 /* clang-format on */
 

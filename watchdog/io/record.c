@@ -46,6 +46,8 @@ NAMES_FOR(dependency)
 NAMES_FOR(stray)
 NAMES_FOR(ask)
 NAMES_FOR(memory_of)
+NAMES_FOR(config_change)
+NAMES_FOR(change_step)
 
 #define AT(member) offsetof(struct fact, member)
 #define IN(member) offsetof(struct remembered, member)
@@ -107,6 +109,27 @@ static const struct field fields[] = {
         { FACT_ASKED,      "number",     FIELD_U64,  AT(asked.number) },
         { FACT_ASKED,      "who",        FIELD_TEXT, AT(asked.who) },
         { FACT_ASKED,      "reason",     FIELD_TEXT, AT(asked.reason) },
+        { FACT_CONFIG,     "change",      FIELD_ENUM, AT(config.change), NAMED(config_change) },
+        { FACT_CONFIG,     "path",        FIELD_TEXT, AT(config.path) },
+        { FACT_CONFIG,     "digest",      FIELD_TEXT, AT(config.digest) },
+        { FACT_CONFIG,     "sealed",      FIELD_TEXT, AT(config.sealed) },
+        { FACT_CONFIG,     "size",        FIELD_U64,  AT(config.size) },
+        { FACT_CONFIG,     "sealed_size", FIELD_U64,  AT(config.sealed_size) },
+        { FACT_CONFIG,     "mode",        FIELD_U32,  AT(config.mode) },
+        { FACT_CONFIG,     "sealed_mode", FIELD_U32,  AT(config.sealed_mode) },
+        { FACT_CONFIG,     "uid",         FIELD_U32,  AT(config.uid) },
+        { FACT_CONFIG,     "sealed_uid",  FIELD_U32,  AT(config.sealed_uid) },
+        { FACT_CONFIG,     "gid",         FIELD_U32,  AT(config.gid) },
+        { FACT_CONFIG,     "sealed_gid",  FIELD_U32,  AT(config.sealed_gid) },
+        { FACT_CONFIG,     "modified",    FIELD_U64,  AT(config.modified) },
+        { FACT_CONFIG,     "differing",   FIELD_U32,  AT(config.differing) },
+        { FACT_CHANGE,     "step",        FIELD_ENUM, AT(change.step), NAMED(change_step) },
+        { FACT_CHANGE,     "number",      FIELD_U64,  AT(change.number) },
+        { FACT_CHANGE,     "pattern",     FIELD_TEXT, AT(change.pattern) },
+        { FACT_CHANGE,     "since",       FIELD_U64,  AT(change.since) },
+        { FACT_CHANGE,     "until",       FIELD_U64,  AT(change.until) },
+        { FACT_CHANGE,     "by",          FIELD_TEXT, AT(change.by) },
+        { FACT_CHANGE,     "reason",      FIELD_TEXT, AT(change.reason) },
         { FACT_REMEMBERED, "state",      FIELD_U32,  IN(state) },
         { FACT_REMEMBERED, "rung",       FIELD_U32,  IN(rung) },
         { FACT_REMEMBERED, "attempts",   FIELD_U32,  IN(attempts) },

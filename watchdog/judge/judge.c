@@ -7,7 +7,9 @@
 
 #include "base/text.h"
 #include "judge/brake.h"
+#include "judge/change.h"
 #include "judge/depend.h"
+#include "judge/drift.h"
 #include "judge/due.h"
 #include "judge/healer.h"
 #include "judge/incidents.h"
@@ -72,6 +74,7 @@ struct judge *judge_init(void *memory, const struct judge_limits *limits, const 
         judge->machine_due = USEC_INFINITY;
         judge->full_incident = NOBODY;
         judge->safe_incident = NOBODY;
+        judge->drift_incident = NOBODY;
         lay_out(limits, judge, memory);
         judge->table_n = 2 * limits->agents_max + 1;
         for (uint32_t n = 0; n < judge->table_n; n++)
@@ -220,6 +223,7 @@ static void take_ask(struct judge *judge, const struct fact *fact)
         case ASK_SAFE_MODE_ON:
         case ASK_SAFE_MODE_OFF: take_safe_mode(judge, fact); break;
         case ASK_ACKNOWLEDGE: judge->acknowledged = fact->asked.number; break;
+        case ASK_PLANNED: judge->was_planned = fact->asked.number; break;
         case ASK_RESTART:
         case ASK_RELEASE:
                 agent = fact->agent && *fact->agent ? table_find(judge, fact->agent) : NULL;
@@ -278,6 +282,8 @@ static void take(struct judge *judge, const struct fact *fact)
                 if (agent)
                         note_stray(judge, agent, fact);
                 break;
+        case FACT_CONFIG: drift_take(judge, fact); break;
+        case FACT_CHANGE: change_take(judge, fact); break;
         case FACT_HOST: take_host(judge, fact); break;
         case FACT_ASKED: take_ask(judge, fact); break;
         default: break;
@@ -325,6 +331,7 @@ static void acknowledge(struct judge *judge)
                 return;
         source_forget(judge, found);
         brake_forget(judge, found);
+        drift_forget(judge, found);
         if (judge->full_incident == found)
                 judge->full_incident = NOBODY, judge->turned_away = 0;
         if (judge->incidents[found].agent != NOBODY)
@@ -336,12 +343,26 @@ static void acknowledge(struct judge *judge)
         incident_resolve(judge, found, "acknowledged by a human");
 }
 
+/* A human says that a drift was wanted. Of other causes that is not for anybody to say. */
+static void take_as_planned(struct judge *judge)
+{
+        uint64_t number = judge->was_planned;
+
+        judge->was_planned = 0;
+        for (uint32_t n = 0; number > 0 && n < judge->limits.incidents_max; n++)
+                if (judge->incidents[n].open && judge->incidents[n].number == number &&
+                    judge->incidents[n].cause == CAUSE_CONFIG_DRIFT)
+                        drift_planned(judge, n);
+}
+
 static void look_at_machine(struct judge *judge)
 {
         usec_t due = USEC_INFINITY;
 
         judge->machine_due = USEC_INFINITY;
         acknowledge(judge);
+        take_as_planned(judge);
+        drift_look(judge);
         look_at_capacity(judge);
         look_at_safe_mode(judge);
         source_look(judge, &due);

@@ -129,5 +129,18 @@ void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct a
 uint32_t judge_incidents(const struct judge *judge);
 void judge_incident(const struct judge *judge, uint32_t index, struct incident_view *ret); /* newest first */
 
+struct change_view {
+        uint64_t number;
+        const char *agent, *pattern; /* one of them "" */
+        const char *by, *reason;
+        usec_t since, until;
+        bool open;
+};
+
+/* Change windows: n of them, open ones and those that were; whether a file may change at that moment. */
+uint32_t judge_changes(const struct judge *judge);
+void judge_change(const struct judge *judge, uint32_t index, usec_t now, struct change_view *ret);
+bool judge_may_change(const struct judge *judge, const char *path, usec_t at);
+
 /* The newest incident with a smaller number than `below` (UINT64_MAX: the newest of all); false when there is none. */
 bool judge_incident_below(const struct judge *judge, uint64_t below, struct incident_view *ret);

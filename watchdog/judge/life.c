@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "judge/brake.h"
+#include "judge/change.h"
 #include "judge/depend.h"
 #include "judge/due.h"
 #include "judge/healer.h"
@@ -53,6 +54,8 @@ static enum ending planned_now(const struct judge *judge, const struct agent *ag
                 return agent->planned;
         if (judge->planned_until >= at && judge->planned_until > 0)
                 return judge->planned;
+        if (change_covers_agent(judge, agent, at))
+                return ENDING_MANUAL;
         return ENDING_UNKNOWN;
 }
 

@@ -17,6 +17,7 @@ enum note {
         NOTE_ORPHAN,
         NOTE_DUPLICATE,
         NOTE_BUDGET,
+        NOTE_CONFIG,
         NOTE_DRIFT,
         NOTE_LEAK,
         NOTE_N,
@@ -32,6 +33,9 @@ enum note {
 #define SOURCE_NAME_MAX 160
 #define SOURCE_WHY_MAX 120
 #define RESULT_MAX 32
+#define CHANGES_MAX 16 /* change windows that are open at the same time */
+#define CHANGE_PATTERN_MAX 256
+#define CHANGE_REASON_MAX 128
 
 /* How long we wait before we believe something. Each is longer than the trap it avoids, see facts/. */
 #define MERGE_WAIT \
@@ -187,6 +191,27 @@ struct brake {
         usec_t since;
 };
 
+/* A change window: what happens to this agent, or to files that match, was announced. */
+struct change {
+        uint64_t number; /* 0: the slot was never used */
+        uint32_t agent;  /* NOBODY: files */
+        char pattern[CHANGE_PATTERN_MAX];
+        char by[64];
+        char reason[CHANGE_REASON_MAX];
+        usec_t since, until;
+        bool open;
+};
+
+/* A drift that was seen and is not told yet: a step has room for it in its next look. */
+struct drift {
+        bool due;
+        enum config_change change;
+        bool planned;
+        uint32_t agent; /* NOBODY: several agents' file, or nobody's */
+        uint32_t differing;
+        char reason[REASON_MAX];
+};
+
 struct judge {
         struct judge_limits limits;
         const struct policy *policy;
@@ -201,6 +226,7 @@ struct judge {
         uint32_t safe_incident;
         bool disarmed;         /* until the policy is reloaded */
         uint64_t acknowledged; /* incident that a human wants closed, 0 none */
+        uint64_t was_planned;  /* incident that a human says was no drift, 0 none */
         bool material;
         enum ending planned; /* for every agent */
         usec_t planned_until;
@@ -214,6 +240,9 @@ struct judge {
         uint32_t budget_n;
         struct source sources[SOURCES_MAX];
         struct brake brakes[BRAKES_MAX];
+        struct change changes[CHANGES_MAX];
+        struct drift drift;
+        uint32_t drift_incident; /* of files that are no single agent's */
 
         struct agent *agents;
         struct instance *instances;

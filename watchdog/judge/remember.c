@@ -7,7 +7,7 @@
 #include "judge/due.h"
 #include "judge/table.h"
 
-#define LAYOUT 1 /* of `more`; a memory in another layout is not taken, its incident numbers are */
+#define LAYOUT 2 /* of `more`; a memory in another layout is not taken, its incident numbers are */
 
 /* What a record with no agent is about is told by its instance. */
 #define ABOUT_MACHINE 0
@@ -227,6 +227,7 @@ static void pack_machine(struct pack *p, struct judge *judge)
         PACK(judge->incidents_last);
         pack_incident(p, judge, NULL, &judge->full_incident);
         pack_incident(p, judge, NULL, &judge->safe_incident);
+        pack_incident(p, judge, NULL, &judge->drift_incident);
         PACK(judge->budget_n);
         if (judge->budget_n > BUDGET_MAX)
                 judge->budget_n = BUDGET_MAX;
@@ -304,6 +305,26 @@ static bool remember_base(const struct judge *judge, uint32_t n, struct fact *re
         *ret = (struct fact){ .kind = FACT_DEPENDS, .at = judge->now, .manager = agent->manager, .agent = agent->id };
         ret->depends.on = judge->agents[agent->bases[base].agent].id;
         ret->depends.dependency = agent->bases[base].dependency;
+        return true;
+}
+
+/* A window holds words, which numbers cannot: it is told as it was opened. */
+static bool remember_change(const struct judge *judge, uint32_t n, struct fact *ret)
+{
+        const struct change *change = &judge->changes[n];
+        const char *agent = change->agent == NOBODY ? "" : judge->agents[change->agent].id;
+
+        if (!change->open || change->until <= judge->now)
+                return false;
+        *ret = (struct fact){ .kind = FACT_CHANGE, .at = judge->now, .manager = agent_manager(agent), .agent = agent };
+        ret->instance = INSTANCE_ALL;
+        ret->change.step = CHANGE_OPEN;
+        ret->change.number = change->number;
+        ret->change.pattern = change->pattern;
+        ret->change.since = change->since;
+        ret->change.until = change->until;
+        ret->change.by = change->by;
+        ret->change.reason = change->reason;
         return true;
 }
 
@@ -401,6 +422,12 @@ bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remember
                         continue;
                 }
                 n -= judge->agents_n * BASES_MAX;
+                if (n < CHANGES_MAX) {
+                        if (remember_change(judge, n, ret))
+                                return true;
+                        continue;
+                }
+                n -= CHANGES_MAX;
                 if (n == 0)
                         return remember_machine(judge, scratch, ret);
                 n -= 1;

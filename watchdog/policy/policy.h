@@ -66,8 +66,10 @@ struct rule {
         unsigned restarts_n;
         struct memory_limits memory;
         struct heal heal;
+        const char **config; /* files and patterns whose change is told */
+        unsigned config_n;
         struct policy_origin origin;
-        /* config, health, heartbeat are checked by the key table; the issues that act on them bring their fields */
+        /* health, heartbeat are checked by the key table; the issues that act on them bring their fields */
 };
 
 struct machine_rule {

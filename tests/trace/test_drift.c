@@ -1,0 +1,263 @@
+/* Configuration drift and change windows: what is found, what is planned, and what survives. */
+#include "story.h"
+
+#define LILY "pm2:root/lily"
+#define FILE_OF_LILY "/opt/lily/config.json"
+
+static const char *const lily_config[] = { FILE_OF_LILY, "/opt/lily/prompts/**" };
+
+static struct actor *lily_lives(struct world *world)
+{
+        struct actor *actor;
+        struct rule *rule;
+
+        world_init(world, 1);
+        rule = world_rule(world, "lily", MANAGER_PM2, "lily");
+        rule->config = (const char **)(uintptr_t)lily_config;
+        rule->config_n = 2;
+        actor = world_add(world, LILY);
+        world_judge(world);
+        world_start(world);
+        world_run(world, MIN);
+        return actor;
+}
+
+static void file_is(struct world *world, const char *agent, const char *path, enum config_change change,
+                    uint64_t before, uint64_t size, uint32_t differing)
+{
+        struct fact fact = {
+                .kind = FACT_CONFIG,
+                .at = world->now,
+                .manager = agent_manager(agent),
+                .agent = agent,
+                .instance = INSTANCE_ALL,
+                .config = { .change = change,
+                            .path = path,
+                            .digest = "new",
+                            .sealed = "old",
+                            .size = size,
+                            .sealed_size = before,
+                            .mode = 0100644,
+                            .sealed_mode = 0100644,
+                            .modified = world->now,
+                            .differing = differing },
+        };
+
+        world_send(world, &fact);
+}
+
+static void window(struct world *world, enum change_step step, uint64_t number, const char *agent, const char *pattern,
+                   usec_t span)
+{
+        struct fact fact = {
+                .kind = FACT_CHANGE,
+                .at = world->now,
+                .manager = agent_manager(agent),
+                .agent = agent,
+                .instance = INSTANCE_ALL,
+                .change = { .step = step,
+                            .number = number,
+                            .pattern = pattern,
+                            .since = world->now,
+                            .until = world->now + span,
+                            .by = "uid:0",
+                            .reason = "test" },
+        };
+
+        world_send(world, &fact);
+}
+
+static void a_change_outside_of_a_window_is_a_finding(void **state)
+{
+        struct world world;
+
+        (void)state;
+        lily_lives(&world);
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 100, 530, 1);
+        file_is(&world, LILY, "/opt/lily/prompts/a.md", CONFIG_ADDED, 0, 12, 2);
+        file_is(&world, LILY, "/opt/lily/prompts/a.md", CONFIG_REMOVED, 0, 0, 1);
+        world_run(&world, MIN);
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_RESTORED, 100, 100, 0);
+        CHECK_TRACE(
+                &world,
+                "60.0s open inc-1 lily config-drift: /opt/lily/config.json was changed, 100B to 530B outside of a change window\n"
+                "60.0s worsen inc-1 lily config-drift: /opt/lily/prompts/a.md was added outside of a change window\n"
+                "60.0s worsen inc-1 lily config-drift: /opt/lily/prompts/a.md was removed outside of a change window\n"
+                "120.0s resolve inc-1 lily config-drift: every file is again as it was sealed\n");
+        world_done(&world);
+}
+
+static void the_same_change_within_one_is_silent(void **state)
+{
+        struct world world;
+
+        (void)state;
+        lily_lives(&world);
+        window(&world, CHANGE_OPEN, 7, LILY, "", 15 * MIN);
+        world_run(&world, MIN);
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 100, 530, 0);
+        file_is(&world, LILY, "/opt/lily/prompts/x/a.md", CONFIG_ADDED, 0, 12, 0);
+        window(&world, CHANGE_CLOSE, 7, LILY, "", 0);
+        CHECK_TRACE(&world, "");
+        world_run(&world, S);
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 530, 531, 1);
+        CHECK_TRACE(
+                &world,
+                "121.0s open inc-1 lily config-drift: /opt/lily/config.json was changed, 530B to 531B outside of a change window\n");
+        world_done(&world);
+}
+
+static void a_window_ends_with_its_time(void **state)
+{
+        struct world world;
+
+        (void)state;
+        lily_lives(&world);
+        window(&world, CHANGE_OPEN, 7, LILY, "", MIN);
+        world_run(&world, MIN + S);
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 1, 2, 1);
+        CHECK_TRACE(
+                &world,
+                "121.0s open inc-1 lily config-drift: /opt/lily/config.json was changed, 1B to 2B outside of a change window\n");
+        world_done(&world);
+}
+
+static void a_window_for_files_is_for_no_others(void **state)
+{
+        struct world world;
+
+        (void)state;
+        lily_lives(&world);
+        window(&world, CHANGE_OPEN, 7, "", "/opt/lily/prompts/**", 15 * MIN);
+        file_is(&world, LILY, "/opt/lily/prompts/a.md", CONFIG_CHANGED, 1, 2, 0);
+        CHECK_TRACE(&world, "");
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 1, 2, 1);
+        CHECK_TRACE(
+                &world,
+                "60.0s open inc-1 lily config-drift: /opt/lily/config.json was changed, 1B to 2B outside of a change window\n");
+        world_done(&world);
+}
+
+static void restarts_within_a_window_are_no_deaths(void **state)
+{
+        struct world world;
+        struct actor *lily;
+
+        (void)state;
+        lily = lily_lives(&world);
+        window(&world, CHANGE_OPEN, 7, LILY, "", 15 * MIN);
+        for (int n = 0; n < 8; n++) {
+                world_die(&world, lily);
+                world_run(&world, 5 * S);
+        }
+        CHECK_TRACE(&world, "");
+        window(&world, CHANGE_CLOSE, 7, LILY, "", 0);
+        world_run(&world, 10 * S);
+        for (int n = 0; n < 3; n++) {
+                world_die(&world, lily);
+                world_run(&world, 5 * S);
+        }
+        assert_non_null(strstr(world_trace(&world), "open inc-1 lily crash-loop: 3 deaths in 1m"));
+        world_done(&world);
+}
+
+static void a_window_and_a_finding_survive_the_daemon(void **state)
+{
+        struct world world;
+
+        (void)state;
+        lily_lives(&world);
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 1, 2, 1);
+        window(&world, CHANGE_OPEN, 7, LILY, "", 15 * MIN);
+        world_forget_trace(&world);
+        world_remember(&world);
+        world_run(&world, MIN);
+        file_is(&world, LILY, "/opt/lily/prompts/a.md", CONFIG_CHANGED, 1, 2, 1);
+        CHECK_TRACE(&world, "");
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 1, 3, 0);
+        CHECK_TRACE(&world, "120.0s resolve inc-1 lily config-drift: changed as announced\n");
+        world_done(&world);
+}
+
+static void a_human_says_that_it_was_planned(void **state)
+{
+        struct world world;
+
+        (void)state;
+        lily_lives(&world);
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 1, 2, 1);
+        world_forget_trace(&world);
+        world_ask(&world, "", ASK_PLANNED, 1);
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_SEALED, 1, 2, 0);
+        CHECK_TRACE(&world, "60.0s resolve inc-1 lily config-drift: planned, says a human\n");
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 2, 3, 1);
+        CHECK_TRACE(
+                &world,
+                "60.0s open inc-2 lily config-drift: /opt/lily/config.json was changed, 2B to 3B outside of a change window\n");
+        world_done(&world);
+}
+
+static void a_file_of_several_agents_is_the_machines(void **state)
+{
+        struct world world;
+
+        (void)state;
+        lily_lives(&world);
+        file_is(&world, "", "/opt/shared.json", CONFIG_CHANGED, 1, 2, 1);
+        world_remember(&world);
+        file_is(&world, "", "/opt/shared.json", CONFIG_RESTORED, 1, 1, 0);
+        CHECK_TRACE(
+                &world,
+                "60.0s open inc-1 machine config-drift: /opt/shared.json was changed, 1B to 2B outside of a change window\n"
+                "60.0s resolve inc-1 machine config-drift: every file is again as it was sealed\n");
+        world_done(&world);
+}
+
+static void a_file_that_changes_for_ever_is_told_ever_more_rarely(void **state)
+{
+        struct world world;
+        unsigned lines = 0;
+
+        (void)state;
+        lily_lives(&world);
+        for (unsigned n = 0; n < 1000; n++)
+                file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 1, 2 + n, 1);
+        for (const char *at = world_trace(&world); *at; at++)
+                lines += *at == '\n';
+        assert_int_equal(lines, 12); /* ten, the 100th and the 1,000th */
+        world_done(&world);
+}
+
+static void more_windows_than_there_is_room_for_do_no_harm(void **state)
+{
+        struct world world;
+
+        (void)state;
+        lily_lives(&world);
+        for (unsigned n = 1; n <= 40; n++)
+                window(&world, CHANGE_OPEN, n, "", "/etc/x", HOUR);
+        window(&world, CHANGE_CLOSE, 40, "", "", 0); /* never was */
+        window(&world, CHANGE_CLOSE, 3, "", "", 0);
+        window(&world, CHANGE_OPEN, 41, LILY, "", HOUR);
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 1, 2, 0);
+        CHECK_TRACE(&world, "");
+        world_done(&world);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_change_outside_of_a_window_is_a_finding),
+                cmocka_unit_test(the_same_change_within_one_is_silent),
+                cmocka_unit_test(a_window_ends_with_its_time),
+                cmocka_unit_test(a_window_for_files_is_for_no_others),
+                cmocka_unit_test(restarts_within_a_window_are_no_deaths),
+                cmocka_unit_test(a_window_and_a_finding_survive_the_daemon),
+                cmocka_unit_test(a_human_says_that_it_was_planned),
+                cmocka_unit_test(a_file_of_several_agents_is_the_machines),
+                cmocka_unit_test(a_file_that_changes_for_ever_is_told_ever_more_rarely),
+                cmocka_unit_test(more_windows_than_there_is_room_for_do_no_harm),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

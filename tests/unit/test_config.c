@@ -1,0 +1,555 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "io/cleanup.h"
+#include "observe/config.h"
+#include "observe/config_files.h"
+#include "observe/config_walk.h"
+
+#define PATTERNS_MAX 4
+#define TOLD_MAX 4096
+
+/* A folder of its own with files that are declared, and an observer of it. */
+struct stage {
+        char root[64], manifest[80], patterns[PATTERNS_MAX][160];
+        uint32_t patterns_n;
+        sd_event *event;
+        struct clock clock;
+        struct config *config;
+        bool deaf, planned, settled;
+        char told[TOLD_MAX]; /* a line a change: what, path below the root, sizes, how many differ */
+        char source[160];
+};
+
+static void take(void *self, const struct fact *fact)
+{
+        struct stage *stage = self;
+
+        if (fact->kind == FACT_SOURCE)
+                snprintf(stage->source, sizeof(stage->source), "%s %s", source_state_name(fact->source.state),
+                         fact->source.why);
+        if (fact->kind != FACT_CONFIG)
+                return;
+        assert_string_equal(fact->agent, "pm2:root/lily");
+        assert_int_equal(strlen(fact->config.digest), fact->config.mode == 0 ? 0 : 64);
+        text_append(stage->told, sizeof(stage->told), "%s %s %d %d, %u\n", config_change_name(fact->config.change),
+                    fact->config.path + strlen(stage->root), (int)fact->config.sealed_size, (int)fact->config.size,
+                    fact->config.differing);
+}
+
+static bool planned(void *self, const char *path)
+{
+        const struct stage *stage = self;
+
+        (void)path;
+        return stage->planned;
+}
+
+static void owner(void *self, uint32_t rule, char ret_agent[AGENT_ID_MAX])
+{
+        (void)self, (void)rule;
+        text_copy(ret_agent, AGENT_ID_MAX, "pm2:root/lily");
+}
+
+static void settled(void *self)
+{
+        struct stage *stage = self;
+
+        stage->settled = true;
+}
+
+static const char *path_of(const struct stage *stage, const char *name)
+{
+        static char paths[4][256];
+        static unsigned n;
+        char *path = paths[n++ % 4];
+
+        text_copy(path, sizeof(paths[0]), stage->root);
+        text_append(path, sizeof(paths[0]), "%s", name);
+        return path;
+}
+
+static void put(const struct stage *stage, const char *name, const char *text)
+{
+        FILE *file = fopen(path_of(stage, name), "w");
+
+        assert_non_null(file);
+        fputs(text, file);
+        assert_int_equal(fclose(file), 0);
+}
+
+static void folder(const struct stage *stage, const char *name)
+{
+        assert_int_equal(mkdir(path_of(stage, name), 0755), 0);
+}
+
+/* Looks at everything and waits until that is done: no clock is involved. */
+static void look(struct stage *stage)
+{
+        stage->settled = false;
+        config_look(stage->config);
+        while (!stage->settled)
+                assert_true(sd_event_run(stage->event, UINT64_MAX) >= 0);
+}
+
+/* Runs until something is told, or a few seconds are over. */
+static bool hears(struct stage *stage)
+{
+        for (unsigned turns = 0; turns < 500 && !stage->told[0]; turns++)
+                assert_true(sd_event_run(stage->event, 20000) >= 0);
+        return stage->told[0];
+}
+
+static void begin(struct stage *stage)
+{
+        struct config_options options = {
+                .clock = &stage->clock,
+                .sink = { take, stage },
+                .manifest = stage->manifest,
+                .planned = planned,
+                .owner = owner,
+                .settled = settled,
+                .self = stage,
+                .deaf = stage->deaf,
+        };
+        struct config_declared list[PATTERNS_MAX];
+
+        for (uint32_t n = 0; n < stage->patterns_n; n++)
+                list[n] = (struct config_declared){ .rule = 0, .pattern = stage->patterns[n] };
+        assert_int_equal(config_new(stage->event, &options, &stage->config), 0);
+        assert_int_equal(config_declare(stage->config, list, stage->patterns_n), 0);
+        look(stage);
+}
+
+static void again(struct stage *stage)
+{
+        stage->config = config_free(stage->config);
+        stage->told[0] = '\0';
+        begin(stage);
+}
+
+static void declare(struct stage *stage, const char *pattern)
+{
+        text_copy(stage->patterns[stage->patterns_n], sizeof(stage->patterns[0]), path_of(stage, pattern));
+        stage->patterns_n++;
+}
+
+static int set_up(void **state)
+{
+        struct stage *stage = calloc(1, sizeof(*stage));
+
+        strcpy(stage->root, "/tmp/governor-config.XXXXXX");
+        assert_non_null(mkdtemp(stage->root));
+        text_copy(stage->manifest, sizeof(stage->manifest), path_of(stage, "/manifest"));
+        clock_init(&stage->clock, 0);
+        assert_true(sd_event_new(&stage->event) >= 0);
+        folder(stage, "/c");
+        put(stage, "/c/config.json", "{}");
+        *state = stage;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        struct stage *stage = *state;
+        char command[128];
+
+        config_free(stage->config);
+        sd_event_unref(stage->event);
+        snprintf(command, sizeof(command), "rm -rf %s", stage->root);
+        assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): the path is ours
+        free(stage);
+        return 0;
+}
+
+/* ---- what is told ------------------------------------------------------------------------------------------------------- */
+
+static void what_is_there_at_first_is_as_it_should_be(void **state)
+{
+        struct stage *stage = *state;
+
+        folder(stage, "/c/prompts");
+        put(stage, "/c/prompts/a.md", "a");
+        declare(stage, "/c/config.json");
+        declare(stage, "/c/prompts/**");
+        begin(stage);
+        look(stage);
+        assert_string_equal(stage->told, "");
+        assert_string_equal(stage->source, "seeing ");
+        assert_int_equal(config_count(stage->config), 2);
+}
+
+static void content_mode_and_presence_are_told(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/**");
+        begin(stage);
+        put(stage, "/c/config.json", "{ }");
+        look(stage);
+        chmod(path_of(stage, "/c/config.json"), 0600);
+        look(stage);
+        put(stage, "/c/new", "12345");
+        look(stage);
+        unlink(path_of(stage, "/c/config.json"));
+        look(stage);
+        put(stage, "/c/config.json", "{}");
+        chmod(path_of(stage, "/c/config.json"), 0644);
+        look(stage);
+        unlink(path_of(stage, "/c/new"));
+        look(stage);
+        assert_string_equal(stage->told, "changed /c/config.json 2 3, 1\n"
+                                         "changed /c/config.json 2 3, 1\n"
+                                         "added /c/new 0 5, 2\n"
+                                         "removed /c/config.json 2 0, 2\n"
+                                         "restored /c/config.json 2 2, 1\n"
+                                         "restored /c/new 0 0, 0\n");
+}
+
+static void the_same_content_written_anew_is_no_change(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/config.json");
+        begin(stage);
+        put(stage, "/c/config.json.new", "{}");
+        assert_int_equal(rename(path_of(stage, "/c/config.json.new"), path_of(stage, "/c/config.json")), 0);
+        look(stage);
+        assert_string_equal(stage->told, "");
+}
+
+static void what_is_announced_is_sealed_as_it_comes(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/**");
+        begin(stage);
+        stage->planned = true;
+        put(stage, "/c/config.json", "{ }");
+        put(stage, "/c/new", "12345");
+        look(stage);
+        unlink(path_of(stage, "/c/new"));
+        look(stage);
+        stage->planned = false;
+        assert_non_null(strstr(stage->told, "changed /c/config.json 2 3, 0\n"));
+        assert_non_null(strstr(stage->told, "added /c/new 0 5, 0\n"));
+        assert_non_null(strstr(stage->told, "removed /c/new 5 0, 0\n"));
+        again(stage);
+        assert_string_equal(stage->told, "");
+}
+
+static void sealing_accepts_what_is_there(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/config.json");
+        begin(stage);
+        put(stage, "/c/config.json", "{ }");
+        look(stage);
+        config_seal(stage->config, 0);
+        put(stage, "/c/config.json", "{  }");
+        look(stage);
+        assert_string_equal(stage->told, "changed /c/config.json 2 3, 1\n"
+                                         "sealed /c/config.json 2 3, 0\n"
+                                         "changed /c/config.json 3 4, 1\n");
+}
+
+static void what_changed_while_nobody_looked_is_found_at_start(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/**");
+        begin(stage);
+        stage->config = config_free(stage->config);
+        put(stage, "/c/config.json", "{ }");
+        put(stage, "/c/new", "");
+        begin(stage);
+        assert_non_null(strstr(stage->told, "changed /c/config.json 2 3"));
+        assert_non_null(strstr(stage->told, "added /c/new 0 0"));
+        again(stage); /* told once */
+        assert_string_equal(stage->told, "");
+        put(stage, "/c/config.json", "{}");
+        look(stage);
+        assert_string_equal(stage->told, "restored /c/config.json 2 2, 1\n");
+}
+
+static void a_pattern_that_is_new_finds_nothing_to_blame(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/config.json");
+        begin(stage);
+        put(stage, "/c/other", "x");
+        declare(stage, "/c/**");
+        again(stage);
+        assert_string_equal(stage->told, "");
+        put(stage, "/c/third", "x");
+        look(stage);
+        assert_string_equal(stage->told, "added /c/third 0 1, 1\n");
+}
+
+static void a_manifest_that_makes_no_sense_is_none(void **state)
+{
+        struct stage *stage = *state;
+        struct config_options options = { .clock = &stage->clock,
+                                          .sink = { take, stage },
+                                          .manifest = stage->manifest,
+                                          .planned = planned,
+                                          .owner = owner,
+                                          .settled = settled,
+                                          .self = stage };
+        struct config_declared list = { .rule = 0, .pattern = stage->patterns[0] };
+
+        declare(stage, "/c/**");
+        put(stage, "/manifest", "governor-config 1\nf nonsense\n");
+        assert_int_equal(config_new(stage->event, &options, &stage->config), 0);
+        assert_int_equal(config_declare(stage->config, &list, 1), -EBADMSG); /* said, and then */
+        look(stage);
+        assert_string_equal(stage->told, "");
+        assert_int_equal(config_count(stage->config), 1);
+}
+
+/* ---- when it is told ---------------------------------------------------------------------------------------------------- */
+
+static void an_edit_is_heard(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/config.json");
+        begin(stage);
+        put(stage, "/c/config.json", "{ }");
+        assert_true(hears(stage));
+        assert_string_equal(stage->told, "changed /c/config.json 2 3, 1\n");
+}
+
+static void an_edit_is_found_without_inotify(void **state)
+{
+        struct stage *stage = *state;
+
+        stage->deaf = true;
+        declare(stage, "/c/**");
+        begin(stage);
+        put(stage, "/c/config.json", "{ }");
+        assert_true(hears(stage));
+        assert_string_equal(stage->told, "changed /c/config.json 2 3, 1\n");
+}
+
+static void a_file_in_a_new_folder_is_heard(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/**");
+        begin(stage);
+        folder(stage, "/c/deep");
+        folder(stage, "/c/deep/er");
+        put(stage, "/c/deep/er/file", "x");
+        assert_true(hears(stage));
+        assert_string_equal(stage->told, "added /c/deep/er/file 0 1, 1\n");
+        stage->told[0] = '\0';
+        put(stage, "/c/deep/er/file", "xy");
+        look(stage); /* a file that changed just now waits a moment, unless it is asked for */
+        assert_string_equal(stage->told, "added /c/deep/er/file 0 2, 1\n");
+}
+
+/* ---- what lies in the way ------------------------------------------------------------------------------------------------ */
+
+static void what_is_no_file_is_named_and_not_opened(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/**");
+        begin(stage);
+        assert_int_equal(mkfifo(path_of(stage, "/c/fifo"), 0644), 0);
+        look(stage); /* would hang here */
+        assert_string_equal(stage->told, "added /c/fifo 0 0, 1\n");
+}
+
+static void links_are_told_and_not_followed(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/**");
+        folder(stage, "/outside");
+        put(stage, "/outside/secret", "x");
+        begin(stage);
+        assert_int_equal(symlink("../outside", path_of(stage, "/c/out")), 0);
+        assert_int_equal(symlink(".", path_of(stage, "/c/loop")), 0);
+        look(stage);
+        assert_non_null(strstr(stage->told, "added /c/out 0 10"));
+        assert_non_null(strstr(stage->told, "added /c/loop 0 1,"));
+        assert_int_equal(config_count(stage->config), 3);
+        put(stage, "/outside/secret", "xyz");
+        stage->told[0] = '\0';
+        look(stage);
+        assert_string_equal(stage->told, "");
+}
+
+static void a_declared_link_means_what_it_leads_to(void **state)
+{
+        struct stage *stage = *state;
+
+        folder(stage, "/releases");
+        put(stage, "/releases/12", "x");
+        put(stage, "/releases/13", "xy");
+        assert_int_equal(symlink("../releases/12", path_of(stage, "/c/current")), 0);
+        declare(stage, "/c/current");
+        begin(stage);
+        unlink(path_of(stage, "/c/current"));
+        assert_int_equal(symlink("../releases/13", path_of(stage, "/c/current")), 0);
+        look(stage);
+        put(stage, "/releases/13", "xyz");
+        look(stage);
+        assert_string_equal(stage->told, "changed /c/current 1 2, 1\nchanged /c/current 1 3, 1\n");
+}
+
+static void a_large_file_is_read_between_other_work(void **state)
+{
+        struct stage *stage = *state;
+        unsigned turns = 0;
+
+        put(stage, "/c/config.json", "");
+        assert_int_equal(truncate(path_of(stage, "/c/config.json"), 64 << 20), 0);
+        declare(stage, "/c/config.json");
+        begin(stage);
+        assert_int_equal(truncate(path_of(stage, "/c/config.json"), 65 << 20), 0);
+        stage->settled = false;
+        config_look(stage->config);
+        for (; !stage->settled; turns++)
+                assert_true(sd_event_run(stage->event, UINT64_MAX) >= 0);
+        assert_true(turns > 4);
+        assert_non_null(strstr(stage->told, "changed /c/config.json 67108864 68157440, 1\n"));
+}
+
+static void more_files_than_there_is_room_for_are_said(void **state)
+{
+        struct stage *stage = *state;
+        char name[32];
+
+        for (unsigned n = 0; n <= CONFIG_FILES_MAX; n++) {
+                snprintf(name, sizeof(name), "/c/%u", n);
+                assert_int_equal(close(open(path_of(stage, name), O_CREAT | O_WRONLY | O_CLOEXEC, 0644)), 0);
+        }
+        declare(stage, "/c/**");
+        begin(stage);
+        assert_string_equal(stage->source, "blind more than 16384 files are declared: the others are not watched");
+        assert_int_equal(config_count(stage->config), CONFIG_FILES_MAX);
+        assert_string_equal(stage->told, "");
+}
+
+static void names_that_cannot_be_written_down_are_said(void **state)
+{
+        struct stage *stage = *state;
+
+        put(stage, "/c/two\nlines", "x");
+        declare(stage, "/c/**");
+        begin(stage);
+        assert_string_equal(stage->source, "blind a name is not UTF-8, or holds control characters");
+        unlink(path_of(stage, "/c/two\nlines"));
+        look(stage);
+        assert_string_equal(stage->source, "seeing ");
+}
+
+static void a_folder_that_comes_later_is_watched_then(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/later/config.json");
+        begin(stage);
+        folder(stage, "/later");
+        put(stage, "/later/config.json", "x");
+        look(stage);
+        assert_string_equal(stage->told, "added /later/config.json 0 1, 1\n");
+}
+
+static void nothing_declared_is_nothing_done(void **state)
+{
+        struct stage *stage = *state;
+
+        begin(stage);
+        assert_string_equal(stage->source, "");
+        assert_int_equal(config_count(stage->config), 0);
+}
+
+/* ---- its parts ----------------------------------------------------------------------------------------------------------- */
+
+static void a_manifest_comes_back_as_it_was(void **state)
+{
+        struct config_files files = { .n = 0 }, back = { .n = 0 };
+        char *patterns[] = { (char *)(uintptr_t) "/a/**" };
+        struct config_manifest manifest = { .files = &files, .patterns = patterns, .patterns_n = 1 };
+        struct config_manifest read = { .files = &back };
+        char name[32], *text;
+        size_t size;
+        uint32_t slot;
+
+        (void)state;
+        for (unsigned n = 0; n < 1000; n++) {
+                snprintf(name, sizeof(name), "/a/file %u", n);
+                assert_int_equal(config_files_add(&files, name, &slot), 0);
+                files.list[slot].sealed = (struct config_state){ .there = n % 3, .size = n, .mode = 0100644, .uid = n };
+                files.list[slot].seen = (struct config_state){ .there = true, .digest = { (uint8_t)n }, .gid = 7 };
+        }
+        assert_int_equal(config_manifest_write(&manifest, &text, &size), 0);
+        assert_int_equal(config_manifest_read(&read, text, size), 0);
+        assert_int_equal(back.n, 1000);
+        assert_string_equal(read.patterns[0], "/a/**");
+        for (uint32_t n = 0; n < files.n; n++) {
+                slot = config_files_find(&back, files.list[n].path);
+                assert_int_not_equal(slot, CONFIG_NO_FILE);
+                assert_true(config_state_same(&files.list[n].sealed, &back.list[slot].sealed));
+                assert_true(config_state_same(&files.list[n].seen, &back.list[slot].seen));
+        }
+        for (size_t cut = 1; cut < size; cut += 37) { /* whatever is left of it is refused or whole lines */
+                struct config_files half = { .n = 0 };
+                struct config_manifest torn = { .files = &half };
+
+                (void)config_manifest_read(&torn, text, size - cut);
+                config_manifest_done(&torn);
+                config_files_done(&half);
+        }
+        free(text);
+        config_manifest_done(&read);
+        config_files_done(&files);
+        config_files_done(&back);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(what_is_there_at_first_is_as_it_should_be),
+                TEST(content_mode_and_presence_are_told),
+                TEST(the_same_content_written_anew_is_no_change),
+                TEST(what_is_announced_is_sealed_as_it_comes),
+                TEST(sealing_accepts_what_is_there),
+                TEST(what_changed_while_nobody_looked_is_found_at_start),
+                TEST(a_pattern_that_is_new_finds_nothing_to_blame),
+                TEST(a_manifest_that_makes_no_sense_is_none),
+                TEST(an_edit_is_heard),
+                TEST(an_edit_is_found_without_inotify),
+                TEST(a_file_in_a_new_folder_is_heard),
+                TEST(what_is_no_file_is_named_and_not_opened),
+                TEST(links_are_told_and_not_followed),
+                TEST(a_declared_link_means_what_it_leads_to),
+                TEST(a_large_file_is_read_between_other_work),
+                TEST(more_files_than_there_is_room_for_are_said),
+                TEST(names_that_cannot_be_written_down_are_said),
+                TEST(a_folder_that_comes_later_is_watched_then),
+                TEST(nothing_declared_is_nothing_done),
+                cmocka_unit_test(a_manifest_comes_back_as_it_was),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

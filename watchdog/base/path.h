@@ -1,0 +1,18 @@
+#pragma once
+/* Paths of files and the patterns that people declare them with: '*' and '?' stay within a folder, '**' does not. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#define FILE_PATH_MAX 1024 /* a longer one is not watched */
+
+/* Whether the whole path matches. A pattern that ends in '/' means everything below. Takes polynomial time. */
+bool path_glob(const char *pattern, const char *path);
+
+/* Whether anything in this folder, or below it, could match. */
+bool path_may_lead(const char *pattern, const char *folder);
+
+/* Length of the part of the pattern that is a folder without wildcards, its last '/' not counted: where to look from. */
+size_t path_base(const char *pattern);
+
+/* Whether the pattern is one path and no more. */
+bool path_is_plain(const char *pattern);

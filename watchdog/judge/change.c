@@ -1,0 +1,136 @@
+#include "judge/change.h"
+
+#include <string.h>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "judge/table.h"
+
+static struct change *find(struct judge *judge, uint64_t number)
+{
+        for (unsigned n = 0; n < CHANGES_MAX; n++)
+                if (judge->changes[n].number == number)
+                        return &judge->changes[n];
+        return NULL;
+}
+
+/* One never used, else one that is over, the oldest: what died in a window may be told of after it. */
+static struct change *free_slot(struct judge *judge)
+{
+        struct change *found = NULL;
+
+        for (unsigned n = 0; n < CHANGES_MAX; n++) {
+                struct change *change = &judge->changes[n];
+
+                if (change->number == 0)
+                        return change;
+                if ((!change->open || change->until <= judge->now) && (!found || change->until < found->until))
+                        found = change;
+        }
+        return found;
+}
+
+static void open_change(struct judge *judge, const struct fact *fact)
+{
+        struct change *change = find(judge, fact->change.number);
+        const struct agent *agent = fact->agent && *fact->agent ? table_agent(judge, fact->agent) : NULL;
+
+        if (!change)
+                change = free_slot(judge);
+        if (!change || fact->change.number == 0 || (!agent && !*fact->change.pattern))
+                return;
+        *change = (struct change){
+                .number = fact->change.number,
+                .agent = agent ? table_index(judge, agent) : NOBODY,
+                .since = fact->change.since,
+                .until = fact->change.until,
+                .open = true,
+        };
+        text_copy_safe(change->pattern, sizeof(change->pattern), fact->change.pattern);
+        text_copy_safe(change->by, sizeof(change->by), fact->change.by);
+        text_copy_safe(change->reason, sizeof(change->reason), fact->change.reason);
+}
+
+void change_take(struct judge *judge, const struct fact *fact)
+{
+        struct change *change;
+
+        judge->material = true;
+        if (fact->change.step == CHANGE_OPEN) {
+                open_change(judge, fact);
+                return;
+        }
+        change = find(judge, fact->change.number);
+        if (fact->change.step != CHANGE_CLOSE || !change || !change->open)
+                return;
+        change->open = false;
+        if (fact->at < change->until)
+                change->until = fact->at;
+}
+
+static bool was_open(const struct change *change, usec_t at)
+{
+        return change->number > 0 && change->since <= at && at <= change->until;
+}
+
+bool change_covers_agent(const struct judge *judge, const struct agent *agent, usec_t at)
+{
+        for (unsigned n = 0; n < CHANGES_MAX; n++)
+                if (was_open(&judge->changes[n], at) && judge->changes[n].agent == table_index(judge, agent))
+                        return true;
+        return false;
+}
+
+static bool declares(const struct rule *rule, const char *path)
+{
+        for (unsigned n = 0; rule && n < rule->config_n; n++)
+                if (path_glob(rule->config[n], path))
+                        return true;
+        return false;
+}
+
+bool change_covers_path(const struct judge *judge, const char *path, usec_t at)
+{
+        for (unsigned n = 0; n < CHANGES_MAX; n++) {
+                const struct change *change = &judge->changes[n];
+
+                if (!was_open(change, at))
+                        continue;
+                if (change->agent == NOBODY ? path_glob(change->pattern, path)
+                                            : declares(judge->agents[change->agent].rule, path))
+                        return true;
+        }
+        return false;
+}
+
+/* ---- views ----------------------------------------------------------------------------------------------------------- */
+
+bool judge_may_change(const struct judge *judge, const char *path, usec_t at)
+{
+        return change_covers_path(judge, path, at);
+}
+
+uint32_t judge_changes(const struct judge *judge)
+{
+        uint32_t n = 0;
+
+        while (n < CHANGES_MAX && judge->changes[n].number > 0)
+                n++;
+        return n;
+}
+
+void judge_change(const struct judge *judge, uint32_t index, usec_t now, struct change_view *ret)
+{
+        const struct change *change = &judge->changes[index];
+
+        *ret = (struct change_view){
+                .number = change->number,
+                .agent = change->agent == NOBODY ? "" : judge->agents[change->agent].id,
+                .pattern = change->pattern,
+                .by = change->by,
+                .reason = change->reason,
+                .since = change->since,
+                .until = change->until,
+                .open = change->open && now < change->until,
+        };
+}

@@ -1,0 +1,12 @@
+#pragma once
+/* Change windows: what a human announced, and whether a death or a changed file falls into one. */
+#include "judge/memory.h"
+
+/* FACT_CHANGE. */
+void change_take(struct judge *judge, const struct fact *fact);
+
+/* Whether the agent may die and be restarted then: a window of its own is, or was, open at that moment. */
+bool change_covers_agent(const struct judge *judge, const struct agent *agent, usec_t at);
+
+/* Whether the file may change then: by its own path, or because an agent's rule declares it that has a window. */
+bool change_covers_path(const struct judge *judge, const char *path, usec_t at);

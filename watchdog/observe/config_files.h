@@ -1,0 +1,75 @@
+#pragma once
+/* The files that the config observer knows: each as it was sealed and as it was last seen, found by its path. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "io/digest.h"
+
+#define CONFIG_FILES_MAX 16384 /* about 4 MB; what does not fit is told as not watched */
+#define CONFIG_NO_FILE UINT32_MAX
+
+/* What counts of a file. Nothing else of it is a change: not its times, not which inode it is. */
+struct config_state {
+        bool there;
+        uint8_t digest[DIGEST_SIZE]; /* of the content, of a link's target; zeroes for what is neither */
+        uint64_t size;
+        uint32_t mode, uid, gid; /* mode with the type in it */
+};
+
+struct config_file {
+        char *path; /* NULL: the slot is free */
+        struct config_state sealed, seen;
+        uint32_t rule;        /* of the pattern that it was found by */
+        uint32_t pattern;     /* ... and that pattern */
+        uint32_t generation;  /* of the last walk that met it */
+        bool fresh;           /* not read yet in this run: whatever stat() says */
+        bool queued;          /* waits for its content to be read */
+        uint8_t told_n;       /* changes told of late; each makes the next wait longer */
+        uint64_t quiet_until; /* no other change of it is told before then; CLOCK_BOOTTIME */
+        uint64_t inode;       /* what stat() said when it was read: the same again, and it need not be read again */
+        int64_t modified_ns, changed_ns;
+};
+
+struct config_files {
+        struct config_file *list;
+        uint32_t n, room;
+        uint32_t *table; /* hash of paths to slot + 1; 0 is free */
+        uint32_t table_n;
+};
+
+void config_files_done(struct config_files *files);
+
+/* The file of that path, or CONFIG_NO_FILE. */
+uint32_t config_files_find(const struct config_files *files, const char *path);
+
+/* Adds one that is not there yet; -ENOSPC when the table is full, -ENOMEM. */
+int config_files_add(struct config_files *files, const char *path, uint32_t *ret);
+
+/* Forgets those that `unwanted` names. */
+void config_files_drop(struct config_files *files, bool (*unwanted)(void *self, const struct config_file *file),
+                       void *self);
+
+bool config_state_same(const struct config_state *a, const struct config_state *b);
+
+/* Whether the file stands as it was when it was read, as far as stat() can say. */
+bool config_file_untouched(const struct config_file *file, const struct stat *st);
+void config_file_note(struct config_file *file, const struct stat *st);
+
+/* All but the digest. */
+void config_state_take(struct config_state *state, const struct stat *st);
+
+/*
+ * The manifest: the table on disk, for the next run. What was sealed must outlive the daemon, and ten thousand files have no
+ * room in the judge; the facts carry both sides of each change, so that replaying them needs no manifest.
+ */
+struct config_manifest {
+        struct config_files *files;
+        char **patterns; /* that were looked at before: what is new under them was added */
+        uint32_t patterns_n;
+};
+
+/* As text; a manifest that makes no sense is -EBADMSG and leaves nothing behind. */
+int config_manifest_write(const struct config_manifest *manifest, char **ret, size_t *ret_size);
+int config_manifest_read(struct config_manifest *manifest, const char *text, size_t size);
+void config_manifest_done(struct config_manifest *manifest); /* the patterns; the files are another's */

@@ -1,0 +1,182 @@
+/* One line a thing: "p PATTERN", or "f SEALED SEEN PATH" where a state is "-" or "DIGEST:SIZE:MODE:UID:GID". */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "io/cleanup.h"
+#include "observe/config_files.h"
+
+#define HEAD "governor-config 1\n"
+#define PATTERNS_MAX 65536
+
+/* ---- out ----------------------------------------------------------------------------------------------------------------- */
+
+static void write_state(FILE *out, const struct config_state *state)
+{
+        char hex[DIGEST_HEX_MAX];
+
+        if (!state->there) {
+                fputs("- ", out);
+                return;
+        }
+        digest_to_hex(state->digest, hex);
+        fprintf(out, "%s:%" PRIu64 ":%o:%" PRIu32 ":%" PRIu32 " ", hex, state->size, state->mode, state->uid,
+                state->gid);
+}
+
+int config_manifest_write(const struct config_manifest *manifest, char **ret, size_t *ret_size)
+{
+        char *text = NULL;
+        size_t size = 0;
+        FILE *out = open_memstream(&text, &size);
+        bool failed;
+
+        if (!out)
+                return -ENOMEM;
+        fputs(HEAD, out);
+        for (uint32_t n = 0; n < manifest->patterns_n; n++)
+                fprintf(out, "p %s\n", manifest->patterns[n]);
+        for (uint32_t n = 0; n < manifest->files->n; n++) {
+                const struct config_file *file = &manifest->files->list[n];
+
+                fputs("f ", out);
+                write_state(out, &file->sealed);
+                write_state(out, &file->seen);
+                fprintf(out, "%s\n", file->path);
+        }
+        failed = ferror(out) != 0;
+        if (fclose(out) != 0 || failed) {
+                free(text);
+                return -ENOMEM;
+        }
+        *ret = text;
+        *ret_size = size;
+        return 0;
+}
+
+/* ---- in ------------------------------------------------------------------------------------------------------------------ */
+
+/* A number up to the separator, which it steps over. */
+static int read_number(const char **at, int base, char separator, uint64_t most, uint64_t *ret)
+{
+        uint64_t value = 0;
+        const char *digit = *at;
+
+        for (; *digit >= '0' && *digit < '0' + base; digit++) {
+                if (value > (UINT64_MAX - 9) / (uint64_t)base)
+                        return -EBADMSG;
+                value = value * (uint64_t)base + (uint64_t)(*digit - '0');
+        }
+        if (digit == *at || *digit != separator || value > most)
+                return -EBADMSG;
+        *at = digit + 1;
+        *ret = value;
+        return 0;
+}
+
+static int read_state(const char **at, struct config_state *ret)
+{
+        struct config_state state = { .there = true };
+        uint64_t mode, uid, gid;
+        const char *colon = strchr(*at, ':');
+
+        *ret = (struct config_state){ .there = false };
+        if ((*at)[0] == '-' && (*at)[1] == ' ') {
+                *at += 2;
+                return 0;
+        }
+        if (!colon || digest_from_hex(*at, (size_t)(colon - *at), state.digest) < 0)
+                return -EBADMSG;
+        *at = colon + 1;
+        if (read_number(at, 10, ':', UINT64_MAX, &state.size) < 0 || read_number(at, 8, ':', UINT32_MAX, &mode) < 0 ||
+            read_number(at, 10, ':', UINT32_MAX, &uid) < 0 || read_number(at, 10, ' ', UINT32_MAX, &gid) < 0)
+                return -EBADMSG;
+        state.mode = (uint32_t)mode;
+        state.uid = (uint32_t)uid;
+        state.gid = (uint32_t)gid;
+        *ret = state;
+        return 0;
+}
+
+static int read_file_line(struct config_files *files, const char *line)
+{
+        struct config_state sealed, seen;
+        uint32_t slot;
+        int r = read_state(&line, &sealed);
+
+        if (r >= 0)
+                r = read_state(&line, &seen);
+        if (r < 0 || line[0] != '/' || strlen(line) >= FILE_PATH_MAX ||
+            config_files_find(files, line) != CONFIG_NO_FILE)
+                return -EBADMSG;
+        r = config_files_add(files, line, &slot);
+        if (r < 0)
+                return r;
+        files->list[slot].sealed = sealed;
+        files->list[slot].seen = seen;
+        return 0;
+}
+
+static int read_pattern_line(struct config_manifest *manifest, const char *line)
+{
+        char **list;
+
+        if (line[0] != '/' || manifest->patterns_n == PATTERNS_MAX)
+                return -EBADMSG;
+        list = realloc(manifest->patterns, (manifest->patterns_n + 1) * sizeof(*list));
+        if (!list)
+                return -ENOMEM;
+        manifest->patterns = list;
+        list[manifest->patterns_n] = strdup(line);
+        if (!list[manifest->patterns_n])
+                return -ENOMEM;
+        manifest->patterns_n++;
+        return 0;
+}
+
+static int read_lines(struct config_manifest *manifest, char *text)
+{
+        int r = text[0] && text[strlen(text) - 1] == '\n' ? 0 : -EBADMSG;
+        char *rest = NULL;
+
+        for (char *line = strtok_r(text, "\n", &rest); r >= 0 && line; line = strtok_r(NULL, "\n", &rest))
+                if (line[0] == 'p' && line[1] == ' ')
+                        r = read_pattern_line(manifest, line + 2);
+                else if (line[0] == 'f' && line[1] == ' ')
+                        r = read_file_line(manifest->files, line + 2);
+                else
+                        r = -EBADMSG;
+        return r;
+}
+
+void config_manifest_done(struct config_manifest *manifest)
+{
+        for (uint32_t n = 0; n < manifest->patterns_n; n++)
+                free(manifest->patterns[n]);
+        free(manifest->patterns);
+        manifest->patterns = NULL;
+        manifest->patterns_n = 0;
+}
+
+int config_manifest_read(struct config_manifest *manifest, const char *text, size_t size)
+{
+        _cleanup_free_ char *copy = NULL;
+        int r;
+
+        if (size < strlen(HEAD) || memcmp(text, HEAD, strlen(HEAD)) != 0 || memchr(text, '\0', size))
+                return -EBADMSG;
+        if (size == strlen(HEAD))
+                return 0;
+        copy = strndup(text + strlen(HEAD), size - strlen(HEAD));
+        if (!copy)
+                return -ENOMEM;
+        r = read_lines(manifest, copy);
+        if (r < 0) {
+                config_manifest_done(manifest);
+                config_files_done(manifest->files);
+        }
+        return r;
+}

@@ -1,0 +1,120 @@
+#include "observe/config_read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/cleanup.h"
+
+int config_read_init(struct config_read *reading)
+{
+        reading->fd = -1;
+        reading->buffer = malloc(CONFIG_PIECE);
+        return reading->buffer ? digest_new(&reading->digest) : -ENOMEM;
+}
+
+void config_read_end(struct config_read *reading)
+{
+        reading->fd = close_fd(reading->fd);
+}
+
+void config_read_done(struct config_read *reading)
+{
+        config_read_end(reading);
+        reading->digest = digest_free(reading->digest);
+        free(reading->buffer);
+        reading->buffer = NULL;
+}
+
+/* A link is what it points to, as text: where that leads is not ours to follow. */
+static int read_link(struct config_read *reading, int fd, uint8_t ret[DIGEST_SIZE])
+{
+        ssize_t n = readlinkat(fd, "", (char *)reading->buffer, CONFIG_PIECE);
+
+        if (n < 0)
+                return -errno;
+        digest_begin(reading->digest);
+        digest_add(reading->digest, reading->buffer, (size_t)n);
+        digest_end(reading->digest, ret);
+        return 0;
+}
+
+/* The inode that was looked at is the one that is opened: no name is looked up between. What the cache holds may differ from
+ * what the disk holds, so clean pages are dropped first, as far as the file system does that. */
+static int open_again(int fd)
+{
+        char name[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+        int again;
+
+        snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+        again = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_NOATIME);
+        if (again < 0 && errno == EPERM) /* without root, somebody else's */
+                again = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        if (again >= 0)
+                (void)posix_fadvise(again, 0, 0, POSIX_FADV_DONTNEED);
+        return again;
+}
+
+int config_read_begin(struct config_read *reading, const char *path, bool follow, struct stat *ret_st,
+                      uint8_t ret[DIGEST_SIZE])
+{
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+
+        config_read_end(reading);
+        fd = open(path, O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW)); /* wakes no device and no FIFO's other end */
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        *ret_st = st;
+        memset(ret, 0, DIGEST_SIZE);
+        if (S_ISLNK(st.st_mode))
+                return read_link(reading, fd, ret);
+        if (!S_ISREG(st.st_mode))
+                return 0;
+        reading->fd = open_again(fd);
+        if (reading->fd < 0)
+                return -errno;
+        reading->before = st;
+        digest_begin(reading->digest);
+        return 1;
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+        return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static int finish(struct config_read *reading, struct stat *ret_st, uint8_t ret[DIGEST_SIZE])
+{
+        struct stat st;
+
+        if (fstat(reading->fd, &st) < 0)
+                return -errno;
+        config_read_end(reading);
+        if (st.st_size != reading->before.st_size || !same_time(&st.st_mtim, &reading->before.st_mtim))
+                return -EAGAIN;
+        digest_end(reading->digest, ret);
+        *ret_st = st;
+        return 0;
+}
+
+int config_read_on(struct config_read *reading, struct stat *ret_st, uint8_t ret[DIGEST_SIZE])
+{
+        ssize_t n = read(reading->fd, reading->buffer, CONFIG_PIECE);
+        int error = errno;
+
+        if (n > 0) {
+                digest_add(reading->digest, reading->buffer, (size_t)n);
+                return 1;
+        }
+        if (n == 0)
+                return finish(reading, ret_st, ret);
+        if (error == EINTR)
+                return 1;
+        config_read_end(reading);
+        return error == EAGAIN ? -EIO : -error;
+}

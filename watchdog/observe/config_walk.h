@@ -1,0 +1,37 @@
+#pragma once
+/* Walks over everything that a pattern may match, a few entries at a time. Follows no link and opens nothing but folders. */
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/path.h"
+
+#define CONFIG_DEPTH_MAX 32         /* folders within folders; a loop of mounts ends here */
+#define CONFIG_ENTRIES_MAX 1000000U /* looked at for one pattern */
+
+struct config_walk {
+        const char *pattern;
+        char path[FILE_PATH_MAX];
+        struct {
+                DIR *dir;
+                size_t length; /* of its path */
+        } stack[CONFIG_DEPTH_MAX];
+        unsigned depth;
+        uint32_t entries;
+        const char *cut; /* why something was left out, NULL: nothing was */
+        bool missing;    /* the folder to begin with is not there, or may not be read */
+
+        void (*folder)(void *self, const char *path, int fd);              /* each that is walked */
+        void (*file)(void *self, const char *path, const struct stat *st); /* each that matches */
+        void *self;
+};
+
+/* Begins; the pattern is a loan until the walk ended. */
+void config_walk_begin(struct config_walk *walk, const char *pattern);
+
+/* Looks at up to `entries` more; false when all was seen. */
+bool config_walk_on(struct config_walk *walk, unsigned entries);
+
+/* Ends it wherever it is. */
+void config_walk_end(struct config_walk *walk);
