@@ -270,8 +270,7 @@ static void show_event(struct page *page, const struct event *event)
 }
 
 __attribute__((format(printf, 5, 6))) static bool show_changes(struct page *page, const struct events *events,
-                                                               enum what what, enum turn turn, const char *format,
-                                                               ...)
+                                                               enum what what, enum turn turn, const char *format, ...)
 {
         unsigned n = count(events, what, turn);
         char text[160];

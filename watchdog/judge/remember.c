@@ -509,7 +509,8 @@ static void take_instance(struct judge *judge, const struct fact *fact, struct p
         if (thin) /* now that it is written down, it is judged again */
                 i->thin = i->wants_record = false;
         judge->shown_stale = true;
-        due_set(judge, i, judge->now); /* as judge_resume() had it, not when it came to be written down */
+        /* after an absence as judge_resume() had it, not when it came to be written down; in a run, when it was recorded */
+        due_set(judge, i, thin ? fact->at : judge->now);
 }
 
 static void take_brake(struct judge *judge, const struct fact *fact, struct pack *p)
