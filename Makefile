@@ -246,7 +246,7 @@ demo: ## the founding incident, played by real systemd and PM2 in a container
 	@$(MAKE) all
 	@B=$(B) TESTBED=$(TESTBED) tests/live/demo.sh
 
-installing = @B=$(B) DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' PURGE='$(PURGE)' units/install.sh
+installing = @B=$(B) VERSION='$(VERSION)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' PURGE='$(PURGE)' units/install.sh
 
 install: all ## into DESTDIR and PREFIX (/usr/local); starts nothing
 	$(installing) install

@@ -151,7 +151,7 @@ static const struct audit_anchor *next_anchor(struct audit_walk *walk)
         for (; walk->anchors && walk->next_anchor < walk->anchors->n; walk->next_anchor++) {
                 const struct audit_anchor *anchor = &walk->anchors->list[walk->next_anchor];
 
-                if (walk->has_genesis && audit_anchor_is_of(anchor, walk->genesis.origin)) {
+                if (walk->has_genesis && audit_slice_is(anchor->origin, walk->genesis.origin)) {
                         walk->saw_anchor = true;
                         return anchor;
                 }
@@ -196,8 +196,8 @@ static void look_for_contradiction(struct audit_walk *walk, const struct audit_a
 {
         const struct audit_anchor *before = anchor - 1;
 
-        if (walk->next_anchor > 0 && before->size == anchor->size && audit_anchor_is_of(before, walk->genesis.origin) &&
-            !audit_hash_equal(&before->root, &anchor->root))
+        if (walk->next_anchor > 0 && before->size == anchor->size &&
+            audit_slice_is(before->origin, walk->genesis.origin) && !audit_hash_equal(&before->root, &anchor->root))
                 audit_report_add(walk->report, CODE_FORK, -1, -1, "two anchors of size %llu contradict each other",
                                  (unsigned long long)anchor->size);
 }
@@ -316,7 +316,7 @@ static int sort_sealed_anchors(struct audit_walk *walk)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++)
                 if (walk->anchors->list[i].has_seal &&
-                    audit_anchor_is_of(&walk->anchors->list[i], walk->genesis.origin))
+                    audit_slice_is(walk->anchors->list[i].origin, walk->genesis.origin))
                         walk->sealed_anchors[walk->sealed_anchors_n++] = &walk->anchors->list[i];
         qsort(walk->sealed_anchors, walk->sealed_anchors_n, sizeof(const struct audit_anchor *), by_epoch);
         return 0;

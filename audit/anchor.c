@@ -2,11 +2,9 @@
 #include "audit/cleanup.h"
 #include "audit/plain.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #define WORD "govaudit1"
-#define SIGNATURE_MARK "\xe2\x80\x94 "
 
 int audit_anchors_new(struct audit_anchors **ret)
 {
@@ -260,13 +258,12 @@ static bool is_payload(struct audit_slice base64)
         uint8_t bytes[AUDIT_PAYLOAD_MAX];
         size_t length;
 
-        return sodium_base642bin(bytes, sizeof(bytes), base64.text, base64.length, NULL, &length, NULL,
-                                 sodium_base64_VARIANT_ORIGINAL) == 0;
+        return audit_base64_read(base64, bytes, sizeof(bytes), &length) && length > AUDIT_KEY_ID;
 }
 
 static void out_signature(struct audit_out *out, struct audit_slice name, struct audit_slice base64)
 {
-        audit_out_text(out, SIGNATURE_MARK);
+        audit_out_text(out, AUDIT_SIGNATURE_MARK);
         audit_out_bytes(out, name.text, name.length);
         audit_out_text(out, " ");
         audit_out_bytes(out, base64.text, base64.length);
@@ -320,7 +317,7 @@ static bool take_text(struct reading *reading, struct audit_anchor *ret, struct 
         audit_out_text(out, "\n");
         *ret = (struct audit_anchor){ .origin = lines[0] };
         return parse_size(lines[1], &ret->size) && parse_root(lines[2], &ret->root) &&
-               starts_with(line_at(reading), SIGNATURE_MARK);
+               starts_with(line_at(reading), AUDIT_SIGNATURE_MARK);
 }
 
 /* Cheap, because it is asked of every line. */
@@ -340,8 +337,8 @@ static bool may_be_origin(const struct reading *reading)
 
 static int write_note(struct reading *reading, struct audit_anchor *anchor, struct audit_out *out)
 {
-        while (starts_with(line_at(reading), SIGNATURE_MARK)) {
-                reading->at += strlen(SIGNATURE_MARK);
+        while (starts_with(line_at(reading), AUDIT_SIGNATURE_MARK)) {
+                reading->at += strlen(AUDIT_SIGNATURE_MARK);
                 if (!take_signature(reading, anchor, out))
                         return -EBADMSG;
                 next_line(reading);
@@ -435,11 +432,4 @@ int audit_anchors_add(struct audit_anchors *anchors, const char *text, size_t le
         }
         audit_plain_done(&plain);
         return r;
-}
-
-/* ---- judging -------------------------------------------------------------------------------------------------- */
-
-bool audit_anchor_is_of(const struct audit_anchor *anchor, const char *origin)
-{
-        return anchor->origin.length == strlen(origin) && memcmp(anchor->origin.text, origin, strlen(origin)) == 0;
 }

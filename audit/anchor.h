@@ -21,5 +21,3 @@ struct audit_anchors {
         char **texts; /* as they were before mailers, chats and people handled them */
         size_t texts_n;
 };
-
-bool audit_anchor_is_of(const struct audit_anchor *anchor, const char *origin);

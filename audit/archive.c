@@ -116,14 +116,14 @@ static int write_rows(sqlite3 *log, const struct audit_archive *archive, const s
                 return r;
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)archive->from);
         sqlite3_bind_int64(statement, 2, (sqlite3_int64)archive->to);
-        for (const char *before = ""; (r = sqlite3_step(statement)) == SQLITE_ROW; before = content->between) {
+        for (const char *before = ""; (r = audit_store_step(statement)) > 0; before = content->between) {
                 put(file, before, strlen(before));
                 put(file, sqlite3_column_text(statement, 0), (size_t)sqlite3_column_bytes(statement, 0));
                 put(file, content->after, strlen(content->after));
                 if (ferror(file->out))
                         return -errno;
         }
-        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(log, r);
+        return r;
 }
 
 static int write_file(sqlite3 *log, const struct audit_archive *archive, const struct content *content,

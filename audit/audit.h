@@ -1,15 +1,28 @@
 #pragma once
 
-/* The evidence chain of governor-audit(5): records that are appended, sealed, read and verified.
+/* The evidence chain of governor-audit(5): records that are appended, sealed, read, proven and verified. This header is the
+ * whole of libgovaudit; who links it needs libsodium, SQLite (3.37 or later) and jansson too.
  *
  * One process writes (struct audit, guarded by a lock on keys/seal.key); any number read (struct audit_reader) and verify.
- * Calls return 0 or a negative errno; out-parameters come last and are untouched on failure. Nothing here logs. */
+ * An object is used by one thread at a time; different objects know nothing of each other.
+ *
+ * Calls return 0 or a negative errno; -ENOMEM may come from any that returns an int. Out-parameters come last and are
+ * untouched on failure, unless it says otherwise. What is "allocated" is the caller's to free; what is "on loan" ends with
+ * the next call that is named. Times are microseconds: realtime since 1970, boottime of CLOCK_BOOTTIME. A size
+ * counts records: those with a seq below it. Nothing here logs, exits or installs a signal handler.
+ *
+ * Records are RFC 8785 JSON, the tree is RFC 6962's, notes and what is made of them C2SP's (c2sp.org): signed-note,
+ * tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-tiles, tlog-witness. */
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum {
         AUDIT_BODY_MAX = 65535,   /* the limit of tlog-tiles */
@@ -275,11 +288,16 @@ int audit_reader_next_note(struct audit_reader *reader, struct audit_slice *ret)
 /* Number of records, all and sealed, as stored: what verify proves, this merely says. */
 int audit_reader_head(struct audit_reader *reader, uint64_t *ret_size, uint64_t *ret_sealed_size);
 
-/* The one-line anchor of the genesis, as `audit init` prints it on an existing log. */
+/* The one-line anchor of the genesis, as `audit init` prints it on an existing log. -ENODATA: there is no record 0;
+ * -EUCLEAN: it is no genesis. */
 int audit_reader_genesis_anchor(struct audit_reader *reader, char ret_anchor[AUDIT_ANCHOR_MAX]);
 
-/* The note of the newest seal, allocated. */
+/* The note of the newest seal, allocated. -ENODATA: there is none. */
 int audit_reader_last_note(struct audit_reader *reader, char **ret_note);
+
+/* The checkpoint of the greatest size that is at most `size`, with its cosignatures, allocated: a note that stands alone.
+ * -ENOENT: there is none. */
+int audit_reader_note_of(struct audit_reader *reader, uint64_t size, char **ret_note, uint64_t *ret_size);
 
 /* Reads some members of a body without building JSON. The text is raw: escapes as stored, on loan from `body`. */
 struct audit_view {
@@ -299,10 +317,6 @@ bool audit_view_integer(const struct audit_view *view, const char *key, int64_t 
  * first. After a crash each gets an `unknown` outcome. A negative result of `found` ends the search. */
 int audit_open_intents(struct audit_reader *reader, uint64_t from_seq,
                        int (*found)(void *userdata, const struct audit_item *intent), void *userdata);
-
-/* The checkpoint of the greatest size that is at most `size`, with its cosignatures, allocated: a note that stands alone.
- * -ENOENT: there is none. */
-int audit_reader_note_of(struct audit_reader *reader, uint64_t size, char **ret_note, uint64_t *ret_size);
 
 /* ---- proofs --------------------------------------------------------------------------------------------------- */
 
@@ -394,7 +408,7 @@ struct audit_anchors *audit_anchors_free(struct audit_anchors *anchors);
 int audit_anchors_add(struct audit_anchors *anchors, const char *text, size_t length, unsigned *ret_line);
 size_t audit_anchors_count(const struct audit_anchors *anchors);
 
-/* What to verify is one of the first three; the rest may be zero. */
+/* What to verify is one of state_dir, database and jsonl; the rest may be zero. */
 struct audit_verify_options {
         const char *state_dir;       /* the live log: audit.db and keys/seal.key in it */
         const char *database;        /* or a copy of it ... */
@@ -402,18 +416,18 @@ struct audit_verify_options {
         const char *jsonl;           /* or an export: its records ... */
         const char *checkpoints;     /* ... and its checkpoints; NULL: NO_SEAL */
         const char *subtree;         /* ... and, of a pruned log, its subtrees */
-        const char *const *archives; /* FILE.jsonl of what was archived before, in order; FILE.ckpt stands beside it */
+        const char *const *archives; /* FILE.jsonl of what was archived, in any order; FILE.ckpt stands beside it */
         size_t archives_n;
-        const struct audit_vkey
-                *witnesses; /* a quorum of them must have cosigned a checkpoint of this log, or NO_ANCHOR */
+        const struct audit_vkey *witnesses; /* whose cosignatures are checked */
         size_t witnesses_n;
-        unsigned quorum;                     /* 0: none is asked for, what is there is checked nevertheless */
+        unsigned quorum;                     /* NO_ANCHOR when fewer of them cosigned a checkpoint of this log */
         unsigned threads;                    /* 0: as many as there are cores, at most 8 */
         const struct audit_anchors *anchors; /* to compare with; NO_ANCHOR when none is of this log */
         bool require_anchor;                 /* NO_ANCHOR also when there are no anchors */
         const struct audit_head *head;       /* what the running daemon answered just before; NULL: it was not asked */
-        uint64_t max_age_usec;               /* STALE when the last sealed record is older; 0: never */
-        uint64_t now_usec;                   /* what ages are measured from; 0: CLOCK_REALTIME */
+        bool has_max_age;
+        uint64_t max_age_usec; /* STALE when the last sealed record is older */
+        uint64_t now_usec;     /* what ages are measured from; 0: CLOCK_REALTIME */
 };
 
 /* Checks everything in one pass in constant memory and goes on after each finding. Always fills in the report; a failure
@@ -424,3 +438,7 @@ const char *audit_verdict_name(enum audit_verdict verdict);
 
 /* The report as `govctl audit verify --json` prints it; NULL when memory is short. */
 json_t *audit_report_json(const struct audit_report *report);
+
+#ifdef __cplusplus
+}
+#endif

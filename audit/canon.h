@@ -11,6 +11,11 @@
 #include <stdint.h>
 #include <string.h>
 
+static inline bool audit_slice_is(struct audit_slice slice, const char *text)
+{
+        return slice.length == strlen(text) && memcmp(slice.text, text, slice.length) == 0;
+}
+
 #define AUDIT_INTEGER_MAX INT64_C(9007199254740991)
 
 /* Bytes being written into memory that the caller owns. What does not fit sets `full` and is not written. */
@@ -70,6 +75,9 @@ bool audit_scan_object(struct audit_scan *scan, unsigned depth);
 
 /* Is this text one canonical object and nothing else? */
 bool audit_is_canonical(const char *text, size_t length);
+
+/* UTF-8 without control characters. */
+bool audit_is_text(struct audit_slice text);
 
 /* Finds one member of a canonical object; `ret` is its value's text. The object must have been scanned before. */
 bool audit_find_member(struct audit_slice object, const char *key, struct audit_slice *ret);

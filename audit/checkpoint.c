@@ -11,16 +11,6 @@ void audit_checkpoint_done(struct audit_checkpoint *checkpoint)
         free(TAKE_PTR(checkpoint->text));
 }
 
-/* 1 for a row, 0 for none. */
-static int step(sqlite3 *db, sqlite3_stmt *statement)
-{
-        const int r = sqlite3_step(statement);
-
-        if (r == SQLITE_ROW)
-                return 1;
-        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(db, r);
-}
-
 /* A row of text without NUL, so that it can go where strings go. */
 static bool column_is_plain(sqlite3_stmt *statement, int column, struct audit_slice *ret)
 {
@@ -33,13 +23,13 @@ static bool column_is_plain(sqlite3_stmt *statement, int column, struct audit_sl
 
 /* ---- finding -------------------------------------------------------------------------------------------------- */
 
-static int size_of_epoch(sqlite3 *db, sqlite3_stmt *statement, uint64_t epoch, uint64_t *ret)
+static int size_of_epoch(sqlite3_stmt *statement, uint64_t epoch, uint64_t *ret)
 {
         int r;
 
         sqlite3_reset(statement);
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)epoch);
-        r = step(db, statement);
+        r = audit_store_step(statement);
         if (r <= 0)
                 return r ?: -EUCLEAN; /* epochs are contiguous */
         *ret = (uint64_t)sqlite3_column_int64(statement, 0);
@@ -60,7 +50,7 @@ static int find_epoch(sqlite3 *db, uint64_t size, uint64_t *ret)
         for (high = (uint64_t)last + 1; r == 0 && low < high;) {
                 const uint64_t middle = low + (high - low) / 2;
 
-                r = size_of_epoch(db, statement, middle, &at);
+                r = size_of_epoch(statement, middle, &at);
                 if (r == 0 && at <= size)
                         low = middle + 1;
                 else
@@ -105,7 +95,7 @@ int audit_checkpoint_find(sqlite3 *db, uint64_t size, struct audit_checkpoint *r
         if (r < 0)
                 return r;
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)epoch);
-        r = step(db, statement);
+        r = audit_store_step(statement);
         if (r <= 0)
                 return r ?: -EUCLEAN;
         return audit_checkpoint_take(statement, ret);
@@ -121,7 +111,7 @@ int audit_checkpoint_most_cosigned(sqlite3 *db, uint64_t above, uint64_t *ret_si
         if (r < 0)
                 return r;
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)(above > INT64_MAX ? INT64_MAX : above));
-        r = step(db, statement);
+        r = audit_store_step(statement);
         if (r <= 0)
                 return r ?: -ENOENT;
         *ret_size = (uint64_t)sqlite3_column_int64(statement, 0);
@@ -139,7 +129,7 @@ static int write_cosignatures(sqlite3 *db, uint64_t size, FILE *out)
         if (r < 0)
                 return r;
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)size);
-        while ((r = step(db, statement)) > 0) {
+        while ((r = audit_store_step(statement)) > 0) {
                 if (!column_is_plain(statement, 0, &line) || memchr(line.text, '\n', line.length))
                         return -EUCLEAN;
                 fwrite(line.text, 1, line.length, out);

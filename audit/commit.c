@@ -34,12 +34,12 @@ int audit_prepare_statements(struct audit *audit)
         return r ?: audit_store_integer(audit->db, "PRAGMA data_version", &audit->data_version_seen);
 }
 
-static int run(struct audit *audit, sqlite3_stmt *statement)
+static int run(sqlite3_stmt *statement)
 {
-        const int r = sqlite3_step(statement);
+        const int r = audit_store_step(statement);
 
         sqlite3_reset(statement);
-        return r == SQLITE_DONE || r == SQLITE_ROW ? 0 : audit_sqlite_errno(audit->db, r);
+        return r < 0 ? r : 0;
 }
 
 static int insert_subtrees(struct audit *audit, const struct audit_subtree *list, unsigned n)
@@ -51,7 +51,7 @@ static int insert_subtrees(struct audit *audit, const struct audit_subtree *list
                 sqlite3_bind_int64(audit->insert_subtree, 2, (sqlite3_int64)list[i].index);
                 sqlite3_bind_blob(audit->insert_subtree, 3, list[i].hash.bytes, sizeof(list[i].hash.bytes),
                                   SQLITE_STATIC);
-                r = run(audit, audit->insert_subtree);
+                r = run(audit->insert_subtree);
         }
         return r;
 }
@@ -68,7 +68,7 @@ static int insert_records(struct audit *audit, struct audit_tree *tree)
                 sqlite3_bind_int64(audit->insert_record, 1, (sqlite3_int64)tree->size);
                 sqlite3_bind_text(audit->insert_record, 2, pending->bytes + waiting->offset, (int)waiting->length,
                                   SQLITE_STATIC);
-                r = run(audit, audit->insert_record);
+                r = run(audit->insert_record);
                 r = r ?: insert_subtrees(audit, completed, audit_tree_push(tree, &waiting->hash, completed));
         }
         return r;
@@ -90,7 +90,7 @@ static int insert_checkpoint(struct audit *audit, const struct audit_tree *tree,
         sqlite3_bind_int64(audit->insert_checkpoint, 1, (sqlite3_int64)audit->epoch);
         sqlite3_bind_int64(audit->insert_checkpoint, 2, (sqlite3_int64)tree->size);
         sqlite3_bind_text(audit->insert_checkpoint, 3, ret_note, (int)length, SQLITE_STATIC);
-        return run(audit, audit->insert_checkpoint);
+        return run(audit->insert_checkpoint);
 }
 
 int audit_compare_end(struct audit *audit)
@@ -111,11 +111,11 @@ static int look_for_strangers(struct audit *audit)
         int64_t now;
         int r;
 
-        r = sqlite3_step(audit->data_version);
+        r = audit_store_step(audit->data_version);
         now = sqlite3_column_int64(audit->data_version, 0);
         sqlite3_reset(audit->data_version);
-        if (r != SQLITE_ROW)
-                return audit_sqlite_errno(audit->db, r);
+        if (r < 0)
+                return r;
         if (now == audit->data_version_seen)
                 return 0;
 
@@ -131,7 +131,7 @@ static int look_for_strangers(struct audit *audit)
 /* What a stranger did since our last transaction is on record, or the log has ended, once this has begun. */
 int audit_begin_transaction(struct audit *audit)
 {
-        int r = run(audit, audit->begin);
+        int r = run(audit->begin);
 
         if (r < 0)
                 return r;
@@ -141,7 +141,7 @@ int audit_begin_transaction(struct audit *audit)
 
 int audit_end_transaction(struct audit *audit, int r)
 {
-        r = r ?: run(audit, audit->commit);
+        r = r ?: run(audit->commit);
         if (r < 0 && !sqlite3_get_autocommit(audit->db))
                 audit_store_run(audit->db, "ROLLBACK");
         return r;

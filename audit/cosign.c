@@ -79,8 +79,7 @@ static int insert_line(struct audit *audit, uint64_t size, struct audit_slice li
                 return r;
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)size);
         sqlite3_bind_text(statement, 2, line.text, (int)line.length, SQLITE_STATIC);
-        r = sqlite3_step(statement);
-        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(audit->db, r);
+        return audit_store_step(statement);
 }
 
 int audit_cosign(struct audit *audit, uint64_t size, const char *vkey, struct audit_slice line)

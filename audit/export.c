@@ -2,6 +2,7 @@
 #include "audit/canon.h"
 #include "audit/cleanup.h"
 #include "audit/note.h"
+#include "audit/text_file.h"
 
 #include <string.h>
 
@@ -146,8 +147,7 @@ static int open_file(const char *path, FILE **ret)
 {
         if (!path)
                 return 0;
-        *ret = fopen(path, "re");
-        return *ret ? 0 : -errno;
+        return audit_text_open(path, ret);
 }
 
 int audit_export_new(const struct audit_export_paths *paths, struct audit_export **ret, struct audit_source *ret_source)

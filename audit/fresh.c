@@ -120,8 +120,7 @@ static int insert(sqlite3 *db, const char *sql, const char *text, size_t length)
         if (r < 0)
                 return r;
         sqlite3_bind_text(statement, 1, text, (int)length, SQLITE_STATIC);
-        r = sqlite3_step(statement);
-        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(db, r);
+        return audit_store_step(statement);
 }
 
 static int insert_genesis(struct audit *audit, sqlite3 *db, const char *prev_log)

@@ -1,5 +1,6 @@
 #include "audit/genesis.h"
 #include "audit/cleanup.h"
+#include "audit/store.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -50,8 +51,7 @@ bool audit_genesis_parse(const char *body, size_t length, struct audit_genesis *
         struct audit_scan scan;
         int64_t retention;
 
-        if (!audit_record_scan(body, length, &record) || record.seq != 0 ||
-            record.action.length != sizeof(ACTION) - 1 || memcmp(record.action.text, ACTION, sizeof(ACTION) - 1) != 0)
+        if (!audit_record_scan(body, length, &record) || record.seq != 0 || !audit_slice_is(record.action, ACTION))
                 return false;
 
         scan = audit_scan_begin(record.details.text, record.details.length);
@@ -71,8 +71,18 @@ bool audit_genesis_parse(const char *body, size_t length, struct audit_genesis *
                 return false;
         genesis.retention_days = (uint64_t)retention;
         genesis.continues = prev_log.length > 0;
-        genesis.rotated = record.subject.length == sizeof(SUBJECT_ROTATED) - 1 &&
-                          memcmp(record.subject.text, SUBJECT_ROTATED, sizeof(SUBJECT_ROTATED) - 1) == 0;
+        genesis.rotated = audit_slice_is(record.subject, SUBJECT_ROTATED);
         *ret = genesis;
         return true;
+}
+
+int audit_genesis_read(sqlite3 *log, struct audit_genesis *ret)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        struct audit_slice body;
+        const int r = audit_store_body(log, 0, &statement, &body);
+
+        if (r < 0)
+                return r == -ENOENT ? -EUCLEAN : r;
+        return audit_genesis_parse(body.text, body.length, ret) ? 0 : -EUCLEAN;
 }

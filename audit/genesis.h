@@ -5,6 +5,8 @@
 #include "audit/note.h"
 #include "audit/record.h"
 
+#include <sqlite3.h>
+
 struct audit_genesis {
         char origin[AUDIT_ORIGIN_MAX];
         uint8_t log_key[AUDIT_PUBLIC_KEY];
@@ -17,5 +19,8 @@ struct audit_genesis {
 /* Writes the body of record 0. `prev_log` is a note or "". */
 int audit_genesis_encode(const struct audit_genesis *genesis, const char *prev_log, const struct audit_place *place,
                          char *space, size_t *ret_length);
+
+/* Out of a log. -EUCLEAN: it does not begin with one. */
+int audit_genesis_read(sqlite3 *log, struct audit_genesis *ret);
 
 bool audit_genesis_parse(const char *body, size_t length, struct audit_genesis *ret);

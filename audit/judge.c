@@ -50,17 +50,14 @@ static int judge_schema(struct audit *audit, struct audit_how *how)
 static int judge_genesis(struct audit *audit, struct audit_how *how)
 {
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        int r = audit_store_prepare(audit->db, "SELECT body FROM record WHERE seq=0", &statement);
+        struct audit_slice body = { .length = 0 };
+        const int r = audit_store_body(audit->db, 0, &statement, &body);
 
+        if (r == -ENOENT)
+                return bad(how, "GENESIS", "there is no record 0");
         if (r < 0)
                 return bad_or_errno(how, r, "record 0");
-        r = sqlite3_step(statement);
-        if (r == SQLITE_DONE)
-                return bad(how, "GENESIS", "there is no record 0");
-        if (r != SQLITE_ROW)
-                return bad_or_errno(how, audit_sqlite_errno(audit->db, r), "record 0");
-        if (!audit_genesis_parse((const char *)sqlite3_column_text(statement, 0),
-                                 (size_t)sqlite3_column_bytes(statement, 0), &audit->genesis))
+        if (!audit_genesis_parse(body.text, body.length, &audit->genesis))
                 return bad(how, "GENESIS", "record 0 is not the genesis of a log");
         return AUDIT_JUDGED_GOOD;
 }
@@ -75,12 +72,6 @@ static bool copy_note(struct audit *audit, sqlite3_stmt *statement, struct audit
         memcpy(audit->note, text, length);
         audit->note[length] = '\0';
         return audit_note_parse(audit->note, length, ret);
-}
-
-static bool is_of_origin(const struct audit *audit, const struct audit_note *note)
-{
-        return note->origin.length == strlen(audit->genesis.origin) &&
-               memcmp(note->origin.text, audit->genesis.origin, note->origin.length) == 0;
 }
 
 /* The key of the last seal is the one that the seal before it names, or genesis. */
@@ -110,16 +101,14 @@ static int judge_checkpoint(struct audit *audit, struct audit_how *how, struct a
         int r = audit_store_prepare(audit->db, "SELECT epoch, note FROM checkpoint ORDER BY epoch DESC LIMIT 2",
                                     &statement);
 
+        r = r ?: audit_store_step(statement);
         if (r < 0)
                 return bad_or_errno(how, r, "the last checkpoint");
-        r = sqlite3_step(statement);
-        if (r == SQLITE_DONE)
+        if (r == 0)
                 return bad(how, "EPOCH_GAP", "there is no checkpoint");
-        if (r != SQLITE_ROW)
-                return bad_or_errno(how, audit_sqlite_errno(audit->db, r), "the last checkpoint");
 
         epoch = (uint64_t)sqlite3_column_int64(statement, 0);
-        if (!copy_note(audit, statement, ret) || !is_of_origin(audit, ret)) {
+        if (!copy_note(audit, statement, ret) || !audit_slice_is(ret->origin, audit->genesis.origin)) {
                 audit->note[0] = '\0';
                 return bad(how, "BAD_NOTE", "checkpoint %llu is not a note of this log", (unsigned long long)epoch);
         }
@@ -192,10 +181,10 @@ static int judge_subtree(struct audit *audit, struct audit_how *how, const struc
                 return bad_or_errno(how, r, "the subtree table");
         sqlite3_bind_int(statement, 1, (int)subtree->level);
         sqlite3_bind_int64(statement, 2, (sqlite3_int64)subtree->index);
-        r = sqlite3_step(statement);
-        if (r != SQLITE_ROW && r != SQLITE_DONE)
-                return bad_or_errno(how, audit_sqlite_errno(audit->db, r), "the subtree table");
-        if (r == SQLITE_DONE || sqlite3_column_bytes(statement, 0) != sizeof(subtree->hash.bytes) ||
+        r = audit_store_step(statement);
+        if (r < 0)
+                return bad_or_errno(how, r, "the subtree table");
+        if (r == 0 || sqlite3_column_bytes(statement, 0) != sizeof(subtree->hash.bytes) ||
             memcmp(sqlite3_column_blob(statement, 0), subtree->hash.bytes, sizeof(subtree->hash.bytes)) != 0)
                 return bad(how, "SUBTREE_MISMATCH", "subtree %u/%llu does not match the records", subtree->level,
                            (unsigned long long)subtree->index);
@@ -237,7 +226,7 @@ static int judge_tail(struct audit *audit, struct audit_how *how)
                 return bad_or_errno(how, r, "the record table");
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)audit->sealed_size - 1);
 
-        while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
+        while ((r = audit_store_step(statement)) > 0) {
                 const uint64_t seq = (uint64_t)sqlite3_column_int64(statement, 0);
                 const char *body = (const char *)sqlite3_column_text(statement, 1);
                 const size_t length = (size_t)sqlite3_column_bytes(statement, 1);
@@ -252,8 +241,7 @@ static int judge_tail(struct audit *audit, struct audit_how *how)
                 if (r != AUDIT_JUDGED_GOOD)
                         return r;
         }
-        return r == SQLITE_DONE ? AUDIT_JUDGED_GOOD
-                                : bad_or_errno(how, audit_sqlite_errno(audit->db, r), "the record table");
+        return r < 0 ? bad_or_errno(how, r, "the record table") : AUDIT_JUDGED_GOOD;
 }
 
 /* A row too many would stop the writer at the record that completes the same subtree. */

@@ -1,5 +1,6 @@
 #include "audit/note.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -7,7 +8,6 @@
 
 #define SEAL_KIND "governor-seal/v1"
 #define SEAL_SUFFIX "/seal"
-#define SIGNATURE_MARK "\xe2\x80\x94 " /* an em dash and a space begin each signature line */
 
 enum {
         BASE64 = sodium_base64_VARIANT_ORIGINAL,
@@ -131,6 +131,20 @@ bool audit_line_next(struct audit_slice *rest, struct audit_slice *ret)
         return true;
 }
 
+uint64_t audit_number_read(const uint8_t bytes[static 8])
+{
+        uint64_t value;
+
+        memcpy(&value, bytes, sizeof(value));
+        return be64toh(value);
+}
+
+void audit_number_write(uint8_t ret[static 8], uint64_t value)
+{
+        value = htobe64(value);
+        memcpy(ret, &value, sizeof(value));
+}
+
 bool audit_size_parse(struct audit_slice text, uint64_t *ret)
 {
         struct audit_scan scan = audit_scan_begin(text.text, text.length);
@@ -144,13 +158,13 @@ bool audit_size_parse(struct audit_slice text, uint64_t *ret)
 
 int audit_signature_next(struct audit_slice *rest, struct audit_signature *ret)
 {
-        const size_t mark = sizeof(SIGNATURE_MARK) - 1;
+        const size_t mark = sizeof(AUDIT_SIGNATURE_MARK) - 1;
         struct audit_slice line, base64;
         const char *space;
 
         if (rest->length == 0)
                 return 0;
-        if (!audit_line_next(rest, &line) || line.length <= mark || memcmp(line.text, SIGNATURE_MARK, mark) != 0)
+        if (!audit_line_next(rest, &line) || line.length <= mark || memcmp(line.text, AUDIT_SIGNATURE_MARK, mark) != 0)
                 return -1;
 
         ret->name = (struct audit_slice){ line.text + mark, line.length - mark };
@@ -159,7 +173,7 @@ int audit_signature_next(struct audit_slice *rest, struct audit_signature *ret)
                 return -1;
         base64 = (struct audit_slice){ space + 1, (size_t)(line.text + line.length - space) - 1 };
         ret->name.length = (size_t)(space - ret->name.text);
-        if (ret->name.length == 0 || memchr(ret->name.text, '+', ret->name.length))
+        if (ret->name.length == 0 || memchr(ret->name.text, '+', ret->name.length) || !audit_is_text(ret->name))
                 return -1;
 
         if (!audit_base64_read(base64, ret->payload, sizeof(ret->payload), &ret->length) || ret->length <= KEY_ID)
@@ -181,15 +195,6 @@ static bool is_seal(const struct audit_note *note, const struct audit_slice *nam
                memcmp(name->text + note->origin.length, SEAL_SUFFIX, suffix) == 0;
 }
 
-static uint64_t read_be64(const uint8_t *bytes)
-{
-        uint64_t value = 0;
-
-        for (unsigned i = 0; i < 8; i++)
-                value = value << 8 | bytes[i];
-        return value;
-}
-
 static bool parse_seal(const struct audit_signature *line, struct audit_note *note)
 {
         const uint8_t *at = line->payload;
@@ -197,7 +202,7 @@ static bool parse_seal(const struct audit_signature *line, struct audit_note *no
         if (line->length != SEAL_PAYLOAD)
                 return false;
         memcpy(note->seal_key_id, at, KEY_ID);
-        note->epoch = read_be64(at += KEY_ID);
+        note->epoch = audit_number_read(at += KEY_ID);
         memcpy(note->next, at += 8, AUDIT_PUBLIC_KEY);
         memcpy(note->seal, at += AUDIT_PUBLIC_KEY, AUDIT_SIGNATURE);
         note->has_seal = true;
@@ -297,12 +302,6 @@ bool audit_note_sealed(const struct audit_note *note, const uint8_t seal_key[AUD
 
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
-static void write_be64(uint8_t *bytes, uint64_t value)
-{
-        for (unsigned i = 0; i < 8; i++)
-                bytes[i] = (uint8_t)(value >> (56 - 8 * i));
-}
-
 static const uint8_t *public_of(const uint8_t *secret)
 {
         return secret + AUDIT_SECRET_KEY - AUDIT_PUBLIC_KEY;
@@ -314,7 +313,7 @@ static void out_signature(struct audit_out *out, const char *origin, const char 
         char base64[BASE64_OF_SEAL];
 
         sodium_bin2base64(base64, sizeof(base64), payload, length, BASE64);
-        audit_out_text(out, SIGNATURE_MARK);
+        audit_out_text(out, AUDIT_SIGNATURE_MARK);
         audit_out_text(out, origin);
         audit_out_text(out, suffix);
         audit_out_text(out, " ");
@@ -336,7 +335,7 @@ static void sign_seal(const struct audit_sealing *sealing, struct audit_slice te
 
         seal_key_id((struct audit_slice){ sealing->origin, strlen(sealing->origin) }, public_of(sealing->seal_secret),
                     ret);
-        write_be64(ret + KEY_ID, sealing->epoch);
+        audit_number_write(ret + KEY_ID, sealing->epoch);
         memcpy(ret + KEY_ID + 8, sealing->next_public, AUDIT_PUBLIC_KEY);
         crypto_sign_detached(ret + KEY_ID + 8 + AUDIT_PUBLIC_KEY, NULL, (const uint8_t *)message,
                              (unsigned long long)length, sealing->seal_secret);

@@ -31,6 +31,8 @@ struct audit_note {
         uint8_t seal[AUDIT_SIGNATURE];
 };
 
+#define AUDIT_SIGNATURE_MARK "\xe2\x80\x94 " /* an em dash and a space begin each signature line */
+
 /* One signature line. The bytes begin with the key id. */
 struct audit_signature {
         struct audit_slice name;
@@ -43,6 +45,10 @@ int audit_signature_next(struct audit_slice *rest, struct audit_signature *ret);
 
 /* Takes a line without its LF; false when there is none that ends in one. Foreign text is split on LF and on nothing else. */
 bool audit_line_next(struct audit_slice *rest, struct audit_slice *ret);
+
+/* A number of eight bytes, the highest first. */
+uint64_t audit_number_read(const uint8_t bytes[static 8]);
+void audit_number_write(uint8_t ret[static 8], uint64_t value);
 
 /* A decimal number in its one form: no sign, no leading zero, at most 2^53-1. */
 bool audit_size_parse(struct audit_slice text, uint64_t *ret);

@@ -126,6 +126,7 @@ int audit_reopen(struct audit *audit, const char *reason, struct audit_how *ret_
 {
         _cleanup_(audit_pending_done) struct audit_pending waiting = audit->pending;
         struct audit_how how = { 0 };
+        size_t moved = 0;
         int r;
 
         audit->pending = (struct audit_pending){ 0 };
@@ -144,8 +145,9 @@ int audit_reopen(struct audit *audit, const char *reason, struct audit_how *ret_
                 return r;
         }
 
-        for (size_t i = 0; i < waiting.n && r == 0; i++)
-                r = audit_append_again(audit, waiting.bytes + waiting.list[i].offset, waiting.list[i].length);
+        for (; moved < waiting.n && r == 0; moved += r == 0)
+                r = audit_append_again(audit, waiting.bytes + waiting.list[moved].offset, waiting.list[moved].length);
+        audit->lost += waiting.n - moved; /* an audit.gap record will tell */
         if (ret_how)
                 *ret_how = how;
         return r;

@@ -2,6 +2,7 @@
 
 #include "audit/cleanup.h"
 #include "audit/sealed.h"
+#include "audit/store.h"
 #include "audit/tlog_proof.h"
 
 #include <inttypes.h>
@@ -82,7 +83,7 @@ int audit_prove(struct audit_reader *reader, uint64_t seq, char **ret_proof)
         if (seq > 0 && seq < sealed.kept_from && sealed.kept_from > 1)
                 return -ESTALE;
         r = choose_checkpoint(&sealed, seq);
-        r = r ?: audit_reader_body(reader, seq, &statement, &proof.record);
+        r = r ?: audit_store_body(sealed.db, seq, &statement, &proof.record);
         r = r ?: find_inclusion(&sealed, &proof);
         if (r < 0)
                 return r == -ENOENT ? -EUCLEAN : r; /* a hole where a record must be */

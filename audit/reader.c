@@ -85,12 +85,10 @@ int audit_reader_seek(struct audit_reader *reader, const struct audit_range *ran
 
 int audit_reader_next(struct audit_reader *reader, struct audit_item *ret)
 {
-        const int r = sqlite3_step(reader->records);
+        const int r = audit_store_step(reader->records);
 
-        if (r == SQLITE_DONE)
-                return 0;
-        if (r != SQLITE_ROW)
-                return audit_sqlite_errno(reader->db, r);
+        if (r <= 0)
+                return r;
         *ret = (struct audit_item){
                 .seq = (uint64_t)sqlite3_column_int64(reader->records, 0),
                 .body = (const char *)sqlite3_column_text(reader->records, 1) ?: "",
@@ -103,13 +101,9 @@ int audit_reader_next_note(struct audit_reader *reader, struct audit_slice *ret)
 {
         int r = reader->notes ? 0 : audit_store_prepare(reader->db, NOTES, &reader->notes);
 
-        if (r < 0)
+        r = r ?: audit_store_step(reader->notes);
+        if (r <= 0)
                 return r;
-        r = sqlite3_step(reader->notes);
-        if (r == SQLITE_DONE)
-                return 0;
-        if (r != SQLITE_ROW)
-                return audit_sqlite_errno(reader->db, r);
         ret->text = (const char *)sqlite3_column_text(reader->notes, 0) ?: "";
         ret->length = (size_t)sqlite3_column_bytes(reader->notes, 0);
         return 1;
@@ -132,21 +126,15 @@ int audit_reader_genesis_anchor(struct audit_reader *reader, char ret_anchor[AUD
 {
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
         struct audit_genesis genesis;
+        struct audit_slice body;
         struct audit_hash root;
-        const char *body;
-        size_t length;
-        int r = audit_store_prepare(reader->db, "SELECT body FROM record WHERE seq=0", &statement);
+        const int r = audit_store_body(reader->db, 0, &statement, &body);
 
         if (r < 0)
-                return r;
-        r = sqlite3_step(statement);
-        if (r != SQLITE_ROW)
-                return r == SQLITE_DONE ? -ENODATA : audit_sqlite_errno(reader->db, r);
-        body = (const char *)sqlite3_column_text(statement, 0);
-        length = (size_t)sqlite3_column_bytes(statement, 0);
-        if (!audit_genesis_parse(body, length, &genesis))
+                return r == -ENOENT ? -ENODATA : r;
+        if (!audit_genesis_parse(body.text, body.length, &genesis))
                 return -EUCLEAN;
-        root = audit_leaf_hash(body, length);
+        root = audit_leaf_hash(body.text, body.length);
         audit_anchor_write(genesis.origin, 1, &root, ret_anchor);
         return 0;
 }
@@ -157,36 +145,13 @@ int audit_reader_last_note(struct audit_reader *reader, char **ret_note)
         char *note;
         int r = audit_store_prepare(reader->db, "SELECT note FROM checkpoint ORDER BY epoch DESC LIMIT 1", &statement);
 
-        if (r < 0)
-                return r;
-        r = sqlite3_step(statement);
-        if (r != SQLITE_ROW)
-                return r == SQLITE_DONE ? -ENODATA : audit_sqlite_errno(reader->db, r);
+        r = r ?: audit_store_step(statement);
+        if (r <= 0)
+                return r ?: -ENODATA;
         note = strdup((const char *)sqlite3_column_text(statement, 0) ?: "");
         if (!note)
                 return -ENOMEM;
         *ret_note = note;
-        return 0;
-}
-
-/* ---- single records -------------------------------------------------------------------------------------------- */
-
-int audit_reader_body(struct audit_reader *reader, uint64_t seq, sqlite3_stmt **ret_statement, struct audit_slice *ret)
-{
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        int r = audit_store_prepare(reader->db, "SELECT body FROM record NOT INDEXED WHERE seq=?1", &statement);
-
-        if (r < 0)
-                return r;
-        sqlite3_bind_int64(statement, 1, (sqlite3_int64)seq);
-        r = seq > INT64_MAX ? SQLITE_DONE : sqlite3_step(statement);
-        if (r != SQLITE_ROW)
-                return r == SQLITE_DONE ? -ENOENT : audit_sqlite_errno(reader->db, r);
-        if (sqlite3_column_type(statement, 0) != SQLITE_TEXT)
-                return -EUCLEAN;
-        ret->text = (const char *)sqlite3_column_text(statement, 0);
-        ret->length = (size_t)sqlite3_column_bytes(statement, 0);
-        *ret_statement = TAKE_PTR(statement);
         return 0;
 }
 

@@ -9,8 +9,5 @@
 /* On loan; the read transaction in it ends with the next audit_reader_seek. */
 sqlite3 *audit_reader_database(struct audit_reader *reader);
 
-/* One body, on loan from the statement, which the caller finalizes. -ENOENT: no such record; -EUCLEAN: no text. */
-int audit_reader_body(struct audit_reader *reader, uint64_t seq, sqlite3_stmt **ret_statement, struct audit_slice *ret);
-
 /* The records [1, kept_from) are in archives. 1: all are here. */
 int audit_reader_kept_from(struct audit_reader *reader, uint64_t *ret);

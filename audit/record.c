@@ -138,6 +138,22 @@ static bool is_ts(const struct audit_slice *text)
         return !wrong;
 }
 
+static unsigned two_digits(const char *at)
+{
+        return (unsigned)(at[0] - '0') * 10 + (unsigned)(at[1] - '0');
+}
+
+/* Is it in the calendar? A leap second is never written. */
+static bool is_moment(const char *ts)
+{
+        const unsigned century = two_digits(ts), year = two_digits(ts + 2), month = two_digits(ts + 5);
+        const bool is_leap = year % 4 == 0 && (year != 0 || century % 4 == 0);
+        const unsigned days = month == 2 ? 28U + is_leap : 30U + ((month + month / 8) & 1);
+
+        return month - 1 < 12 && two_digits(ts + 8) - 1 < days && two_digits(ts + 11) < 24 &&
+               two_digits(ts + 14) < 60 && two_digits(ts + 17) < 60;
+}
+
 static bool parse_outcome(const struct audit_slice *text, enum audit_outcome *ret)
 {
         for (unsigned i = 0; i < AUDIT_OUTCOME_N; i++)
@@ -184,7 +200,7 @@ bool audit_record_scan(const char *body, size_t length, struct audit_view *ret)
                 return false;
 
         if (ret->action.length == 0 || !is_hex(&ret->boot, 32) || !is_hex(&ret->prev, 64) || !is_ts(&ret->ts) ||
-            mono < 0 || seq < 0 || !parse_outcome(&outcome, &ret->outcome))
+            !is_moment(ret->ts.text) || mono < 0 || seq < 0 || !parse_outcome(&outcome, &ret->outcome))
                 return false;
 
         ret->boottime_usec = (uint64_t)mono;

@@ -1,38 +1,40 @@
 #include "audit/restored.h"
 #include "audit/cleanup.h"
 #include "audit/files.h"
+#include "audit/text_file.h"
 
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
+struct reading {
+        struct audit_export *export;
+        struct audit_source source;
+};
+
 struct archive {
         char *records, *notes; /* paths */
         char sha256[2 * crypto_hash_sha256_BYTES + 1];
         uint64_t first, end; /* it holds records [first, end); told when it was read */
-};
 
-/* One at a time is open: a reader has buffers for lines of any length. */
-struct reading {
-        struct audit_export *export;
-        struct audit_source source;
-        size_t at; /* in the list */
+        struct reading seals;          /* archives may tell of the same epochs, so all are read side by side */
+        struct audit_stored_note note; /* was read, and belongs to a later epoch than the one asked for */
+        bool has_note, notes_ended;
 };
 
 struct audit_restored {
         struct audit_source base;
         struct archive *list;
         size_t n;
-        struct reading records, notes;
+        struct reading records; /* of one at a time: a reader has buffers for lines of any length */
+        size_t at;              /* in the list */
 
         bool has_begun; /* record 0 was passed on */
         struct audit_hash genesis;
         bool has_genesis;
         struct audit_item held; /* the first record that remains after it */
         bool has_held, base_ended;
-        struct audit_stored_note note; /* was read, and belongs to a later epoch than the one asked for */
-        bool has_note;
 };
 
 /* ---- files ---------------------------------------------------------------------------------------------------- */
@@ -48,23 +50,23 @@ static int open_records(struct audit_restored *restored)
         struct reading *reading = &restored->records;
         int r;
 
-        if (reading->at == restored->n)
+        if (restored->at == restored->n)
                 return 0;
         if (reading->export)
                 return 1;
-        r = audit_export_new(&(struct audit_export_paths){ .records = restored->list[reading->at].records },
+        r = audit_export_new(&(struct audit_export_paths){ .records = restored->list[restored->at].records },
                              &reading->export, &reading->source);
         if (r < 0)
                 return r;
-        if (reading->at > 0) /* a first line that cannot be read is what comes next, not a second beginning */
-                reading->export->position = restored->list[reading->at - 1].end;
+        if (restored->at > 0) /* a first line that cannot be read is what comes next, not a second beginning */
+                reading->export->position = restored->list[restored->at - 1].end;
         return 1;
 }
 
 static void end_records(struct audit_restored *restored)
 {
         close_reading(&restored->records);
-        restored->records.at++;
+        restored->at++;
 }
 
 /* ---- records -------------------------------------------------------------------------------------------------- */
@@ -100,7 +102,7 @@ static int next_archived(struct audit_restored *restored, struct audit_item *ret
         int r;
 
         while ((r = open_records(restored)) > 0) {
-                struct archive *archive = &restored->list[reading->at];
+                struct archive *archive = &restored->list[restored->at];
 
                 r = reading->source.next_record(reading->source.self, ret);
                 if (r < 0)
@@ -169,35 +171,37 @@ static int first_record(void *self, struct audit_item *ret)
 
 /* ---- notes ---------------------------------------------------------------------------------------------------- */
 
-/* 1, 0: all are read. A file of notes that is not there says nothing. */
-static int read_note(struct audit_restored *restored)
+/* Reads on when the last note is done with. A file of notes that is not there says nothing. */
+static bool has_note(struct archive *archive)
 {
-        struct reading *reading = &restored->notes;
-        int r;
+        struct reading *reading = &archive->seals;
+        const struct audit_export_paths paths = { .notes = archive->notes };
 
-        for (; reading->at < restored->n; reading->at++) {
-                const char *path = restored->list[reading->at].notes;
-
-                if (!reading->export && audit_export_new(&(struct audit_export_paths){ .notes = path },
-                                                         &reading->export, &reading->source) < 0)
-                        continue;
-                r = reading->source.next_note(reading->source.self, &restored->note);
-                if (r > 0)
-                        return 1;
+        if (archive->has_note || archive->notes_ended)
+                return archive->has_note;
+        if (!reading->export && audit_export_new(&paths, &reading->export, &reading->source) < 0)
+                archive->notes_ended = true;
+        else if (reading->source.next_note(reading->source.self, &archive->note) > 0)
+                archive->has_note = true;
+        else {
                 close_reading(reading);
+                archive->notes_ended = true;
         }
-        return 0;
+        return archive->has_note;
 }
 
 int audit_restored_note(struct audit_restored *restored, uint64_t epoch, struct audit_stored_note *ret)
 {
-        if (!restored->has_note && read_note(restored) <= 0)
-                return 0;
-        restored->has_note = restored->note.epoch > epoch;
-        if (restored->has_note)
-                return 0;
-        *ret = restored->note;
-        return 1;
+        for (size_t i = 0; i < restored->n; i++) {
+                struct archive *archive = &restored->list[i];
+
+                if (!has_note(archive) || archive->note.epoch > epoch)
+                        continue;
+                archive->has_note = false;
+                *ret = archive->note;
+                return 1;
+        }
+        return 0;
 }
 
 /* ---- the rest of the source is what remains --------------------------------------------------------------------- */
@@ -274,8 +278,8 @@ struct audit_restored *audit_restored_free(struct audit_restored *restored)
         if (!restored)
                 return NULL;
         close_reading(&restored->records);
-        close_reading(&restored->notes);
         for (size_t i = 0; i < restored->n; i++) {
+                close_reading(&restored->list[i].seals);
                 free(restored->list[i].records);
                 free(restored->list[i].notes);
         }
@@ -286,10 +290,14 @@ struct audit_restored *audit_restored_free(struct audit_restored *restored)
 
 static int hash_file(const char *path, char ret[static 2 * crypto_hash_sha256_BYTES + 1])
 {
-        _cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
         uint8_t hash[crypto_hash_sha256_BYTES];
-        const int r = fd < 0 ? -errno : audit_files_hash(fd, hash);
+        FILE *file;
+        int r = audit_text_open(path, &file);
 
+        if (r < 0)
+                return r;
+        r = audit_files_hash(fileno(file), hash);
+        fclose(file);
         if (r == 0)
                 sodium_bin2hex(ret, 2 * sizeof(hash) + 1, hash, sizeof(hash));
         return r;
@@ -307,7 +315,7 @@ static int read_first(struct archive *archive)
         r = source.next_record(source.self, &item);
         archive->first = archive->end = r > 0 ? item.seq : 0;
         audit_export_free(export);
-        return r < 0 ? r : 0;
+        return r < 0 ? r : r == 0 ? -ENODATA : 0;
 }
 
 /* FILE.jsonl and FILE.ckpt. */
@@ -355,8 +363,7 @@ bool audit_restored_fits(const struct audit_restored *restored, const struct aud
 
                 if (archive->end == archived->to &&
                     (archive->first == archived->from || (archive->first <= 1 && archived->from <= 1)) &&
-                    (archived->sha256.length != strlen(archive->sha256) ||
-                     memcmp(archived->sha256.text, archive->sha256, archived->sha256.length) != 0))
+                    !audit_slice_is(archived->sha256, archive->sha256))
                         return false;
         }
         return true;

@@ -75,17 +75,13 @@ static int verify(struct retention *retention, const struct audit_verify_options
 int audit_retention_made_at(sqlite3 *log, uint64_t seq, uint64_t *ret_usec)
 {
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        struct audit_slice body;
         struct audit_view view;
-        int r = audit_store_prepare(log, "SELECT body FROM record WHERE seq=?1", &statement);
+        const int r = audit_store_body(log, seq, &statement, &body);
 
         if (r < 0)
                 return r;
-        sqlite3_bind_int64(statement, 1, (sqlite3_int64)seq);
-        r = sqlite3_step(statement);
-        if (r != SQLITE_ROW)
-                return r == SQLITE_DONE ? -ENOENT : audit_sqlite_errno(log, r);
-        if (audit_view((const char *)sqlite3_column_text(statement, 0), (size_t)sqlite3_column_bytes(statement, 0),
-                       &view) < 0)
+        if (audit_view(body.text, body.length, &view) < 0)
                 return -EUCLEAN;
         *ret_usec = audit_ts_parse(view.ts.text);
         return 0;
@@ -131,22 +127,6 @@ static int choose_range(struct retention *retention)
         return -ENODATA;
 }
 
-static int read_genesis(struct retention *retention)
-{
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        int r = audit_store_prepare(retention->log, "SELECT body FROM record WHERE seq=0", &statement);
-
-        if (r < 0)
-                return r;
-        r = sqlite3_step(statement);
-        if (r != SQLITE_ROW)
-                return r == SQLITE_DONE ? -EUCLEAN : audit_sqlite_errno(retention->log, r);
-        return audit_genesis_parse((const char *)sqlite3_column_text(statement, 0),
-                                   (size_t)sqlite3_column_bytes(statement, 0), &retention->genesis)
-                       ? 0
-                       : -EUCLEAN;
-}
-
 static int open_log(struct retention *retention)
 {
         int64_t size, sealed;
@@ -154,7 +134,7 @@ static int open_log(struct retention *retention)
 
         r = r ?: audit_store_integer(retention->log, "SELECT coalesce(max(seq)+1,0) FROM record", &size);
         r = r ?: audit_store_integer(retention->log, "SELECT coalesce(max(size),0) FROM checkpoint", &sealed);
-        r = r ?: read_genesis(retention);
+        r = r ?: audit_genesis_read(retention->log, &retention->genesis);
         if (r < 0)
                 return r;
         retention->size = (uint64_t)size;

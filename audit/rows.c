@@ -1,6 +1,7 @@
 #include "audit/rows.h"
 #include "audit/cleanup.h"
 #include "audit/note.h"
+#include "audit/text_file.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -88,13 +89,13 @@ static void close_file(FILE **file)
 
 int audit_rows_read(const char *path, struct audit_rows **ret)
 {
-        _cleanup_(close_file) FILE *file = fopen(path, "re");
+        _cleanup_(close_file) FILE *file = NULL;
         _cleanup_(close_file) FILE *nameless = NULL;
         struct audit_rows *rows;
-        int r;
+        int r = audit_text_open(path, &file);
 
-        if (!file)
-                return -errno;
+        if (r < 0)
+                return r;
         nameless = tmpfile();
         if (!nameless)
                 return -errno;

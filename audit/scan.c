@@ -56,6 +56,20 @@ static bool scan_multibyte(struct audit_scan *scan)
         return true;
 }
 
+bool audit_is_text(struct audit_slice text)
+{
+        struct audit_scan scan = audit_scan_begin(text.text, text.length);
+
+        while (!audit_scan_done(&scan)) {
+                const uint8_t class = string_class[*scan.at];
+
+                if (class == CONTROL || (class == MULTIBYTE && !scan_multibyte(&scan)))
+                        return false;
+                scan.at += class != MULTIBYTE;
+        }
+        return true;
+}
+
 /* Exactly the escapes that a canonical writer makes: the short ones, and \u00xx for the controls that have none. */
 static bool scan_escape(struct audit_scan *scan)
 {

@@ -2,20 +2,7 @@
 #include "audit/cleanup.h"
 #include "audit/store.h"
 
-#include <string.h>
-
 enum { BLOCK = 1 << AUDIT_SUBTREE_STEP }; /* records of one stored subtree */
-
-static int read_genesis(struct audit_sealed *sealed)
-{
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        struct audit_slice body;
-        const int r = audit_reader_body(sealed->reader, 0, &statement, &body);
-
-        if (r < 0)
-                return r == -ENOENT ? -EUCLEAN : r;
-        return audit_genesis_parse(body.text, body.length, &sealed->genesis) ? 0 : -EUCLEAN;
-}
 
 int audit_sealed_begin(struct audit_sealed *sealed, struct audit_reader *reader)
 {
@@ -28,7 +15,7 @@ int audit_sealed_begin(struct audit_sealed *sealed, struct audit_reader *reader)
         if (r < 0)
                 return r;
         sealed->records = (uint64_t)records;
-        return records > 0 ? read_genesis(sealed) : 0;
+        return records > 0 ? audit_genesis_read(sealed->db, &sealed->genesis) : 0;
 }
 
 void audit_sealed_done(struct audit_sealed *sealed)
@@ -40,9 +27,7 @@ bool audit_sealed_is_ours(const struct audit_sealed *sealed, const struct audit_
 {
         const struct audit_genesis *genesis = &sealed->genesis;
 
-        return note->origin.length == strlen(genesis->origin) &&
-               memcmp(note->origin.text, genesis->origin, note->origin.length) == 0 &&
-               audit_note_log_signed(note, genesis->log_key);
+        return audit_slice_is(note->origin, genesis->origin) && audit_note_log_signed(note, genesis->log_key);
 }
 
 int audit_sealed_judge(struct audit_sealed *sealed)

@@ -57,11 +57,11 @@ static ssize_t read_all(int fd, void *bytes, size_t length, off_t offset)
         return (ssize_t)done;
 }
 
+/* Only the hash decides whether there is a key. One that its seed does not make is no key of any seal. */
 static bool parse_slot(const uint8_t slot[AUDIT_SLOT_SIZE], struct audit_slot *ret,
                        uint8_t ret_secret[AUDIT_SECRET_KEY])
 {
         uint8_t hash[32], public_key[AUDIT_PUBLIC_KEY];
-        uint64_t epoch = 0;
 
         if (memcmp(slot, MAGIC, sizeof(MAGIC) - 1) != 0)
                 return false;
@@ -70,25 +70,25 @@ static bool parse_slot(const uint8_t slot[AUDIT_SLOT_SIZE], struct audit_slot *r
                 return false;
         crypto_sign_seed_keypair(public_key, ret_secret, slot + AT_SEED);
         if (memcmp(public_key, slot + AT_PUBLIC, AUDIT_PUBLIC_KEY) != 0)
-                return false;
+                sodium_memzero(public_key, sizeof(public_key));
 
-        for (unsigned i = 0; i < 8; i++)
-                epoch = epoch << 8 | slot[AT_EPOCH + i];
         ret->valid = true;
-        ret->epoch = epoch;
+        ret->epoch = audit_number_read(slot + AT_EPOCH);
         memcpy(ret->public_key, public_key, AUDIT_PUBLIC_KEY);
         return true;
 }
 
-/* A file that is too short is one with empty slots. `ret_secret` may be NULL. */
+/* A slot that is cut short, or that holds the key of an epoch that belongs into the other, is empty. `ret_secret` may be
+ * NULL. */
 static int read_slot(int fd, unsigned n, struct audit_slot *ret, uint8_t *ret_secret)
 {
         uint8_t bytes[AUDIT_SLOT_SIZE] = { 0 }, secret[AUDIT_SECRET_KEY];
         const ssize_t length = read_all(fd, bytes, sizeof(bytes), (off_t)n * AUDIT_SLOT_SIZE);
 
         *ret = (struct audit_slot){ 0 };
-        if (length >= 0 && parse_slot(bytes, ret, secret) && ret_secret)
+        if (length == AUDIT_SLOT_SIZE && parse_slot(bytes, ret, secret) && ret_secret)
                 memcpy(ret_secret, secret, sizeof(secret));
+        ret->valid = ret->valid && ret->epoch % AUDIT_SLOTS == n;
         sodium_memzero(bytes, sizeof(bytes));
         sodium_memzero(secret, sizeof(secret));
         return length < 0 ? (int)length : 0;
@@ -105,7 +105,7 @@ int audit_sealkey_read(int fd, struct audit_slot ret_slots[AUDIT_SLOTS])
 
 int audit_sealkey_look(const char *path, struct audit_slot ret_slots[AUDIT_SLOTS])
 {
-        _cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        _cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
         return fd < 0 ? -errno : audit_sealkey_read(fd, ret_slots);
 }
@@ -137,8 +137,7 @@ int audit_sealkey_store(int fd, uint64_t epoch, const uint8_t secret[AUDIT_SECRE
         uint8_t slot[AUDIT_SLOT_SIZE] = MAGIC;
         int r;
 
-        for (unsigned i = 0; i < 8; i++)
-                slot[AT_EPOCH + i] = (uint8_t)(epoch >> (56 - 8 * i));
+        audit_number_write(slot + AT_EPOCH, epoch);
         memcpy(slot + AT_SEED, secret, SEED + AUDIT_PUBLIC_KEY); /* libsodium keeps them in this order too */
         crypto_hash_sha256(slot + AT_HASH, slot, AT_HASH);
         r = write_slot(fd, epoch, slot);

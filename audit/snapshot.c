@@ -4,20 +4,10 @@
 
 #include <string.h>
 
-/* 1 for a row, 0 for the end. */
-static int step(struct audit_snapshot *snapshot, sqlite3_stmt *statement)
-{
-        const int r = sqlite3_step(statement);
-
-        if (r == SQLITE_ROW)
-                return 1;
-        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(snapshot->db, r);
-}
-
 /* The length is SQLite's, never strlen's: a body may hold a NUL, and must then be refused. */
-static int take_record(struct audit_snapshot *snapshot, sqlite3_stmt *statement, struct audit_item *ret)
+static int take_record(sqlite3_stmt *statement, struct audit_item *ret)
 {
-        const int r = step(snapshot, statement);
+        const int r = audit_store_step(statement);
 
         if (r <= 0)
                 return r;
@@ -34,14 +24,14 @@ static int first_record(void *self, struct audit_item *ret)
         struct audit_snapshot *snapshot = self;
 
         sqlite3_reset(snapshot->first);
-        return take_record(snapshot, snapshot->first, ret);
+        return take_record(snapshot->first, ret);
 }
 
 static int next_record(void *self, struct audit_item *ret)
 {
         struct audit_snapshot *snapshot = self;
 
-        return take_record(snapshot, snapshot->records, ret);
+        return take_record(snapshot->records, ret);
 }
 
 static void seek(sqlite3_stmt *statement, uint64_t from)
@@ -51,22 +41,22 @@ static void seek(sqlite3_stmt *statement, uint64_t from)
 }
 
 /* Past the last number there can be, the first ones would come again. */
-static bool reads_from(struct audit_snapshot *snapshot, sqlite3_stmt *statement, uint64_t from)
+static bool reads_from(sqlite3_stmt *statement, uint64_t from)
 {
         if (from > INT64_MAX)
                 return false;
         seek(statement, from);
-        return step(snapshot, statement) >= 0;
+        return audit_store_step(statement) >= 0;
 }
 
 /* Moves on to the first row that can be read again. A page holds a handful of rows, a smashed inner page many: steps that
  * double get past either soon, halving them finds the very row, so that damage hides no more than it must. False: all the
  * rest is lost. */
-static bool skip_rows(struct audit_snapshot *snapshot, sqlite3_stmt *statement, uint64_t position)
+static bool skip_rows(sqlite3_stmt *statement, uint64_t position)
 {
         uint64_t lost = position, ahead = 1;
 
-        while (!reads_from(snapshot, statement, position + ahead)) {
+        while (!reads_from(statement, position + ahead)) {
                 lost = position + ahead;
                 ahead *= 2;
                 if (ahead > UINT64_C(1) << 40)
@@ -75,7 +65,7 @@ static bool skip_rows(struct audit_snapshot *snapshot, sqlite3_stmt *statement, 
         for (ahead += position; ahead - lost > 1;) {
                 const uint64_t middle = lost + (ahead - lost) / 2;
 
-                *(reads_from(snapshot, statement, middle) ? &ahead : &lost) = middle;
+                *(reads_from(statement, middle) ? &ahead : &lost) = middle;
         }
         seek(statement, ahead);
         return true;
@@ -85,12 +75,12 @@ static int skip_damage(void *self, uint64_t position, struct audit_item *ret)
 {
         struct audit_snapshot *snapshot = self;
 
-        return skip_rows(snapshot, snapshot->records, position) ? take_record(snapshot, snapshot->records, ret) : 0;
+        return skip_rows(snapshot->records, position) ? take_record(snapshot->records, ret) : 0;
 }
 
 static int take_note(struct audit_snapshot *snapshot, struct audit_stored_note *ret)
 {
-        const int r = step(snapshot, snapshot->notes);
+        const int r = audit_store_step(snapshot->notes);
 
         if (r <= 0)
                 return r;
@@ -112,13 +102,13 @@ static int skip_note_damage(void *self, uint64_t epoch, struct audit_stored_note
 {
         struct audit_snapshot *snapshot = self;
 
-        return skip_rows(snapshot, snapshot->notes, epoch) ? take_note(snapshot, ret) : 0;
+        return skip_rows(snapshot->notes, epoch) ? take_note(snapshot, ret) : 0;
 }
 
 static int next_cosig(void *self, struct audit_cosig *ret)
 {
         struct audit_snapshot *snapshot = self;
-        const int r = step(snapshot, snapshot->cosigs);
+        const int r = audit_store_step(snapshot->cosigs);
 
         if (r <= 0)
                 return r;
@@ -136,7 +126,7 @@ static int find_subtree(void *self, const struct audit_subtree *subtree, struct 
         sqlite3_reset(snapshot->subtrees);
         sqlite3_bind_int(snapshot->subtrees, 1, (int)subtree->level);
         sqlite3_bind_int64(snapshot->subtrees, 2, (sqlite3_int64)subtree->index);
-        r = step(snapshot, snapshot->subtrees);
+        r = audit_store_step(snapshot->subtrees);
         if (r <= 0)
                 return r;
         memset(ret->bytes, 0, sizeof(ret->bytes)); /* of a wrong length is just wrong */
@@ -175,7 +165,7 @@ int audit_snapshot_init(struct audit_snapshot *snapshot, sqlite3 *db, struct aud
                 { &snapshot->records, "SELECT seq, body FROM record NOT INDEXED WHERE seq>=?1 ORDER BY seq" },
                 { &snapshot->notes,
                   "SELECT epoch, size, note FROM checkpoint NOT INDEXED WHERE epoch>=?1 ORDER BY epoch" },
-                { &snapshot->cosigs, "SELECT size, line FROM cosig ORDER BY size, line" },
+                { &snapshot->cosigs, "SELECT size, line FROM cosig WHERE size>=0 ORDER BY size, line" },
                 { &snapshot->subtrees, "SELECT hash FROM subtree WHERE level=?1 AND idx=?2" },
         };
         int r = 0;

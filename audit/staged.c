@@ -18,15 +18,15 @@ static const struct {
 
 enum { TABLES_N = sizeof(tables) / sizeof(tables[0]), RECORDS = 0 };
 
-static int copy_row(sqlite3_stmt *row, sqlite3 *to, sqlite3_stmt *insert)
+static int copy_row(sqlite3_stmt *row, sqlite3_stmt *insert)
 {
         int r;
 
         for (int i = 0; i < sqlite3_column_count(row); i++)
                 sqlite3_bind_value(insert, i + 1, sqlite3_column_value(row, i));
-        r = sqlite3_step(insert);
+        r = audit_store_step(insert);
         sqlite3_reset(insert);
-        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(to, r);
+        return r;
 }
 
 static int copy_rows(sqlite3 *from, const char *sql, int64_t bound, sqlite3 *to, const char *insert_sql)
@@ -39,12 +39,12 @@ static int copy_rows(sqlite3 *from, const char *sql, int64_t bound, sqlite3 *to,
                 return r;
         if (sqlite3_bind_parameter_count(select) > 0)
                 sqlite3_bind_int64(select, 1, bound);
-        while ((r = sqlite3_step(select)) == SQLITE_ROW) {
-                r = copy_row(select, to, insert);
+        while ((r = audit_store_step(select)) > 0) {
+                r = copy_row(select, insert);
                 if (r < 0)
                         return r;
         }
-        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(from, r);
+        return r;
 }
 
 int audit_staged_write(sqlite3 *log, uint64_t from, const char *path)
@@ -75,14 +75,14 @@ static int compare_tree(sqlite3 *staged, uint64_t size, const struct audit_tree 
         if (r < 0)
                 return r;
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)size);
-        while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
+        while ((r = audit_store_step(statement)) > 0) {
                 const struct audit_hash hash =
                         audit_leaf_hash(sqlite3_column_text(statement, 1), (size_t)sqlite3_column_bytes(statement, 1));
 
                 audit_tree_push(&tree, &hash, completed);
         }
-        if (r != SQLITE_DONE)
-                return audit_sqlite_errno(staged, r);
+        if (r < 0)
+                return r;
         root = audit_tree_root(&tree);
         wanted_root = audit_tree_root(wanted);
         return tree.size == wanted->size && audit_hash_equal(&root, &wanted_root) ? 0 : -EUCLEAN;

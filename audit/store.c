@@ -98,19 +98,43 @@ int audit_store_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret)
         return audit_sqlite_errno(db, sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL));
 }
 
+int audit_store_step(sqlite3_stmt *statement)
+{
+        const int r = sqlite3_step(statement);
+
+        if (r == SQLITE_ROW)
+                return 1;
+        return r == SQLITE_DONE ? 0 : audit_sqlite_errno(sqlite3_db_handle(statement), r);
+}
+
+int audit_store_body(sqlite3 *db, uint64_t seq, sqlite3_stmt **ret_statement, struct audit_slice *ret)
+{
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        int r = audit_store_prepare(db, "SELECT body FROM record NOT INDEXED WHERE seq=?1", &statement);
+
+        if (r < 0)
+                return r;
+        sqlite3_bind_int64(statement, 1, (sqlite3_int64)seq);
+        r = seq > INT64_MAX ? 0 : audit_store_step(statement);
+        if (r <= 0)
+                return r ?: -ENOENT;
+        if (sqlite3_column_type(statement, 0) != SQLITE_TEXT)
+                return -EUCLEAN;
+        ret->text = (const char *)sqlite3_column_text(statement, 0);
+        ret->length = (size_t)sqlite3_column_bytes(statement, 0);
+        *ret_statement = TAKE_PTR(statement);
+        return 0;
+}
+
 int audit_store_integer(sqlite3 *db, const char *sql, int64_t *ret)
 {
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
         int r = audit_store_prepare(db, sql, &statement);
 
+        r = r ?: audit_store_step(statement);
         if (r < 0)
                 return r;
-        r = sqlite3_step(statement);
-        if (r == SQLITE_DONE)
-                return -ENODATA;
-        if (r != SQLITE_ROW)
-                return audit_sqlite_errno(db, r);
-        if (sqlite3_column_type(statement, 0) != SQLITE_INTEGER)
+        if (r == 0 || sqlite3_column_type(statement, 0) != SQLITE_INTEGER)
                 return -ENODATA;
         *ret = sqlite3_column_int64(statement, 0);
         return 0;
@@ -273,6 +297,8 @@ int audit_store_open_reader(const char *path, sqlite3 **ret)
 
         if (access(path, R_OK) < 0 || stat(path, &before) < 0)
                 return -errno;
+        if (!S_ISREG(before.st_mode)) /* a pipe would keep SQLite waiting */
+                return S_ISDIR(before.st_mode) ? -EISDIR : -ENODEV;
         for (unsigned i = 0; i < REPLACED_MAX; i++, before = after) {
                 db = NULL;
                 r = open_snapshot(path, &db);
@@ -344,7 +370,7 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret)
 
         if (r < 0)
                 return r;
-        while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
+        while ((r = audit_store_step(statement)) > 0) {
                 const int i = find_object(statement);
 
                 found.is_empty = false;
@@ -353,8 +379,8 @@ int audit_store_compare_schema(sqlite3 *db, struct audit_schema *ret)
                 if (i >= 0)
                         seen |= 1u << i;
         }
-        if (r != SQLITE_DONE)
-                return audit_sqlite_errno(db, r);
+        if (r < 0)
+                return r;
 
         for (int i = 0; i < SCHEMA_N; i++)
                 if (!(seen >> i & 1))
@@ -384,10 +410,10 @@ static int load_rows(sqlite3 *db, unsigned level, uint64_t from, uint64_t to, st
         for (uint64_t i = from; i < to; i++) {
                 struct audit_hash hash;
 
-                r = sqlite3_step(statement);
-                if (r != SQLITE_ROW && r != SQLITE_DONE)
-                        return audit_sqlite_errno(db, r);
-                if (r == SQLITE_DONE || (uint64_t)sqlite3_column_int64(statement, 0) != i ||
+                r = audit_store_step(statement);
+                if (r < 0)
+                        return r;
+                if (r == 0 || (uint64_t)sqlite3_column_int64(statement, 0) != i ||
                     sqlite3_column_bytes(statement, 1) != sizeof(hash.bytes))
                         return -EUCLEAN;
                 memcpy(hash.bytes, sqlite3_column_blob(statement, 1), sizeof(hash.bytes));
@@ -411,10 +437,10 @@ static int load_leaves(sqlite3 *db, uint64_t from, uint64_t to, struct audit_tre
         for (uint64_t i = from; i < to; i++) {
                 struct audit_hash hash;
 
-                r = sqlite3_step(statement);
-                if (r != SQLITE_ROW && r != SQLITE_DONE)
-                        return audit_sqlite_errno(db, r);
-                if (r == SQLITE_DONE || (uint64_t)sqlite3_column_int64(statement, 0) != i)
+                r = audit_store_step(statement);
+                if (r < 0)
+                        return r;
+                if (r == 0 || (uint64_t)sqlite3_column_int64(statement, 0) != i)
                         return -EUCLEAN;
                 hash = audit_leaf_hash(sqlite3_column_text(statement, 1), (size_t)sqlite3_column_bytes(statement, 1));
                 audit_tree_push(tree, &hash, completed);

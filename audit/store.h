@@ -35,6 +35,12 @@ int audit_store_open_reader(const char *path, sqlite3 **ret);
 int audit_store_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret);
 int audit_store_run(sqlite3 *db, const char *sql);
 
+/* 1 for a row, 0 at the end. */
+int audit_store_step(sqlite3_stmt *statement);
+
+/* The body of a record, on loan from the statement, which the caller finalizes. -ENOENT: no such record; -EUCLEAN: no text. */
+int audit_store_body(sqlite3 *db, uint64_t seq, sqlite3_stmt **ret_statement, struct audit_slice *ret);
+
 /* One integer out of the database; -ENODATA when there is no row or it is NULL. */
 int audit_store_integer(sqlite3 *db, const char *sql, int64_t *ret);
 

@@ -244,13 +244,13 @@ static int each_record(struct tiles *tiles,
                 return r;
         sqlite3_bind_int64(statement, 1, (sqlite3_int64)tiles->from);
         sqlite3_bind_int64(statement, 2, (sqlite3_int64)note->size);
-        while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
+        while ((r = audit_store_step(statement)) > 0) {
                 r = take_row(tiles, statement, take);
                 if (r < 0)
                         return r;
         }
-        if (r != SQLITE_DONE)
-                return audit_sqlite_errno(db, r);
+        if (r < 0)
+                return r;
         root = audit_tree_root(&tiles->tree);
         return tiles->tree.size == note->size && audit_hash_equal(&root, &note->root) ? 0 : -EUCLEAN;
 }

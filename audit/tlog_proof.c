@@ -43,11 +43,6 @@ int audit_tlog_proof_write(const struct audit_tlog_proof *proof, FILE *out)
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-static bool line_is(struct audit_slice line, const char *text)
-{
-        return line.length == strlen(text) && memcmp(line.text, text, line.length) == 0;
-}
-
 /* Takes the line "WORD VALUE". */
 static bool take_value(struct audit_slice *rest, const char *word, struct audit_slice *ret)
 {
@@ -69,7 +64,7 @@ const char *audit_tlog_proof_read(const char *text, size_t length, struct audit_
 
         if (length > TEXT_MAX)
                 return "it is longer than a proof can be";
-        if (!audit_line_next(&rest, &line) || !line_is(line, FIRST_LINE))
+        if (!audit_line_next(&rest, &line) || !audit_slice_is(line, FIRST_LINE))
                 return "the first line is not that of a proof";
         if (!take_value(&rest, "extra", &proof.record))
                 return "it does not hold the record";
@@ -97,7 +92,7 @@ static const char *judge_note(const struct audit_note *note, const struct audit_
         const struct audit_vkey *log = &trust->log;
         unsigned cosigned;
 
-        if (!line_is(note->origin, log->name))
+        if (!audit_slice_is(note->origin, log->name))
                 return "the checkpoint is of another log";
         if (!audit_note_log_signed(note, log->key))
                 return "the log has not signed the checkpoint";

@@ -146,14 +146,14 @@ static void check_ages(struct verify *verify)
         const int64_t sealed = (int64_t)walk->sealed_size;
         uint64_t span, age;
 
-        if (walk->unsealed_ts[0] && !walk->no_seals) {
+        if (walk->unsealed_ts[0] && !walk->no_seals && walk->sealed_size < walk->position) {
                 span = usec_between(audit_ts_parse(walk->unsealed_ts), audit_ts_parse(walk->ts));
                 if (span > TAIL_MAX_SEC * AUDIT_USEC_PER_SEC)
                         audit_report_add(verify->report, CODE_UNSEALED_TAIL, sealed, -1,
                                          "records of %llu s follow the last seal",
                                          (unsigned long long)(span / AUDIT_USEC_PER_SEC));
         }
-        if (verify->options->max_age_usec && walk->sealed_ts[0]) {
+        if (verify->options->has_max_age && walk->sealed_ts[0]) {
                 age = usec_between(audit_ts_parse(walk->sealed_ts), walk->now_usec);
                 if (age > verify->options->max_age_usec)
                         audit_report_add(verify->report, CODE_STALE, sealed - 1, -1,
@@ -177,6 +177,7 @@ static void no_archive(struct verify *verify, int error, const char *path)
 {
         const enum audit_code code = error == -ENOENT                      ? CODE_NOT_FOUND
                                      : error == -EACCES || error == -EPERM ? CODE_NOT_PERMITTED
+                                     : error == -ENODATA                   ? CODE_EMPTY
                                                                            : CODE_IO;
 
         audit_report_add(verify->report, code, -1, -1, "the archive %.80s: %s", path, strerror(-error));

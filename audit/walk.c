@@ -8,12 +8,6 @@ enum { MISSING_SUBTREES_MAX = 1 << 16 }; /* in a gap that is folded: each is a f
 
 /* ---- checkpoints ---------------------------------------------------------------------------------------------- */
 
-static bool is_of_this_log(const struct audit_walk *walk, const struct audit_note *note)
-{
-        return note->origin.length == strlen(walk->genesis.origin) &&
-               memcmp(note->origin.text, walk->genesis.origin, note->origin.length) == 0;
-}
-
 /* Both signatures. The key of a seal is what the seal before it says, whatever the note itself says. */
 static void check_signatures(struct audit_walk *walk, const struct audit_looked_note *looked, int64_t epoch)
 {
@@ -59,7 +53,7 @@ static bool take_note(struct audit_walk *walk, const struct audit_looked_note *l
         }
         *ret = looked->note;
         compare_archived(walk, stored);
-        if (walk->has_genesis && !is_of_this_log(walk, ret))
+        if (walk->has_genesis && !audit_slice_is(ret->origin, walk->genesis.origin))
                 audit_report_add(walk->report, CODE_BAD_NOTE, -1, epoch, "the note of another log");
         if (stored->size != ret->size)
                 audit_report_add(walk->report, CODE_BAD_NOTE, -1, epoch, "the row says size %lld, the note %llu",

@@ -49,18 +49,8 @@ int audit_vkey_read(const char *text, struct audit_vkey *ret)
 
 bool audit_signed_by(const struct audit_signature *signature, const struct audit_vkey *vkey)
 {
-        return signature->name.length == strlen(vkey->name) &&
-               memcmp(signature->name.text, vkey->name, signature->name.length) == 0 &&
+        return audit_slice_is(signature->name, vkey->name) &&
                memcmp(signature->payload, vkey->id, sizeof(vkey->id)) == 0;
-}
-
-static uint64_t read_be64(const uint8_t *bytes)
-{
-        uint64_t value = 0;
-
-        for (unsigned i = 0; i < 8; i++)
-                value = value << 8 | bytes[i];
-        return value;
 }
 
 int audit_cosignature_judge(struct audit_slice text, const struct audit_signature *signature,
@@ -74,7 +64,7 @@ int audit_cosignature_judge(struct audit_slice text, const struct audit_signatur
                 return -ENOKEY;
         if (signature->length != COSIGNATURE)
                 return -EKEYREJECTED;
-        time = read_be64(signature->payload + AUDIT_KEY_ID);
+        time = audit_number_read(signature->payload + AUDIT_KEY_ID);
         length = snprintf(message, sizeof(message), "cosignature/v1\ntime %" PRIu64 "\n%.*s", time, (int)text.length,
                           text.text);
         if (time > INT64_MAX || length < 0 || (size_t)length >= sizeof(message) ||

@@ -34,7 +34,7 @@ static int export_rows(struct export_rows *rows, int (*write_row)(struct export_
         int r;
 
         errno = 0;
-        while ((r = sqlite3_step(rows->statement)) == SQLITE_ROW) {
+        while ((r = audit_store_step(rows->statement)) > 0) {
                 r = write_row(rows);
                 if (r < 0)
                         return r;
@@ -42,8 +42,8 @@ static int export_rows(struct export_rows *rows, int (*write_row)(struct export_
                         return stream_error();
                 rows->begun = true;
         }
-        if (r != SQLITE_DONE)
-                return audit_sqlite_errno(rows->db, r);
+        if (r < 0)
+                return r;
         errno = 0;
         return fflush(rows->out) == 0 ? 0 : stream_error();
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # `make install` and `make uninstall`: the table of what goes where, once, for both.
 #
-#   units/install.sh install|uninstall          DESTDIR and PREFIX (/usr/local) from the environment
+#   units/install.sh install|uninstall          DESTDIR, PREFIX (/usr/local) and VERSION from the environment
 #
 # Into the running system (no DESTDIR) it also makes the group and folders and tells systemd; it starts nothing.
 # uninstall takes back everything, Governor's traces on the machine too; the evidence in /var/lib/governor stays
@@ -21,6 +21,9 @@ files() {
         echo "0755 $build/bin/governor-courier sbin/governor-courier"
         echo "0755 $build/bin/govctl bin/govctl"
         echo "0755 units/rescue.sh lib/governor/rescue.sh"
+        echo "0644 $build/libgovaudit.a lib/libgovaudit.a"
+        echo "0644 audit/audit.h include/governor/audit.h"
+        echo "0644 $work/govaudit.pc lib/pkgconfig/govaudit.pc"
         echo "0644 $work/governor.service lib/systemd/system/governor.service"
         echo "0644 $work/governor-courier.service lib/systemd/system/governor-courier.service"
         echo "0644 units/governor-courier.timer lib/systemd/system/governor-courier.timer"
@@ -55,6 +58,7 @@ install_all() {
         for unit in governor governor-courier; do
                 sed "s|@sbindir@|$prefix/sbin|" "units/$unit.service.in" >"$work/$unit.service"
         done
+        sed "s|@prefix@|$prefix|; s|@version@|${VERSION:-0}|" units/govaudit.pc.in >"$work/govaudit.pc"
         "$build/bin/govctl" completion bash >"$work/govctl.bash"
         "$build/bin/govctl" completion zsh >"$work/govctl.zsh"
         while read -r mode file where; do

@@ -575,6 +575,7 @@ static void begin(struct governor *governor)
         judge_set_observe_only(governor->judge, governor->options.observe);
         anchoring_begin(governor);
         inspection_begin(governor);
+        sampling_begin(governor);
         rules_record(governor, governor->policy_bad ? "refused at start: discovery in observe mode" : "loaded");
         memory_write(governor, false);
         memory_close_intents(governor);
@@ -644,6 +645,7 @@ struct governor *governor_free(struct governor *governor)
 {
         if (!governor)
                 return NULL;
+        sampling_end(governor);
         inspection_end(governor);
         archiving_end(governor);
         observers_free(governor->observers);

@@ -13,6 +13,7 @@
 #include "perform/chronicle.h"
 #include "perform/perform.h"
 #include "policy/policy.h"
+#include "sampling.h"
 
 #define WAITERS_MAX 32
 #define SOURCES_MAX 32
@@ -79,6 +80,7 @@ struct governor {
         struct anchoring anchoring;
         struct inspection inspection;
         struct archiving archiving;
+        struct sampling sampling;
         uint64_t published; /* records up to this seq were told to subscribers */
         char *database;
         char *config_dir; /* the folder of governor.yaml */

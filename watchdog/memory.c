@@ -77,6 +77,20 @@ void memory_write(struct governor *governor, bool again)
         anchoring_write(governor);
 }
 
+/* How large agents usually are is learned over days: what came in since the memory was written is not lost with this run. */
+static void write_sizes(struct governor *governor)
+{
+        struct remembered scratch;
+        struct fact fact;
+        uint32_t cursor = 0;
+
+        while (judge_remember(governor->judge, &cursor, &scratch, &fact)) {
+                fact.at = clock_now(&governor->clock);
+                if (fact.kind == FACT_BASELINE)
+                        chronicle_fact(governor->chronicle, &fact);
+        }
+}
+
 void memory_write_end(struct governor *governor)
 {
         json_t *details = json_pack("{s:I}", "at", (json_int_t)clock_now(&governor->clock));
@@ -87,6 +101,7 @@ void memory_write_end(struct governor *governor)
                 .details = details,
         };
 
+        write_sizes(governor);
         chronicle_event(governor->chronicle, &entry);
         json_decref(details);
 }

@@ -116,7 +116,7 @@ who_follows_hears_of_the_new_log() {
         # shellcheck disable=SC2016 # expanded in the bed
         bed_run timeout 20 sh -c 'govctl audit log --follow -n 1 2>/srv/copy/talk | {
                 read -r first; govctl audit rotate --reason "somebody follows" >/dev/null
-                while read -r line; do echo "$line"; case $line in *judge.start*) break ;; esac; done; }' >"$BED_DIR/followed" || :
+                while read -r line; do printf "%s\n" "$line"; case $line in *judge.start*) break ;; esac; done; }' >"$BED_DIR/followed" || :
         bed_run grep -q 'a new one begins' /srv/copy/talk
         grep -q '"action":"audit.genesis".*"seq":0,' "$BED_DIR/followed" || bed_fail "what came was: $(cat "$BED_DIR/followed")"
         grep -q '"action":"judge.start"' "$BED_DIR/followed"

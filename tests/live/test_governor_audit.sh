@@ -74,6 +74,15 @@ status_says_how_far_it_can_be_trusted() {
         bed_is 2 grep -c UNANCHORED "$BED_DIR/told"
 }
 
+# The name is the witness's and the key is not.
+a_line_of_another_key_is_none_of_its_lines() {
+        local line
+        line="— witness.example/w1 $(head -c 76 /dev/zero | base64 -w 0)"
+        answers cosign "{\"size\":1,\"line\":\"$line\"}" \
+                '.data.exit == 4 and .message == "this is not a cosignature by '"'witness.example/w1'"'"'
+        records_say 'all(.action != "audit.anchor")'
+}
+
 witnesses_are_kept_in_a_file_of_their_own() {
         ask witness-add "{\"vkey\":\"$witness\",\"url\":\"https://witness.example/\"}" >/dev/null
         bed_run grep -qx "$witness https://witness.example/" /etc/governor/witnesses
@@ -81,9 +90,11 @@ witnesses_are_kept_in_a_file_of_their_own() {
         answers witnesses '{}' '.witnesses == [{"name":"witness.example/w1","vkey":"'"$witness"'","url":"https://witness.example/","last_size":0,"last_at":0,"refused_at":0}]'
         records_say 'any(.action == "audit.witness" and .details.change == "add" and .details.name == "witness.example/w1")'
         status_says '.machine.audit.anchored.unanchored == false'
+        { bed_run govctl status || [ $? = 3 ]; } | grep -q 'NOT WITNESSED'
         bed_run systemctl restart governor
         bed_wait 20 governor_answers
         answers witnesses '{}' '.witnesses | length == 1'
+        a_line_of_another_key_is_none_of_its_lines
         records_say '[.[] | select(.action == "audit.witness")] | length == 1'
         echo "nonsense https://x/" | bed_write /etc/governor/witnesses
         bed_run govctl reload
@@ -144,6 +155,19 @@ a_second_daemon_cannot_write_the_log() {
         [ $status = 1 ] || bed_fail "it ended with $status"
         grep -q "Another governord writes the audit log" "$BED_DIR/second"
         the_log_verifies
+}
+
+# Even a daemon that somebody runs for himself: its memory is none of his other programs' business.
+no_key_is_read_out_of_its_memory() {
+        bed_run grep -q 'Max core file size *0 *0 ' "/proc/$(bed_show governor MainPID)/limits"
+        bed_run mkdir -m 0777 /srv/own
+        bed_service own 'User=nobody' 'ExecStart=/opt/gov/bin/governord --observe --config /srv/own/none.yaml --policies /srv/own/none --state /srv/own/state --runtime /srv/own/run'
+        bed_run systemctl start own
+        bed_wait 20 bed_run govctl --socket /srv/own/run/governor.sock audit witness list
+        bed_is root bed_run stat -c %U "/proc/$(bed_show own MainPID)/mem"
+        ! bed_run setpriv --reuid nobody --clear-groups head -c 1 "/proc/$(bed_show own MainPID)/environ" || bed_fail "its user can look into it"
+        bed_run govctl audit verify --state /srv/own/state --socket /srv/own/run/governor.sock
+        bed_run systemctl stop own
 }
 
 a_foreign_write_is_seen_and_everything_verified() {
@@ -240,7 +264,7 @@ a_log_deleted_while_it_runs_is_begun_anew() {
 
 # A week's records leave the log while it is written; who follows it misses none, and what stays verifies.
 old_records_are_archived_while_it_runs() {
-        local before since
+        local before since nonces='[.[] | select(.action == "audit.nonce" and (.details.nonce | startswith("a0a1a2a3a4a5a6a7"))).details.nonce]'
         bed_run systemctl stop governor
         bed_run rm -rf $state
         bed_run mkdir -m 0700 $state
@@ -249,7 +273,16 @@ old_records_are_archived_while_it_runs() {
         before=$(date -u +%FT%TZ)
         answers audit-archive '{"before":"yesterday"}' '.data.exit == 2'
         answers audit-archive '{"before":"2020-01-01T00:00:00Z"}' '.data.exit == 5'
-        ask audit-archive "{\"before\":\"$before\"}" >"$BED_DIR/archived"
+        # shellcheck disable=SC2016 # expanded in the bed
+        bed_run sh -c 'i=1000
+                until [ -e /srv/archived ]; do govctl audit seal --nonce a0a1a2a3a4a5a6a7$i >/dev/null || exit; i=$((i + 1)); done
+                echo $i >/srv/archived' &
+        bed_wait 10 records_say "$nonces | length > 0"
+        bed_run govctl audit archive --before "$before" --json >"$BED_DIR/archived"
+        bed_run touch /srv/archived
+        wait $!
+        records_say "$nonces | length == $(bed_run cat /srv/archived) - 1000 and . == sort"
+        records_say 'map(.action) | index("audit.nonce") < index("audit.archive") and (.[index("audit.archive"):] | index("audit.nonce"))'
         jq -e '.from == 0 and .to == 2816' "$BED_DIR/archived" || bed_fail "$(cat "$BED_DIR/archived")"
         bed_run test -s "$(jq -r .file "$BED_DIR/archived").jsonl"
         the_log_verifies
@@ -355,6 +388,7 @@ bed_story witnesses_are_kept_in_a_file_of_their_own
 bed_story the_courier_has_its_own_socket_when_there_is_one
 bed_story quarantine_outlives_a_rotation
 bed_story a_second_daemon_cannot_write_the_log
+bed_story no_key_is_read_out_of_its_memory
 bed_story a_foreign_write_is_seen_and_everything_verified
 bed_story an_older_copy_is_set_aside
 bed_story a_missing_key_sets_the_log_aside

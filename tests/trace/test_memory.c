@@ -258,6 +258,99 @@ static void the_restarts_are_remembered(void **state)
         world_done(&world);
 }
 
+/* ---- jumps and leaks ------------------------------------------------------------------------------------------------- */
+
+/* From one size to another in so many minutes, with the teeth of a garbage collector. */
+static void grow(struct world *world, struct actor *actor, uint64_t from_mb, uint64_t to_mb, unsigned minutes)
+{
+        for (unsigned n = 0; n < minutes; n++) {
+                uint64_t mb = from_mb + (to_mb - from_mb) * n / minutes + n % 7 * 4;
+
+                sample_of(world, actor, mb * MB, MEMORY_OF_PROCESS);
+                world_run(world, MIN);
+        }
+}
+
+static void a_leak_names_its_slope_and_when_it_meets_the_ceiling(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 200);
+
+        grow(&world, lily, 60, 60, 600);
+        grow(&world, lily, 60, 180, 40 * 60);
+        CHECK_TRACE(
+                &world,
+                "68820.0s open inc-1 lily memory-leak: its process grows by 3.0M an hour for 11h 40m, and holds 86.0M now: its ceiling of 200.0M in about 1d 14h; most of it in process 1000\n");
+        world_human(&world, lily, ACTION_RESTART);
+        grow(&world, lily, 60, 60, 60);
+        CHECK_TRACE(&world, "180900.0s resolve inc-1 lily memory-leak: no longer grows, or began anew\n");
+        world_done(&world);
+}
+
+static void a_jump_names_from_where_and_is_over_when_it_comes_back(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 0);
+
+        grow(&world, lily, 60, 60, 20 * 60);
+        grow(&world, lily, 200, 200, 30 * 60);
+        CHECK_TRACE(
+                &world,
+                "77220.0s open inc-1 lily memory-drift: its process jumped from 60.0M to 208.0M and stays there; most of it in process 1000\n");
+        grow(&world, lily, 60, 60, 10 * 60);
+        CHECK_TRACE(&world, "181620.0s resolve inc-1 lily memory-drift: came back, or began anew\n");
+        world_done(&world);
+}
+
+/* Three megabytes an hour, in each life anew. */
+static void a_leak_is_told_before_its_ceiling_ends_it(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 100);
+
+        for (unsigned n = 0; n < 30 * 60; n++) {
+                uint64_t mb = 60 + (world.now - lily->began) / (20 * MIN);
+
+                sample_of(&world, lily, mb * MB, MEMORY_OF_PROCESS);
+                world_run(&world, MIN);
+        }
+        CHECK_TRACE(
+                &world,
+                "36420.0s open inc-1 lily memory-leak: its process grows by 3.0M an hour for 9h, and holds 93.0M now: its ceiling of 100.0M in about 2h 20m; most of it in process 1000\n"
+                "45720.0s open inc-2 lily memory-ceiling: holds 101.0M, above its ceiling of 100.0M in 3 of 4 samples; its main process 1000 holds 101.0M\n"
+                "45720.0s restart lily (heal)\n"
+                "45720.0s resolve inc-1 lily memory-leak: no longer grows, or began anew\n"
+                "45780.0s resolve inc-2 lily memory-ceiling: below its ceiling, up for 1m\n"
+                "85620.0s open inc-3 lily memory-leak: its process grows by 3.0M an hour for 9h, and holds 93.0M now: its ceiling of 100.0M in about 2h 20m; most of it in process 1001\n"
+                "95100.0s open inc-4 lily memory-ceiling: holds 101.0M, above its ceiling of 100.0M in 3 of 4 samples; its main process 1001 holds 101.0M\n"
+                "95100.0s restart lily (heal)\n"
+                "95100.0s resolve inc-3 lily memory-leak: no longer grows, or began anew\n"
+                "95160.0s resolve inc-4 lily memory-ceiling: below its ceiling, up for 1m\n");
+        world_done(&world);
+}
+
+/* Teeth that reach above the ceiling again and again: what was left for a human stays so between them. */
+static void a_tooth_that_falls_is_no_end_of_it(void **state)
+{
+        struct world world;
+        struct actor *lily = one_agent(&world, 0, 100);
+
+        for (unsigned n = 0; n < 12; n++) {
+                hold(&world, lily, 110, 20 * MIN);
+                hold(&world, lily, 60, 40 * MIN);
+        }
+        CHECK_TRACE(
+                &world,
+                "910.0s open inc-1 lily memory-ceiling: holds 110.0M, above its ceiling of 100.0M in 3 of 3 samples; its main process 1000 holds 110.0M\n"
+                "910.0s restart lily (heal)\n"
+                "925.0s restart lily (heal)\n"
+                "940.0s open inc-2 lily memory-leak: restarted 2 times within an hour, and left for a human now: holds 110.0M, above its ceiling of 100.0M in 3 of 3 samples; its main process 1002 holds 110.0M\n"
+                "940.0s resolve inc-1 lily memory-ceiling: is a memory-leak, see inc-2\n");
+        hold(&world, lily, 60, 6 * HOUR);
+        CHECK_TRACE(&world, "63305.0s resolve inc-2 lily memory-leak: below its ceiling, up for 17h 19m\n");
+        world_done(&world);
+}
+
 /* ---- what the chain knows ------------------------------------------------------------------------------------------- */
 
 #define CHAIN_MAX 256
@@ -368,6 +461,10 @@ int main(void)
                 cmocka_unit_test(instances_are_restarted_one_after_the_other),
                 cmocka_unit_test(it_is_only_told_where_the_rule_observes),
                 cmocka_unit_test(the_restarts_are_remembered),
+                cmocka_unit_test(a_leak_names_its_slope_and_when_it_meets_the_ceiling),
+                cmocka_unit_test(a_jump_names_from_where_and_is_over_when_it_comes_back),
+                cmocka_unit_test(a_leak_is_told_before_its_ceiling_ends_it),
+                cmocka_unit_test(a_tooth_that_falls_is_no_end_of_it),
                 cmocka_unit_test(samples_are_not_recorded_and_yet_all_is_decided_again),
         };
 

@@ -115,6 +115,27 @@ static void with_archives_an_old_anchor_can_be_compared(void **state)
         audit_anchors_free(anchors);
 }
 
+/* Each may hold all seals from the first on, so that it verifies alone. */
+static void archives_may_tell_of_the_same_seals(void **state)
+{
+        struct audit_world *world = an_archived_log(state);
+        static char seals[1 << 20];
+        size_t n = audit_world_read(world, "a.ckpt", seals, sizeof(seals));
+
+        seals[n++] = '\n';
+        n += audit_world_read(world, "b.ckpt", seals + n, sizeof(seals) - n);
+        audit_world_write(world, "b.ckpt", seals, n);
+        expect(world, "a.jsonl", "b.jsonl", 0, "");
+}
+
+static void an_archive_without_records_is_told(void **state)
+{
+        struct audit_world *world = an_archived_log(state);
+
+        audit_world_write(world, "b.jsonl", "", 0);
+        expect(world, "a.jsonl", "b.jsonl", 1, "EMPTY");
+}
+
 static void an_archive_that_is_not_there_is_not_found(void **state)
 {
         struct audit_world *world = an_archived_log(state);
@@ -305,6 +326,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 AUDIT_WORLD_TEST(a_log_with_its_archives_verifies_from_its_beginning),
                 AUDIT_WORLD_TEST(with_archives_an_old_anchor_can_be_compared),
+                AUDIT_WORLD_TEST(archives_may_tell_of_the_same_seals),
+                AUDIT_WORLD_TEST(an_archive_without_records_is_told),
                 AUDIT_WORLD_TEST(an_archive_that_is_not_there_is_not_found),
                 AUDIT_WORLD_TEST(an_edited_archive_does_not_fit),
                 AUDIT_WORLD_TEST(a_shortened_archive_leaves_a_gap),

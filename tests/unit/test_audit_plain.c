@@ -48,7 +48,7 @@ static void expect(const char *text, const char *sizes)
                         assert_memory_equal(anchor->note.text, note, strlen(note));
                         assert_true(anchor->has_seal);
                 }
-                assert_true(audit_anchor_is_of(anchor, ORIGIN));
+                assert_true(audit_slice_is(anchor->origin, ORIGIN));
         }
         if (strcmp(found, sizes) != 0)
                 fail_msg("found '%s', wanted '%s' in: %s", found, sizes, text);

@@ -784,6 +784,7 @@ static void age_is_measured_from_the_given_now(void **state)
 {
         struct audit_world *world = a_log(state);
         struct audit_verify_options options = { .state_dir = world->dir,
+                                                .has_max_age = true,
                                                 .max_age_usec = 60 * USEC_PER_SEC,
                                                 .now_usec = world->realtime + 59 * USEC_PER_SEC };
 
@@ -792,7 +793,7 @@ static void age_is_measured_from_the_given_now(void **state)
         options.now_usec += 2 * USEC_PER_SEC;
         audit_verify(&options, &world->report);
         audit_world_expect(world, 7, "STALE");
-        options.max_age_usec = 0;
+        options.has_max_age = false;
         options.require_anchor = true;
         audit_verify(&options, &world->report);
         audit_world_expect(world, 7, "NO_ANCHOR");

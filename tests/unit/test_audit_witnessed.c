@@ -224,7 +224,7 @@ static void cosignatures_inside_an_anchor_count(void **state)
                 audit_verify(&options, &scene.world->report);
                 audit_world_expect(scene.world, 7, "NO_SEAL");
 
-                text[strlen(text) - 12] ^= 1;
+                text[strlen(text) - 12] = text[strlen(text) - 12] == 'A' ? 'B' : 'A'; /* base64 still */
                 audit_anchors_free(anchors);
                 assert_int_equal(audit_anchors_new(&anchors), 0);
                 assert_int_equal(audit_anchors_add(anchors, text, strlen(text), &number), 0);

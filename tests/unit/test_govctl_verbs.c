@@ -48,8 +48,11 @@ static void a_mistyped_verb_gets_a_suggestion(void **state)
                 { "relaod", NULL, "did you mean: govctl reload" },
                 { "audit", "verfiy", "did you mean: govctl audit verify" },
                 { "audit", "witness", "audit witness needs one of: list, add, remove" },
+                { "audit", "witness", "next: govctl audit witness --help" },
+                { "audit", NULL, "'audit' is the beginning of a verb" },
+                { "frobnicate", "--json", "{\"schema_version\":1,\"error\":{\"exit\":2," },
                 { "audit", "witness lst", "did you mean: govctl audit witness list" },
-                { "policy", NULL, "policy needs one of: check, show" },
+                { "policy", NULL, "policy needs one of: check, show, test" },
                 { "frobnicate", NULL, "govctl help" },
         };
         struct stage stage;
@@ -215,6 +218,7 @@ static void json_of_every_verb_parses_and_has_a_schema(void **state)
                 { "version" },
                 { "help" },
                 { "policy show" },
+                { "history", "lily" },
                 { "audit restored", "--reason=x" },
                 { "audit seal" },
                 { "audit witness list" },

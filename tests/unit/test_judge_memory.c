@@ -113,7 +113,9 @@ static void a_memory_that_makes_no_sense_is_survived(void **state)
         world_init(&world, 9);
         world_judge(&world);
         for (int n = 0; n < 2000; n++) {
-                struct fact fact = { .kind = FACT_REMEMBERED, .at = world.now, .remembered = nonsense };
+                struct fact fact = { .kind = n % 5 ? FACT_REMEMBERED : FACT_BASELINE,
+                                     .at = world.now,
+                                     .remembered = nonsense };
 
                 for (size_t k = 0; k < sizeof(*nonsense); k++)
                         ((unsigned char *)nonsense)[k] = (unsigned char)(world_chance(&world) % (n % 3 ? 4 : 256));

@@ -75,7 +75,7 @@ struct decision {
 };
 
 /* What does not fit stays due in the judge and comes up at its next step. */
-#define DECISIONS_MAX 16
+#define DECISIONS_MAX 18
 
 struct decisions {
         unsigned n;

@@ -27,16 +27,17 @@ static const struct method_row rows[METHOD_N] = {
         [METHOD_AUDIT_ARCHIVE]  = { "audit-archive",  MAY_ORDER,         { { "before", JSON_STRING, true }, { "file", JSON_STRING, false } } },
         [METHOD_AUDIT_ROTATE]   = { "audit-rotate",   MAY_ORDER,         { { "reason", JSON_STRING, true } } },
         [METHOD_AUDIT_RESTORED] = { "audit-restored", MAY_ORDER,         { { "reason", JSON_STRING, true } } },
+        [METHOD_HISTORY]        = { "history",        MAY_READ,          { { "agent", JSON_STRING, true }, { "since", JSON_INTEGER, false } } },
         [METHOD_WITNESSES]      = { "witnesses",      MAY_READ_OR_CARRY, { { 0 } } },
         [METHOD_WITNESS_ADD]    = { "witness-add",    MAY_ORDER,         { { "vkey", JSON_STRING, true }, { "url", JSON_STRING, true } } },
         [METHOD_WITNESS_REMOVE] = { "witness-remove", MAY_ORDER,         { { "name", JSON_STRING, true } } },
         [METHOD_ADD_CHECKPOINT] = { "add-checkpoint", MAY_CARRY,         { { "old_size", JSON_INTEGER, true } } },
         [METHOD_COSIGN]         = { "cosign",         MAY_CARRY,         { { "size", JSON_INTEGER, true }, { "line", JSON_STRING, true } } },
+        [METHOD_WITNESS_REFUSED] = { "witness-refused", MAY_CARRY,       { { "name", JSON_STRING, true }, { "size", JSON_INTEGER, true }, { "text", JSON_STRING, true } } },
         [METHOD_CHANGE_OPEN]    = { "change-open",    MAY_ORDER,         { { "what", JSON_STRING, true }, { "reason", JSON_STRING, true }, { "seconds", JSON_INTEGER, false } } },
         [METHOD_CHANGE_CLOSE]   = { "change-close",   MAY_ORDER,         { { "what", JSON_STRING, false }, { "exit", JSON_INTEGER, false } } },
         [METHOD_CHANGES]        = { "changes",        MAY_READ,          { { 0 } } },
         [METHOD_PLANNED]        = { "planned",        MAY_ORDER,         { { "incident", JSON_STRING, true }, { "reason", JSON_STRING, true } } },
-        [METHOD_WITNESS_REFUSED] = { "witness-refused", MAY_CARRY,       { { "name", JSON_STRING, true }, { "size", JSON_INTEGER, true }, { "text", JSON_STRING, true } } },
 };
 /* clang-format on */
 

@@ -59,11 +59,12 @@ static enum code check_files(struct call *call)
 static enum code take_ages(struct call *call, struct audit_verify_options *options)
 {
         uint64_t seconds = 0;
-        enum code code = options_number(call, "max-age", call->options.max_age, 1, 1000000000, &seconds);
+        enum code code = options_number(call, "max-age", call->options.max_age, 0, 1000000000, &seconds);
 
         if (code == CODE_OK && call->options.at && !moment_parse_rfc3339(call->options.at, &options->now_usec))
                 return call_complain(call, CODE_USAGE, "--at takes a time as RFC 3339 writes it", call->options.at,
                                      "govctl audit verify --at 2026-01-31T14:30:00Z");
+        options->has_max_age = call->options.max_age;
         options->max_age_usec = seconds * USEC_PER_SEC;
         return code;
 }

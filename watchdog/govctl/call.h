@@ -28,7 +28,7 @@ struct texts {
 /* Options as given; NULL or false when not. The table in options.c says which is which. */
 struct options {
         bool json, help, version;
-        bool all, follow, watch, origin, require_anchor, qr, no_qr, anchor;
+        bool all, follow, watch, origin, require_anchor, qr, no_qr, anchor, ascii;
         const char *socket, *colour, *width;
         const char *state, *config, *policies, *root;
         const char *every, *since, *until, *action, *outcome, *lines, *reason, *nonce, *span;

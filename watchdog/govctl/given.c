@@ -57,13 +57,23 @@ static int read_all(int fd, char **ret, size_t *ret_size)
         return 0;
 }
 
+/* A pipe that nobody writes is empty, instead of keeping us waiting. */
+static int open_input(const char *path)
+{
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+        if (fd >= 0)
+                fcntl(fd, F_SETFL, O_RDONLY);
+        return fd;
+}
+
 enum code given_read(struct call *call, const char *path, char **ret, size_t *ret_size)
 {
         _cleanup_close_ int opened = -EBADF;
         int fd = STDIN_FILENO, r;
 
         if (strcmp(path, "-") != 0)
-                fd = opened = open(path, O_RDONLY | O_CLOEXEC);
+                fd = opened = open_input(path);
         r = fd < 0 ? -errno : read_all(fd, ret, ret_size);
         return r < 0 ? complain(call, r, "read", path) : CODE_OK;
 }

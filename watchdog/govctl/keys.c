@@ -44,7 +44,7 @@ enum code keys_read(struct call *call, struct keys_trusted *ret)
         if (call->options.quorum && texts->n == 0)
                 return call_complain(call, CODE_USAGE, "--quorum needs witnesses", "there is no --witness to count",
                                      "--witness VKEY --quorum 1");
-        code = options_number(call, "quorum", call->options.quorum, 0, texts->n, &quorum);
+        code = options_number(call, "quorum", call->options.quorum, 1, texts->n, &quorum);
         ret->quorum = (unsigned)quorum;
         return code;
 }

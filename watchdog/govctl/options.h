@@ -27,6 +27,7 @@ enum option_set {
         TAKES_ARCHIVE = 1 << 16,
         TAKES_SINCE = 1 << 17,
         TAKES_FOR = 1 << 18,
+        TAKES_ASCII = 1 << 19,
 };
 
 struct option_row {

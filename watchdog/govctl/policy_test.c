@@ -29,14 +29,14 @@ static const struct {
         [WHAT_FINDING] = { "finding", "finding", "findings", false },
 };
 
-enum change { CHANGE_NONE, CHANGE_GONE, CHANGE_NEW, CHANGE_MOVED };
+enum turn { TURN_NONE, TURN_GONE, TURN_NEW, TURN_MOVED };
 
 struct event {
         enum what what;
         usec_t at;
         usec_t other; /* where it was moved to */
         char *agent, *key, *reason;
-        enum change change;
+        enum turn turn;
         bool matched;
 };
 
@@ -133,7 +133,7 @@ static void match(struct events *before, struct events *after, usec_t apart)
                         if (is->matched || !is_same(was, is, apart))
                                 continue;
                         was->matched = is->matched = true;
-                        was->change = apart == RELIVE_AT_ONCE ? CHANGE_NONE : CHANGE_MOVED;
+                        was->turn = apart == RELIVE_AT_ONCE ? TURN_NONE : TURN_MOVED;
                         was->other = is->at;
                 }
 }
@@ -144,10 +144,10 @@ static void compare(struct test *test)
         match(&test->before, &test->after, MOVED_AT_MOST);
         for (size_t i = 0; i < test->before.n; i++)
                 if (!test->before.list[i].matched)
-                        test->before.list[i].change = CHANGE_GONE;
+                        test->before.list[i].turn = TURN_GONE;
         for (size_t i = 0; i < test->after.n; i++)
                 if (!test->after.list[i].matched)
-                        test->after.list[i].change = CHANGE_NEW;
+                        test->after.list[i].turn = TURN_NEW;
 }
 
 /* ---- the log -------------------------------------------------------------------------------------------------------------- */
@@ -237,19 +237,19 @@ static int test_read(struct test *test, struct audit_reader *audit)
 
 /* ---- shown ---------------------------------------------------------------------------------------------------------------- */
 
-static unsigned count(const struct events *events, enum what what, enum change change)
+static unsigned count(const struct events *events, enum what what, enum turn turn)
 {
         unsigned n = 0;
 
         for (size_t i = 0; i < events->n; i++)
-                n += events->list[i].what == what && events->list[i].change == change;
+                n += events->list[i].what == what && events->list[i].turn == turn;
         return n;
 }
 
 static enum code code_of(const struct test *test)
 {
         for (enum what what = 0; what < WHAT_N; what++)
-                if (whats[what].matters && count(&test->after, what, CHANGE_NEW) > 0)
+                if (whats[what].matters && count(&test->after, what, TURN_NEW) > 0)
                         return CODE_FINDING;
         return CODE_OK;
 }
@@ -263,17 +263,16 @@ static void show_event(struct page *page, const struct event *event)
         page_go(page, 2);
         page_put(page, TINT_STRONG, name);
         page_text(page, TINT_PLAIN, " at %s", page_moment(page, event->at, when));
-        if (event->change == CHANGE_MOVED)
+        if (event->turn == TURN_MOVED)
                 page_text(page, TINT_PLAIN, " would be at %s", page_moment(page, event->other, then));
         page_put(page, TINT_FAINT, ": ");
         page_wrap(page, TINT_FAINT, 6, event->reason);
 }
 
 __attribute__((format(printf, 5, 6))) static bool show_changes(struct page *page, const struct events *events,
-                                                               enum what what, enum change change, const char *format,
-                                                               ...)
+                                                               enum what what, enum turn turn, const char *format, ...)
 {
-        unsigned n = count(events, what, change);
+        unsigned n = count(events, what, turn);
         char text[160];
         va_list arguments;
 
@@ -282,11 +281,11 @@ __attribute__((format(printf, 5, 6))) static bool show_changes(struct page *page
         va_start(arguments, format);
         vsnprintf(text, sizeof text, format, arguments);
         va_end(arguments);
-        page_text(page, change == CHANGE_NEW && whats[what].matters ? TINT_BAD : TINT_PLAIN, "%u %s %s:", n,
+        page_text(page, turn == TURN_NEW && whats[what].matters ? TINT_BAD : TINT_PLAIN, "%u %s %s:", n,
                   n == 1 ? whats[what].one : whats[what].many, text);
         page_end(page);
         for (size_t i = 0; i < events->n; i++)
-                if (events->list[i].what == what && events->list[i].change == change)
+                if (events->list[i].what == what && events->list[i].turn == turn)
                         show_event(page, &events->list[i]);
         return true;
 }
@@ -298,9 +297,9 @@ static enum code show(struct test *test)
         bool any = false;
 
         for (enum what what = 0; what < WHAT_N; what++) {
-                any |= show_changes(page, &test->before, what, CHANGE_GONE, "would not have happened");
-                any |= show_changes(page, &test->after, what, CHANGE_NEW, "new");
-                any |= show_changes(page, &test->before, what, CHANGE_MOVED, "would have come earlier or later");
+                any |= show_changes(page, &test->before, what, TURN_GONE, "would not have happened");
+                any |= show_changes(page, &test->after, what, TURN_NEW, "new");
+                any |= show_changes(page, &test->before, what, TURN_MOVED, "would have come earlier or later");
         }
         page_text(page, any ? TINT_FAINT : TINT_GOOD, "%s over %llu recorded facts, %s to %s",
                   any ? "This is what would differ" : "Nothing would have been different",
@@ -319,12 +318,12 @@ static void list_changes(json_t *list, const struct events *events)
                 const struct event *event = &events->list[i];
                 json_t *json;
 
-                if (event->change == CHANGE_NONE)
+                if (event->turn == TURN_NONE)
                         continue;
-                json = json_pack("{s:s, s:s, s:s, s:I, s:s}", "change", changes[event->change], "what",
+                json = json_pack("{s:s, s:s, s:s, s:I, s:s}", "change", changes[event->turn], "what",
                                  whats[event->what].name, "agent", event->agent, "at", (json_int_t)event->at, "reason",
                                  event->reason);
-                if (event->change == CHANGE_MOVED)
+                if (event->turn == TURN_MOVED)
                         json_object_set_new(json, "would_be_at", json_integer((json_int_t)event->other));
                 json_array_append_new(list, json);
         }
@@ -338,10 +337,10 @@ static enum code show_json(struct test *test)
         list_changes(changes, &test->after);
         for (enum what what = 0; what < WHAT_N; what++)
                 json_object_set_new(counts, whats[what].name,
-                                    json_pack("{s:i, s:i, s:i, s:i}", "same", count(&test->before, what, CHANGE_NONE),
-                                              "gone", count(&test->before, what, CHANGE_GONE), "new",
-                                              count(&test->after, what, CHANGE_NEW), "moved",
-                                              count(&test->before, what, CHANGE_MOVED)));
+                                    json_pack("{s:i, s:i, s:i, s:i}", "same", count(&test->before, what, TURN_NONE),
+                                              "gone", count(&test->before, what, TURN_GONE), "new",
+                                              count(&test->after, what, TURN_NEW), "moved",
+                                              count(&test->before, what, TURN_MOVED)));
         json_auto_t *json = json_pack("{s:i, s:I, s:I, s:I, s:o, s:o}", "schema_version", 1, "since",
                                       (json_int_t)test->since, "until", (json_int_t)test->last, "facts",
                                       (json_int_t)test->facts, "counts", counts, "changes", changes);

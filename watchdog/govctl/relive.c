@@ -95,7 +95,7 @@ static bool is_decision(const char *verb, const json_t *details)
 
 static bool is_memory(struct reading *reading, const struct fact *fact)
 {
-        if (fact->kind == FACT_REMEMBERED && reading->memory != MEMORY_OVER)
+        if (fact_is_memory(fact->kind) && reading->memory != MEMORY_OVER)
                 reading->memory = MEMORY_AGENTS;
         else if (reading->memory != MEMORY_SOURCES || (fact->kind != FACT_SOURCE && fact->kind != FACT_DEPENDS))
                 reading->memory = MEMORY_OVER;

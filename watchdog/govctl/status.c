@@ -145,6 +145,12 @@ static void show_anchor(struct page *page, const json_t *machine)
                         page, TINT_PLAIN, 4,
                         ": only this machine knows its audit log. Type: govctl audit witness add VKEY URL, or keep what "
                         "govctl audit checkpoint prints on another machine");
+        } else if (field_number(anchored, "witnesses") > 0 && !field_given(anchored, "last.size")) {
+                page_go(page, 2);
+                page_put(page, TINT_WATCH, "NOT WITNESSED");
+                page_wrap(page, TINT_PLAIN, 4,
+                          ": nobody vouches for the audit log now, though witnesses are named. Type: govctl audit "
+                          "witness push");
         } else if (field_given(anchored, "last.size")) {
                 snprintf(text, sizeof text, "audit log of %lld records, %lld of them vouched for by witness %s %s",
                          (long long)field_number(machine, "audit.size"), (long long)field_number(anchored, "last.size"),

@@ -111,7 +111,7 @@ enum code usage_verb(struct call *call, const struct verb *verb)
 
         if (call->options.json)
                 return usage_json(call, verb, NULL, 0);
-        page_text(page, TINT_STRONG, "govctl %s %s", verb->name, verb->arguments);
+        page_text(page, TINT_STRONG, "govctl %s%s%s", verb->name, verb->arguments[0] ? " " : "", verb->arguments);
         page_end(page);
         page_end(page);
         page_wrap(page, TINT_PLAIN, 0, verb->about);

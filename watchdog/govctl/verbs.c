@@ -36,6 +36,12 @@ const struct verb verbs[] = {
           "Prints the audit log in sentences, oldest first. Bare facts are left out unless --all asks for them.",
           "govctl log lily --since 2h --follow",
           run_log },
+        { "history", "AGENT|machine", 1, 1, ARGUMENT_AGENT, TAKES_SINCE | TAKES_ASCII | TAKES_STATE, false, false,
+          "memory, CPU and restarts of an agent, drawn over time",
+          "Draws what the agent, or the whole machine, used since then: a day by default, minutes; a week in steps of ten minutes; "
+          "over a year in hours. Incidents are marked. Without a daemon root may read the file itself.",
+          "govctl history lily --since 7d",
+          run_history },
         { "replay", "", 0, 0, ARGUMENT_NONE, TAKES_STATE | TAKES_DB | TAKES_POLICY, true, false,
           "make the decisions of the audit log again from its facts",
           "Gives the recorded facts to a judge as they came, with the policy that the log holds, and compares what it decides with "
@@ -307,10 +313,12 @@ enum code verb_complain_unknown(const struct call *call, const char *const *word
         snprintf(what, sizeof what, "unknown verb '%s'", typed);
         snprintf(why, sizeof why, "there is no such verb");
         snprintf(next, sizeof next, "govctl help");
+        if (known > 0 && known == n)
+                snprintf(what, sizeof what, "'%s' is the beginning of a verb", typed);
         if (known > 0) {
                 family_of(words, known, members, sizeof members);
                 snprintf(why, sizeof why, "%s needs one of: %s", join(words, known, family), members);
-                snprintf(next, sizeof next, "govctl %s %.*s", family, (int)strcspn(members, ","), members);
+                snprintf(next, sizeof next, "govctl %s --help", family);
         }
         for (size_t i = 0; i < verbs_n; i++)
                 names[i] = verbs[i].name;
@@ -349,7 +357,7 @@ static enum code check_arguments(const struct call *call)
 
         if (call->arguments_n >= verb->least && call->arguments_n <= verb->most)
                 return CODE_OK;
-        snprintf(next, sizeof next, "usage: govctl %s %s", verb->name, verb->arguments);
+        snprintf(next, sizeof next, "usage: govctl %s%s%s", verb->name, verb->arguments[0] ? " " : "", verb->arguments);
         if (call->arguments_n < verb->least)
                 snprintf(what, sizeof what, "%s needs %s", verb->name, verb->arguments);
         else
@@ -371,10 +379,14 @@ static enum code run_chosen(struct call *call)
         return code == CODE_OK ? call->verb->run(call) : code;
 }
 
-/* `govctl audit --help`: words that are no verb yet are no reason not to explain. */
-static bool help_wanted(const struct call *call, int argc, char **argv)
+/* Words that are no verb are no reason not to explain, as in `govctl audit --help`, nor to answer as a script wants it. */
+static enum code run_unknown(struct call *call, const char *const *words, unsigned n, int argc, char **argv)
 {
-        return call->options.help || (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0));
+        for (int i = 0; i < argc; i++) {
+                call->options.help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+                call->options.json |= strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "-j") == 0;
+        }
+        return call->options.help ? usage_words(call, words, n) : verb_complain_unknown(call, words, n);
 }
 
 /* Options before the verb are those that every verb takes; `govctl --watch` is `govctl status --watch`. */
@@ -395,9 +407,7 @@ enum code verb_run(struct call *call, int argc, char **argv)
                         n++;
                 call->verb = verb_find(words, n, &taken);
                 if (!call->verb)
-                        return help_wanted(call, argc - first - (int)n, argv + first + n)
-                                       ? usage_words(call, words, n)
-                                       : verb_complain_unknown(call, words, n);
+                        return run_unknown(call, words, n, argc - first - (int)n, argv + first + n);
         } else if (call->options.help)
                 return usage_all(call);
 

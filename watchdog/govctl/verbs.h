@@ -65,6 +65,7 @@ enum code run_deploy(struct call *call);
 enum code run_reload(struct call *call);
 enum code run_safe_mode(struct call *call);
 enum code run_disarm(struct call *call);
+enum code run_history(struct call *call);
 enum code run_policy_test(struct call *call);
 enum code run_replay(struct call *call);
 enum code run_policy_check(struct call *call);

@@ -207,45 +207,69 @@ static int agent_id(sqlite3 *db, const char *name, int64_t *ret)
         return 0;
 }
 
-/* A minute goes into its own row, its ten and its hour at once: nothing is ever read to be thinned out. */
-static int put(sqlite3 *db, sqlite3_stmt *statement, int64_t agent, const struct history_sample *sample)
+/* Samples of one agent that fall into one row. */
+struct row {
+        uint64_t at, memory, most, cpu, starts, n;
+};
+
+static int put_row(sqlite3 *db, sqlite3_stmt *statement, int64_t agent, uint32_t step, const struct row *row)
 {
-        static const uint32_t steps[] = { MINUTE, TEN, HOUR };
-
-        for (int i = 0; i < 3; i++) {
-                int r;
-
-                sqlite3_reset(statement);
-                sqlite3_bind_int64(statement, 1, agent);
-                sqlite3_bind_int64(statement, 2, steps[i]);
-                sqlite3_bind_int64(statement, 3, (int64_t)(sample->at / steps[i]));
-                sqlite3_bind_int64(statement, 4, (int64_t)(sample->memory_bytes >> 10));
-                sqlite3_bind_int64(statement, 5, (int64_t)(sample->memory_most >> 10));
-                sqlite3_bind_int64(statement, 6, sample->cpu_permille);
-                sqlite3_bind_int64(statement, 7, sample->starts);
-                r = errno_of(db, sqlite3_step(statement));
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        sqlite3_reset(statement);
+        sqlite3_bind_int64(statement, 1, agent);
+        sqlite3_bind_int64(statement, 2, step);
+        sqlite3_bind_int64(statement, 3, (int64_t)row->at);
+        sqlite3_bind_int64(statement, 4, (int64_t)(row->memory / row->n));
+        sqlite3_bind_int64(statement, 5, (int64_t)row->most);
+        sqlite3_bind_int64(statement, 6, (int64_t)(row->cpu / row->n));
+        sqlite3_bind_int64(statement, 7, (int64_t)row->starts);
+        sqlite3_bind_int64(statement, 8, (int64_t)row->n);
+        return errno_of(db, sqlite3_step(statement));
 }
 
+static void add_to(struct row *row, const struct history_sample *sample)
+{
+        row->memory += sample->memory_bytes >> 10;
+        row->most = sample->memory_most >> 10 > row->most ? sample->memory_most >> 10 : row->most;
+        row->cpu += sample->cpu_permille;
+        row->starts += sample->starts;
+        row->n++;
+}
+
+static int put_step(sqlite3 *db, sqlite3_stmt *statement, int64_t agent, uint32_t step,
+                    const struct history_sample *samples, size_t n)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < n && r >= 0;) {
+                struct row row = { .at = samples[i].at / step };
+
+                while (i < n && samples[i].at / step == row.at)
+                        add_to(&row, &samples[i++]);
+                r = put_row(db, statement, agent, step, &row);
+        }
+        return r;
+}
+
+/* Minutes go into their own rows, their tens and their hours at once: nothing is ever read to be thinned out. */
 static int put_all(sqlite3 *db, const struct history_sample *samples, size_t n)
 {
+        static const uint32_t steps[] = { MINUTE, TEN, HOUR };
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        const char *name = NULL;
         int64_t agent = 0;
-        int r = prepare(db,
-                        "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET "
-                        "memory = (memory * n + excluded.memory) / (n + 1), most = max(most, excluded.most),"
-                        "cpu = (cpu * n + excluded.cpu) / (n + 1), starts = starts + excluded.starts, n = n + 1",
-                        &statement);
+        int r = prepare(
+                db,
+                "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "memory = (memory * n + excluded.memory * excluded.n) / (n + excluded.n),"
+                "most = max(most, excluded.most), cpu = (cpu * n + excluded.cpu * excluded.n) / (n + excluded.n),"
+                "starts = starts + excluded.starts, n = n + excluded.n",
+                &statement);
 
-        for (size_t i = 0; i < n && r >= 0; i++) {
-                if (samples[i].agent != name)
-                        r = agent_id(db, name = samples[i].agent, &agent);
-                if (r >= 0)
-                        r = put(db, statement, agent, &samples[i]);
+        for (size_t i = 0, end; i < n && r >= 0; i = end) {
+                for (end = i + 1; end < n && samples[end].agent == samples[i].agent;)
+                        end++;
+                r = agent_id(db, samples[i].agent, &agent);
+                for (int k = 0; k < 3 && r >= 0; k++)
+                        r = put_step(db, statement, agent, steps[k], samples + i, end - i);
         }
         return r;
 }
@@ -345,6 +369,30 @@ int history_write(const char *path, const struct history_limits *limits, const s
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------ */
 
+static int open_for_reading(const char *path, sqlite3 **ret)
+{
+        return access(path, R_OK) < 0 ? -errno : open_file(path, SQLITE_OPEN_READONLY, ret);
+}
+
+int history_agents(const char *path, void (*take)(void *self, const char *agent), void *self)
+{
+        _cleanup_(close_database) sqlite3 *db = NULL;
+        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        int r = open_for_reading(path, &db);
+
+        if (r >= 0)
+                r = prepare(db, "SELECT name FROM agent ORDER BY name", &statement);
+        if (r < 0)
+                return r;
+        while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
+                const char *name = (const char *)sqlite3_column_text(statement, 0);
+
+                if (name)
+                        take(self, name);
+        }
+        return errno_of(db, r);
+}
+
 /* Coarse steps first: each finer one begins where the coarser is no longer needed. */
 static const char read_sql[] =
         "WITH id AS (SELECT id FROM agent WHERE name = ?1),"
@@ -361,7 +409,7 @@ int history_read(const char *path, const char *agent, uint64_t since,
 {
         _cleanup_(close_database) sqlite3 *db = NULL;
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        int r = access(path, R_OK) < 0 ? -errno : open_file(path, SQLITE_OPEN_READONLY, &db);
+        int r = open_for_reading(path, &db);
 
         if (r >= 0)
                 r = prepare(db, read_sql, &statement);

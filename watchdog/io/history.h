@@ -40,6 +40,9 @@ enum {
 int history_write(const char *path, const struct history_limits *limits, const struct history_sample *samples, size_t n,
                   uint64_t now);
 
+/* Calls `take` with the name of each agent that has samples. Fails as history_read(). */
+int history_agents(const char *path, void (*take)(void *self, const char *agent), void *self);
+
 /* Calls `take` for each sample of the agent that ends after `since`, oldest first, each time once, as finely as it is kept.
  * -ENOENT: there is no history; -EUCLEAN: it is damaged or not one. */
 int history_read(const char *path, const char *agent, uint64_t since,

@@ -108,7 +108,8 @@ usec_t diagnose_due(const struct judge *judge, const struct instance *instance)
                 if (instance->claimed == CLAIMED_STOPPED)
                         sooner(judge, &due, instance->claimed_at + DEAD_WAIT);
                 if (instance->cause == CAUSE_MEMORY_LEAK)
-                        sooner(judge, &due, swell_spent_until(judge, instance));
+                        sooner(judge, &due, swell_spent_until(judge, instance)),
+                                sooner(judge, &due, swell_well_at(instance));
         }
         return due;
 }
@@ -123,6 +124,19 @@ usec_t diagnose_grace(const struct instance *instance)
         return grace < GRACE_LEAST ? GRACE_LEAST : grace > GRACE_MOST ? GRACE_MOST : grace;
 }
 
+/* What was left for a human is not over because a tooth fell: somebody gave it another life, or it stayed below for long. */
+static bool is_small_again(const struct judge *judge, const struct instance *instance)
+{
+        usec_t opened = instance->incident == NOBODY ? 0 : judge->incidents[instance->incident].opened;
+
+        if (swell_is_above(instance))
+                return false;
+        if (instance->cause == CAUSE_MEMORY_CEILING)
+                return true;
+        return swell_spent_until(judge, instance) == 0 &&
+               (life_seen(instance)->began > opened || swell_well_at(instance) <= judge->now);
+}
+
 bool diagnose_is_proven(const struct judge *judge, const struct instance *instance)
 {
         if (!is_alive(instance) || life_seen(instance)->unseen ||
@@ -131,8 +145,7 @@ bool diagnose_is_proven(const struct judge *judge, const struct instance *instan
         if (instance->claimed == CLAIMED_STOPPED || instance->claimed == CLAIMED_FAILED ||
             instance->claimed == CLAIMED_WAITING)
                 return false;
-        if (is_of_size(instance->cause) && (swell_is_above(instance) || (instance->cause == CAUSE_MEMORY_LEAK &&
-                                                                         swell_spent_until(judge, instance) > 0)))
+        if (is_of_size(instance->cause) && !is_small_again(judge, instance))
                 return false;
         return instance->cause != CAUSE_DEPENDENCY_DOWN || depend_left_down(judge, instance) == NOBODY;
 }

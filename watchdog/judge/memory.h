@@ -18,6 +18,8 @@ enum note {
         NOTE_DUPLICATE,
         NOTE_BUDGET,
         NOTE_CONFIG,
+        NOTE_DRIFT,
+        NOTE_LEAK,
         NOTE_N,
 };
 

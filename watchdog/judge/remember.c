@@ -531,7 +531,7 @@ void remember_take(struct judge *judge, const struct fact *fact)
                                .reading = true };
 
         if (fact->kind == FACT_BASELINE) {
-                struct agent *agent = table_agent(judge, fact->agent);
+                struct agent *agent = *fact->agent ? table_agent(judge, fact->agent) : NULL;
                 struct instance *i = agent ? table_instance(judge, agent, fact->instance) : NULL;
 
                 if (i)

@@ -12,6 +12,8 @@
 
 #define KIB 1024
 #define GAP_MOST (5 * USEC_PER_MINUTE) /* between samples that belong together */
+#define CAME_BACK_KIB (8 * 1024)
+#define WELL_AFTER (6 * USEC_PER_HOUR)
 #define BUDGET_QUIET (10 * USEC_PER_MINUTE)
 
 /* ---- sizes ---------------------------------------------------------------------------------------------------------- */
@@ -52,6 +54,21 @@ static bool is_confirmed(const struct swell *swell, uint64_t limit_bytes)
         return limit_bytes > 0 && count_above(swell, limit_bytes) + 1 >= samples_of(swell->of);
 }
 
+/* Once told, it holds until it is clear that it does not any more. */
+static unsigned find_trend(const struct swell *swell)
+{
+        const struct trend_found *trend = &swell->trend_found;
+        const struct swell_told *told = &swell->told;
+        bool same = told->pid == swell->pid && told->start == swell->start;
+        unsigned found = (trend->leak ? SWELL_LEAK : 0) | (trend->jump ? SWELL_JUMP : 0);
+
+        if (same && told->found & SWELL_LEAK && !trend->flat)
+                found |= SWELL_LEAK;
+        if (same && told->found & SWELL_JUMP && trend->kib > (uint64_t)told->from_kib / 4 * 5 + CAME_BACK_KIB)
+                found |= SWELL_JUMP;
+        return found;
+}
+
 /* What the numbers add up to, by this rule. */
 static unsigned find(const struct swell *swell, const struct rule *rule)
 {
@@ -60,6 +77,7 @@ static unsigned find(const struct swell *swell, const struct rule *rule)
 
         if (!rule)
                 return 0;
+        found = find_trend(swell);
         if (is_confirmed(swell, rule->memory.ceiling_bytes))
                 found |= SWELL_CEILING;
         if (is_confirmed(swell, rule->memory.budget_bytes) ||
@@ -73,13 +91,23 @@ static bool is_of_life(const struct life *life, pid_t pid, uint64_t start)
         return life->state == LIFE_ALIVE && life->pid == pid && life->start == start;
 }
 
-static void begin_life(struct swell *swell, const struct fact *fact)
+static void begin_life(struct swell *swell, const struct fact *fact, usec_t began)
 {
+        trend_begin(&swell->trend, began);
+        swell->trend_found = (struct trend_found){ .leak = false };
         swell->pid = fact->sample.pid;
         swell->start = fact->sample.start;
         swell->n = 0;
         if (swell->told.found & SWELL_BUDGET)
                 swell->budget_at = fact->at; /* whether this one is too large as well is not known yet */
+}
+
+/* What was told and is about the life that runs; a budget outlives it. */
+static unsigned found_of(const struct instance *instance)
+{
+        const struct swell_told *told = &instance->swell.told;
+
+        return is_of_life(life_seen(instance), told->pid, told->start) ? told->found : told->found & SWELL_BUDGET;
 }
 
 void swell_sample(struct judge *judge, struct instance *instance, const struct fact *fact)
@@ -88,18 +116,22 @@ void swell_sample(struct judge *judge, struct instance *instance, const struct f
         struct swell *swell = &instance->swell;
 
         if (swell->pid != fact->sample.pid || swell->start != fact->sample.start)
-                begin_life(swell, fact);
-        if (swell->of != fact->sample.of)
+                begin_life(swell, fact, life_seen(instance)->began);
+        if (swell->of != fact->sample.of) { /* counted in another way from here on */
                 swell->n = 0;
+                trend_begin(&swell->trend, fact->at);
+        }
         swell->of = fact->sample.of;
         swell->most_pid = fact->sample.most_pid;
         swell->most_kib = in_kib(fact->sample.most_bytes);
         add_size(swell, in_kib(fact->sample.memory_bytes), fact->at);
+        if (trend_add(&swell->trend, fact->at, in_kib(fact->sample.memory_bytes)))
+                trend_find(&swell->trend, &swell->trend_found);
         if (rule && rule->memory.budget_bytes > 0 && fact->sample.memory_bytes > rule->memory.budget_bytes)
                 swell->budget_at = fact->at;
         if (!is_governed(agent_of(judge, instance)))
                 return;
-        if (find(swell, rule) == (swell_is_above(instance) ? swell->told.found : swell->told.found & ~SWELL_CEILING))
+        if (find(swell, rule) == found_of(instance))
                 return;
         swell->wants_record = true;
         judge->decisions->remember = true;
@@ -111,6 +143,9 @@ static void tell(struct judge *judge, struct instance *instance, usec_t at)
 {
         const struct rule *rule = agent_of(judge, instance)->rule;
         struct swell *swell = &instance->swell;
+        bool jumped =
+                swell->told.found & SWELL_JUMP && swell->told.pid == swell->pid && swell->told.start == swell->start;
+        uint32_t from_kib = jumped ? swell->told.from_kib : swell->trend_found.from_kib;
         unsigned found = find(swell, rule);
         uint64_t limit =
                 found & SWELL_CEILING || !rule ? (rule ? rule->memory.ceiling_bytes : 0) : rule->memory.budget_bytes;
@@ -125,15 +160,19 @@ static void tell(struct judge *judge, struct instance *instance, usec_t at)
                 .of = swell->of,
                 .most_pid = swell->most_pid,
                 .most_kib = swell->most_kib,
+                .below_at = found & SWELL_CEILING      ? 0
+                            : swell->told.below_at > 0 ? swell->told.below_at
+                                                       : at,
+                .from_kib = from_kib,
+                .bytes_an_hour = swell->trend_found.bytes_an_hour,
+                .window = swell->trend_found.window,
         };
         due_sooner(judge, instance, at);
 }
 
 bool swell_is_above(const struct instance *instance)
 {
-        const struct swell_told *told = &instance->swell.told;
-
-        return told->found & SWELL_CEILING && is_of_life(life_seen(instance), told->pid, told->start);
+        return found_of(instance) & SWELL_CEILING;
 }
 
 usec_t swell_spent_until(const struct judge *judge, const struct instance *instance)
@@ -141,6 +180,13 @@ usec_t swell_spent_until(const struct judge *judge, const struct instance *insta
         usec_t until = usec_add(instance->swell_restarts[0], SWELL_WITHIN);
 
         return instance->swell_restarts[0] > 0 && until > judge->now ? until : 0;
+}
+
+usec_t swell_well_at(const struct instance *instance)
+{
+        usec_t since = instance->swell.told.below_at;
+
+        return since > 0 ? usec_add(since, WELL_AFTER) : USEC_INFINITY;
 }
 
 enum cause swell_cause(const struct judge *judge, const struct instance *instance)
@@ -210,19 +256,16 @@ static void rest(const struct judge *judge, struct instance *instance, usec_t *d
 static bool any_found(const struct judge *judge, const struct agent *agent, enum swell_found found)
 {
         for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
-                if (!i->gone && i->swell.told.found & found)
+                if (!i->gone && found_of(i) & found)
                         return true;
         return false;
 }
 
-void swell_look(struct judge *judge, struct agent *agent, struct instance *instance, usec_t *due)
+static void look_at_budget(struct judge *judge, struct agent *agent, struct instance *instance)
 {
         const struct memory_limits *limits = &agent->rule->memory;
         char reason[REASON_MAX] = "", bytes[TEXT_BYTES_MAX];
 
-        rest(judge, instance, due);
-        if (!any_found(judge, agent, SWELL_BUDGET))
-                agent->acknowledged &= ~(1u << NOTE_BUDGET);
         if (instance->swell.told.found & SWELL_BUDGET && limits->budget_bytes > 0 && is_alive(instance) &&
             !(agent->acknowledged & (1u << NOTE_BUDGET))) {
                 describe_size(&instance->swell.told, agent->rule, limits->budget_bytes, "budget", reason,
@@ -234,6 +277,68 @@ void swell_look(struct judge *judge, struct agent *agent, struct instance *insta
                 note_explained(judge, agent, NOTE_BUDGET,
                                limits->budget_bytes > 0 ? reason : "it has no budget any more");
         }
+}
+
+static void describe_leak(const struct swell_told *told, const struct rule *rule, char *reason, size_t size)
+{
+        uint64_t bytes = (uint64_t)told->kib * KIB, ceiling = rule->memory.ceiling_bytes;
+        char first[TEXT_BYTES_MAX], second[TEXT_BYTES_MAX], span[TEXT_SPAN_MAX];
+
+        text_append(reason, size, "its %s grows by %s an hour for %s, and holds %s now", memory_of_name(told->of),
+                    text_bytes(first, told->bytes_an_hour), text_span(span, told->window), text_bytes(second, bytes));
+        if (ceiling > bytes && told->bytes_an_hour > 0)
+                text_append(reason, size, ": its ceiling of %s in about %s", text_bytes(first, ceiling),
+                            text_span(span, (ceiling - bytes) / told->bytes_an_hour * USEC_PER_HOUR +
+                                                    (ceiling - bytes) % told->bytes_an_hour * 60 / told->bytes_an_hour *
+                                                            USEC_PER_MINUTE));
+        text_append(reason, size, "; most of it in process %d", (int)told->most_pid);
+}
+
+/* Jumps and leaks are of one life: they end with it. */
+static void look_at_trend(struct judge *judge, struct agent *agent, struct instance *instance)
+{
+        const struct swell_told *told = &instance->swell.told;
+        unsigned found = found_of(instance) & ~(agent->acknowledged & (1u << NOTE_DRIFT) ? SWELL_JUMP : 0u) &
+                         ~(agent->acknowledged & (1u << NOTE_LEAK) ? SWELL_LEAK : 0u);
+        char reason[REASON_MAX] = "", from[TEXT_BYTES_MAX], to[TEXT_BYTES_MAX];
+
+        if (agent->noted[NOTE_LEAK] != NOBODY && agent->noted[NOTE_LEAK] == instance->incident)
+                agent->noted[NOTE_LEAK] = NOBODY; /* its ceiling made more of it */
+        if (found & SWELL_JUMP && agent->noted[NOTE_DRIFT] == NOBODY) {
+                text_append(reason, sizeof(reason),
+                            "its %s jumped from %s to %s and stays there; most of it in process %d",
+                            memory_of_name(told->of), text_bytes(from, (uint64_t)told->from_kib * KIB),
+                            text_bytes(to, (uint64_t)told->kib * KIB), (int)told->most_pid);
+                note_open(judge, agent, instance, NOTE_DRIFT, reason);
+        }
+        if (found & SWELL_LEAK && agent->noted[NOTE_LEAK] == NOBODY && !is_of_size(instance->cause)) {
+                reason[0] = '\0';
+                describe_leak(told, agent->rule, reason, sizeof(reason));
+                note_open(judge, agent, instance, NOTE_LEAK, reason);
+        }
+        if (!any_found(judge, agent, SWELL_JUMP))
+                note_explained(judge, agent, NOTE_DRIFT, "came back, or began anew");
+        if (!any_found(judge, agent, SWELL_LEAK))
+                note_explained(judge, agent, NOTE_LEAK, "no longer grows, or began anew");
+}
+
+/* What a human closed is told again only after it was over. */
+static void forget_acknowledged(const struct judge *judge, struct agent *agent)
+{
+        if (!any_found(judge, agent, SWELL_BUDGET))
+                agent->acknowledged &= ~(1u << NOTE_BUDGET);
+        if (!any_found(judge, agent, SWELL_JUMP))
+                agent->acknowledged &= ~(1u << NOTE_DRIFT);
+        if (!any_found(judge, agent, SWELL_LEAK))
+                agent->acknowledged &= ~(1u << NOTE_LEAK);
+}
+
+void swell_look(struct judge *judge, struct agent *agent, struct instance *instance, usec_t *due)
+{
+        rest(judge, instance, due);
+        forget_acknowledged(judge, agent);
+        look_at_budget(judge, agent, instance);
+        look_at_trend(judge, agent, instance);
 }
 
 /* ---- into the chain and back ---------------------------------------------------------------------------------------- */
@@ -269,6 +374,17 @@ static void pass_all(struct numbers *numbers, struct swell *swell)
                 swell->n = SWELL_SIZES;
         for (uint32_t k = 0; k < swell->n; k++)
                 PASS(swell->kib[k]);
+        PASS(swell->told.pid);
+        PASS(swell->told.start);
+        PASS(swell->told.from_kib);
+        PASS(swell->told.below_at);
+        PASS(swell->trend.began);
+        PASS(swell->trend.fine_newest);
+        PASS(swell->trend.coarse_newest);
+        for (uint32_t k = 0; k < TREND_FINE; k++)
+                PASS(swell->trend.fine[k]);
+        for (uint32_t k = 0; k < TREND_COARSE; k++)
+                PASS(swell->trend.coarse[k]);
 }
 
 bool swell_remember(const struct judge *judge, const struct instance *instance, struct remembered *scratch,
@@ -304,6 +420,7 @@ void swell_take(struct judge *judge, struct instance *instance, const struct fac
         pass_all(&numbers, &swell);
         if ((unsigned)swell.of >= MEMORY_OF_N)
                 swell.of = MEMORY_OF_PROCESS;
+        trend_find(&swell.trend, &swell.trend_found);
         instance->swell = swell;
         tell(judge, instance, fact->at);
 }

@@ -8,8 +8,11 @@
  *
  *   memory-ceiling  above it in 3 of the last 4 samples (of: process), or in 6 of 7 (tree, cgroup: children come and go):
  *                   the instance is restarted, at most twice an hour
- *   memory-leak     above it again after that: left for a human
+ *   memory-leak     above it again after that: left for a human, until somebody else gave it another life, or it stayed
+ *                   below for six hours
  *   memory-budget   above it as often; over when ten minutes passed without
+ *   memory-drift    a life that jumped and stays there; over when it came back, or with that life
+ *   memory-leak     also a life that grows without end (see trend.h), with its slope and when that meets the ceiling
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +21,7 @@
 #include "base/agent.h"
 #include "base/finding.h"
 #include "base/usec.h"
+#include "judge/trend.h"
 #include "policy/policy.h"
 
 struct agent;
@@ -32,6 +36,8 @@ struct judge;
 enum swell_found {
         SWELL_CEILING = 1 << 0,
         SWELL_BUDGET = 1 << 1,
+        SWELL_JUMP = 1 << 2,
+        SWELL_LEAK = 1 << 3,
 };
 
 /* The numbers behind a finding, as they were when it was told. */
@@ -44,6 +50,10 @@ struct swell_told {
         enum memory_of of;
         pid_t most_pid;
         uint32_t most_kib;
+        usec_t below_at;   /* since when it was told not to be above its ceiling, 0: it is, or never was told */
+        uint32_t from_kib; /* before the jump */
+        uint64_t bytes_an_hour;
+        usec_t window;
 };
 
 struct swell {
@@ -56,6 +66,8 @@ struct swell {
         enum memory_of of;
         pid_t most_pid;
         uint32_t most_kib;
+        struct trend trend;
+        struct trend_found trend_found; /* as of the newest complete span */
         struct swell_told told;
         bool wants_record; /* it adds up to something else: the numbers have to be recorded first */
 };
@@ -77,13 +89,16 @@ bool swell_is_above(const struct instance *instance);
 /* What that calls for: memory-ceiling, memory-leak when restarts are spent, or nothing. */
 enum cause swell_cause(const struct judge *judge, const struct instance *instance);
 
+/* When an instance left for a human may be called well although nobody gave it another life; USEC_INFINITY: not yet known. */
+usec_t swell_well_at(const struct instance *instance);
+
 /* A restart for it was ordered. */
 void swell_note_restart(struct judge *judge, struct instance *instance);
 
 /* When restarts will no longer be spent; 0: they are not. */
 usec_t swell_spent_until(const struct judge *judge, const struct instance *instance);
 
-/* Opens and resolves what is only told: the budget. */
+/* Opens and resolves what is only told: the budget, jumps and leaks. */
 void swell_look(struct judge *judge, struct agent *agent, struct instance *instance, usec_t *due);
 
 /* Names the evidence for memory-ceiling or memory-leak. */

@@ -75,8 +75,8 @@ static void render_agent(struct sheet *sheet, const struct discovered *agents, s
         if (agent->memory_bytes > 0)
                 sheet_print(sheet, " # %s of memory now", text_bytes(bytes, agent->memory_bytes));
         if (agent->restarts > 0)
-                sheet_print(sheet, "%s %llu restarts so far", agent->memory_bytes > 0 ? "," : " #",
-                            (unsigned long long)agent->restarts);
+                sheet_print(sheet, "%s %llu restart%s so far", agent->memory_bytes > 0 ? "," : " #",
+                            (unsigned long long)agent->restarts, agent->restarts == 1 ? "" : "s");
         sheet_print(sheet, "\n");
 }
 
