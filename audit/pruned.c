@@ -21,8 +21,7 @@ bool audit_archived_read(const struct audit_view *record, struct audit_archived 
         if (!audit_slice_is(record->action, ACTION) || record->outcome == AUDIT_FAIL ||
             record->outcome == AUDIT_DENIED || !read_size(record->details, "from", &archived.from) ||
             !read_size(record->details, "to", &archived.to) || archived.to <= archived.from ||
-            archived.to > record->seq ||
-            (archived.from > 1 && archived.from % AUDIT_SUBTREE_LEAVES != 0))
+            archived.to > record->seq || (archived.from > 1 && archived.from % AUDIT_SUBTREE_LEAVES != 0))
                 return false;
         if (audit_find_member(record->details, "sha256", &archived.sha256) && archived.sha256.length >= 2)
                 archived.sha256 = (struct audit_slice){ archived.sha256.text + 1, archived.sha256.length - 2 };
