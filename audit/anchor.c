@@ -33,23 +33,8 @@ size_t audit_anchors_count(const struct audit_anchors *anchors)
         return anchors->n;
 }
 
-static bool is_same(const struct audit_anchor *a, const struct audit_anchor *b)
-{
-        return a->size == b->size && audit_hash_equal(&a->root, &b->root) && a->origin.length == b->origin.length &&
-               memcmp(a->origin.text, b->origin.text, a->origin.length) == 0 && a->note.length == b->note.length &&
-               (a->note.length == 0 || memcmp(a->note.text, b->note.text, a->note.length) == 0);
-}
-
-/* Kept in the order of sizes, so that one pass over the log meets them all. A mail says everything twice. */
 static int add(struct audit_anchors *anchors, const struct audit_anchor *anchor)
 {
-        size_t at = anchors->n;
-
-        for (; at > 0 && anchors->list[at - 1].size >= anchor->size; at--)
-                if (is_same(&anchors->list[at - 1], anchor))
-                        return 0;
-        for (at = anchors->n; at > 0 && anchors->list[at - 1].size > anchor->size;)
-                at--;
         if (anchors->n == anchors->room) {
                 const size_t room = 2 * anchors->room + 8;
                 struct audit_anchor *list = reallocarray(anchors->list, room, sizeof(*list));
@@ -59,10 +44,39 @@ static int add(struct audit_anchors *anchors, const struct audit_anchor *anchor)
                 anchors->list = list;
                 anchors->room = room;
         }
-        memmove(anchors->list + at + 1, anchors->list + at, (anchors->n - at) * sizeof(*anchors->list));
-        anchors->list[at] = *anchor;
-        anchors->n++;
+        anchors->list[anchors->n++] = *anchor;
         return 0;
+}
+
+static int compare_slices(struct audit_slice a, struct audit_slice b)
+{
+        const size_t least = a.length < b.length ? a.length : b.length;
+        const int r = least > 0 ? memcmp(a.text, b.text, least) : 0;
+
+        return r != 0 ? r : (a.length > b.length) - (a.length < b.length);
+}
+
+static int compare(const void *one, const void *other)
+{
+        const struct audit_anchor *a = one, *b = other;
+        int r = (a->size > b->size) - (a->size < b->size);
+
+        r = r ?: compare_slices(a->origin, b->origin);
+        r = r ?: memcmp(a->root.bytes, b->root.bytes, sizeof(a->root.bytes));
+        return r ?: compare_slices(a->note, b->note);
+}
+
+/* In the order of sizes one pass over the log meets them all. A mail says everything twice. */
+static void sort(struct audit_anchors *anchors)
+{
+        size_t n = 0;
+
+        if (anchors->n > 0)
+                qsort(anchors->list, anchors->n, sizeof(*anchors->list), compare);
+        for (size_t i = 0; i < anchors->n; i++)
+                if (n == 0 || compare(&anchors->list[n - 1], &anchors->list[i]) != 0)
+                        anchors->list[n++] = anchors->list[i];
+        anchors->n = n;
 }
 
 /* Takes over the text, in which anchors lie. */
@@ -428,6 +442,7 @@ int audit_anchors_add(struct audit_anchors *anchors, const char *text, size_t le
         if (r == 0 && plain.length > 0) {
                 plain.text = anchors->texts[anchors->texts_n - 1];
                 r = read_plain(anchors, &plain, ret_line);
+                sort(anchors);
                 plain.text = NULL;
         }
         audit_plain_done(&plain);

@@ -55,6 +55,29 @@ static void lines_and_notes_are_found_in_any_text(void **state)
         json_decref(vectors);
 }
 
+static void many_anchors_in_any_order_are_one_list(void **state)
+{
+        const size_t n = 20000;
+        struct audit_anchors *anchors;
+        char *text = NULL;
+        size_t length;
+        FILE *file = open_memstream(&text, &length);
+
+        (void)state;
+        assert_non_null(file);
+        for (size_t i = n; i > 0; i--)
+                fprintf(file, "govaudit1 log %zu " ROOT "\n", i);
+        for (size_t i = 1; i <= n; i++)
+                fprintf(file, "govaudit1 log %zu " ROOT "\n", i);
+        assert_int_equal(fclose(file), 0);
+        anchors = anchors_of(text);
+        assert_int_equal(audit_anchors_count(anchors), n);
+        for (size_t i = 0; i < n; i++)
+                assert_int_equal(anchors->list[i].size, i + 1);
+        audit_anchors_free(anchors);
+        free(text);
+}
+
 static void a_malformed_anchor_is_named_by_its_line(void **state)
 {
         static const char *const bad[] = {
@@ -257,6 +280,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(lines_and_notes_are_found_in_any_text),
+                cmocka_unit_test(many_anchors_in_any_order_are_one_list),
                 cmocka_unit_test(a_malformed_anchor_is_named_by_its_line),
                 AUDIT_WORLD_TEST(anchors_that_fit_make_the_log_anchored),
                 AUDIT_WORLD_TEST(anchors_of_other_logs_prove_nothing),
