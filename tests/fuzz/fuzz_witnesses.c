@@ -6,6 +6,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* An @ is plain in a path; before the host it would part a password from it. */
+static bool holds_a_user(const char *url)
+{
+        const char *host = strstr(url, "://") + strlen("://");
+
+        return memchr(host, '@', strcspn(host, "/")) != NULL;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         static struct witnesses list;
@@ -18,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         text[size] = '\0';
         if (witnesses_parse(text, size, &list, why) == 0) {
                 for (size_t i = 0; i < list.n; i++)
-                        if (!list.list[i].key.name[0] || strpbrk(list.list[i].url, " \n@"))
+                        if (!list.list[i].key.name[0] || strpbrk(list.list[i].url, " \n?#") ||
+                            holds_a_user(list.list[i].url))
                                 abort();
         } else if (strlen(why) == 0 || strpbrk(why, "\n\x1b")) {
                 abort();

@@ -140,7 +140,7 @@ static int on_input(sd_event_source *source, int fd, uint32_t revents, void *use
 static int observe(struct facts *facts)
 {
         struct fact_sink sink = { take, facts };
-        struct process_options process = { &facts->clock, &facts->proc, sink };
+        struct process_options process = { .clock = &facts->clock, .proc = &facts->proc, .sink = sink };
         struct host_options host = { &facts->clock, &facts->proc, sink, NULL };
         struct systemd_options systemd = {
                 .event = facts->event,
