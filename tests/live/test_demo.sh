@@ -16,8 +16,9 @@ it_plays_to_its_end() {
         done
 }
 
+# An anchor is one line, however long the name of its log: it is to be copied whole.
 it_fits_80_columns() {
-        bed_is '' env LC_ALL=C.UTF-8 grep -E '^.{81,}' "$BED_DIR/demo"
+        bed_is '' env LC_ALL=C.UTF-8 grep -E '^.{81,}' <(grep -v '^govaudit1 ' "$BED_DIR/demo")
 }
 
 no_colour_means_none() {
