@@ -263,6 +263,12 @@ struct audit_reader;
 int audit_reader_open(const char *database, struct audit_reader **ret);
 struct audit_reader *audit_reader_close(struct audit_reader *reader);
 
+/* For variables that close themselves: `__attribute__((cleanup(audit_reader_closep))) struct audit_reader *reader = NULL;` */
+static inline void audit_reader_closep(struct audit_reader **reader)
+{
+        audit_reader_close(*reader);
+}
+
 struct audit_range {
         uint64_t from;
         uint64_t to; /* inclusive; UINT64_MAX: the end */

@@ -15,11 +15,6 @@
 #define LOOKS_MAX 200000 /* a busy day's records */
 #define REFUSAL_MAX 512
 
-static void reader_closep(struct audit_reader **reader)
-{
-        audit_reader_close(*reader);
-}
-
 /* ---- the journal ------------------------------------------------------------------------------------------------------- */
 
 /* The first three lines of a note are what its one-line anchor says. */
@@ -407,7 +402,7 @@ static uint64_t recall_from(struct audit_reader *reader)
 
 static int recall(struct governor *governor)
 {
-        _cleanup_(reader_closep) struct audit_reader *reader = NULL;
+        _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         struct audit_range range = { .to = UINT64_MAX };
         struct audit_item item;
         struct audit_view view;

@@ -13,11 +13,6 @@
 #define STORY_MAX 200          /* records in an answer to `why` */
 #define STORY_LOOKS_MAX 200000 /* records that are looked at for it: the newest ones */
 
-static void reader_closep(struct audit_reader **reader)
-{
-        audit_reader_close(*reader);
-}
-
 /* ---- what is asked ------------------------------------------------------------------------------------------------------- */
 
 static json_t *answer_status(void *self, const struct control_request *request, struct control_error *error)
@@ -61,7 +56,7 @@ static json_t *answer_incidents(void *self, const struct control_request *reques
 /* The story of a subject or an incident: its newest records, in order. */
 static json_t *story_of(const struct governor *governor, const char *incident, const char *agent)
 {
-        _cleanup_(reader_closep) struct audit_reader *reader = NULL;
+        _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         struct audit_range range = { .to = UINT64_MAX, .newest_first = true };
         json_t *story = json_array();
         struct audit_item item;
@@ -210,7 +205,7 @@ static json_t *answer_version(void *self, const struct control_request *request,
 
 void answers_publish(struct governor *governor)
 {
-        _cleanup_(reader_closep) struct audit_reader *reader = NULL;
+        _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         struct audit_range range = { .from = governor->published, .to = UINT64_MAX };
         struct audit_item item;
 

@@ -12,11 +12,6 @@
 
 #define TIME_MOST UINT64_C(253402300799) /* the year 9999: later is nonsense, and would not fit into a record one day */
 
-static void reader_closep(struct audit_reader **reader)
-{
-        audit_reader_close(*reader);
-}
-
 /* The words of a one-line anchor: "govaudit1 ORIGIN SIZE ROOT". */
 static json_t *anchor_word(const char *anchor, unsigned n)
 {
@@ -218,7 +213,7 @@ json_t *evidence_add_checkpoint(void *self, const struct control_request *reques
 {
         const struct governor *governor = self;
         json_int_t old_size = json_integer_value(json_object_get(request->params, "old_size"));
-        _cleanup_(reader_closep) struct audit_reader *reader = NULL;
+        _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         _cleanup_free_ char *body = NULL;
         uint64_t size;
         int r = old_size < 0 ? -ERANGE : audit_reader_open(governor->database, &reader);
@@ -255,7 +250,7 @@ static int read_cosignature(const struct governor *governor, const struct witnes
                             struct cosigned *cosigned)
 {
         const struct audit_slice slice = { line, strlen(line) };
-        _cleanup_(reader_closep) struct audit_reader *reader = NULL;
+        _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         _cleanup_free_ char *note = NULL;
         uint64_t found;
         int r = audit_reader_open(governor->database, &reader);

@@ -11,11 +11,6 @@
 #define UNCLEAN_WITHIN (10 * USEC_PER_MINUTE)
 #define TICKS_MAX 100000 /* between two records: a judge that wants more is broken, and must not hang the start */
 
-static void reader_closep(struct audit_reader **reader)
-{
-        audit_reader_close(*reader);
-}
-
 static bool is(const struct audit_slice *text, const char *word)
 {
         return text->length == strlen(word) && memcmp(text->text, word, text->length) == 0;
@@ -92,7 +87,7 @@ static bool look(struct looking *looking, const struct audit_view *view)
 
 int recall_look_back(const char *database, struct recall *ret)
 {
-        _cleanup_(reader_closep) struct audit_reader *reader = NULL;
+        _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         struct audit_range range = { .from = 0, .to = UINT64_MAX, .newest_first = true };
         struct looking looking = { .recall = { .from = UINT64_MAX }, .first = true };
         struct audit_item item;
@@ -159,7 +154,7 @@ static int live_one(struct judge *judge, const struct audit_item *item, bool *wa
 
 int recall_live(const char *database, const struct recall *recall, struct judge *judge, usec_t *ret_last)
 {
-        _cleanup_(reader_closep) struct audit_reader *reader = NULL;
+        _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         struct audit_range range = { .from = recall->from, .to = UINT64_MAX };
         struct audit_item item;
         bool waking = true;
@@ -206,7 +201,7 @@ static int take_intent(void *userdata, const struct audit_item *item)
 int recall_open_intents(const char *database, uint64_t from,
                         void (*found)(void *self, const struct open_intent *intent), void *self)
 {
-        _cleanup_(reader_closep) struct audit_reader *reader = NULL;
+        _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         struct intents intents = { .found = found, .self = self };
         int r = audit_reader_open(database, &reader);
 

@@ -31,8 +31,3 @@ enum code state_complain_writing(struct call *call, int error, const char *done)
  * itself, holding the daemon's lock. `parameters` is taken over. */
 enum code state_ask_or_here(struct call *call, const char *method, json_t *parameters, json_t **ret_answer,
                             bool *ret_here);
-
-static inline void audit_reader_closep(struct audit_reader **reader)
-{
-        audit_reader_close(*reader);
-}
