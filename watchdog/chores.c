@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "io/cleanup.h"
+#include "io/digest.h"
 #include "io/file.h"
 #include "witnesses.h"
 
@@ -15,27 +16,6 @@
 static void anchors_freep(struct audit_anchors **anchors)
 {
         audit_anchors_free(*anchors);
-}
-
-void chore_root_write(const uint8_t root[32], char ret[CHORE_ROOT_MAX])
-{
-        for (unsigned i = 0; i < 32; i++)
-                snprintf(ret + 2 * i, 3, "%02x", root[i]);
-}
-
-int chore_root_read(const char *text, uint8_t ret[32])
-{
-        uint8_t root[32];
-
-        if (strlen(text) != 64 || strspn(text, "0123456789abcdef") != 64)
-                return -EINVAL;
-        for (unsigned i = 0; i < 32; i++) {
-                const char digits[] = { text[2 * i], text[2 * i + 1], '\0' };
-
-                root[i] = (uint8_t)strtoul(digits, NULL, 16);
-        }
-        memcpy(ret, root, sizeof(root));
-        return 0;
 }
 
 static int print(json_t *json, const char *key, json_t *value)
@@ -101,7 +81,7 @@ static int verify(int n, char **words)
         if (n == 5) {
                 head.size = strtoull(words[2], NULL, 10);
                 head.sealed_size = strtoull(words[3], NULL, 10);
-                if (chore_root_read(words[4], head.root) < 0)
+                if (digest_from_hex(words[4], strlen(words[4]), head.root) < 0)
                         return 2;
                 options.head = &head;
         }

@@ -21,8 +21,3 @@ int chores_run(int n, char **words);
 /* What the archiving child printed: the result that audit_archive_prepare had there, -EBADMSG when it is nothing of that kind.
  * `ret->why.detail` begins with the code, which itself is NULL. */
 int chore_archive_read(const char *text, size_t size, struct audit_archiving *ret);
-
-/* A root as the words have it, and back. */
-#define CHORE_ROOT_MAX 65
-void chore_root_write(const uint8_t root[32], char ret[CHORE_ROOT_MAX]);
-int chore_root_read(const char *text, uint8_t ret[32]);

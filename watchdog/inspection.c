@@ -9,6 +9,7 @@
 #include "governor_inside.h"
 #include "io/chore.h"
 #include "io/cleanup.h"
+#include "io/digest.h"
 #include "io/log.h"
 
 #define SOON (2 * USEC_PER_MINUTE) /* after a start: the machine has better things to do then */
@@ -161,7 +162,7 @@ static void on_done(void *self, const struct chore_result *result)
 
 static int start(struct governor *governor)
 {
-        char size[24], sealed_size[24], root[CHORE_ROOT_MAX];
+        char size[24], sealed_size[24], root[DIGEST_HEX_MAX];
         struct audit_head head = { 0 };
         char *arguments[] = {
                 (char *)"governord",
@@ -187,7 +188,7 @@ static int start(struct governor *governor)
         chronicle_head(governor->chronicle, &head);
         snprintf(size, sizeof(size), "%llu", (unsigned long long)head.size);
         snprintf(sealed_size, sizeof(sealed_size), "%llu", (unsigned long long)head.sealed_size);
-        chore_root_write(head.root, root);
+        digest_to_hex(head.root, root);
         if (head.size == 0)
                 arguments[5] = NULL; /* there is no chain to compare with */
         return chore_new(governor->event, &options, &governor->inspection.chore);
