@@ -175,7 +175,7 @@ $(1): $(1).o $(call objects_of,$(filter-out $(mains) tests/$(2)/test_%.c tests/$
       $(world_lib) $(governord_lib) $(govctl_lib) $(courier_lib) $(room_lib) $(audit_lib)
 	$$(link_program)
 endef
-$(foreach tier,unit trace sim live,$(foreach test,$(call tests_of,$(tier)),$(eval $(call test_program,$(test),$(tier)))))
+$(foreach tier,unit trace sim live vm,$(foreach test,$(call tests_of,$(tier)),$(eval $(call test_program,$(test),$(tier)))))
 $(foreach test,$(fuzzers),$(eval $(call test_program,$(test),fuzz)))
 
 # These play a disk that loses power or fails: what they do to files goes through tests/disk/.
@@ -222,7 +222,7 @@ fuzz-here: $(fuzzers)
 live: all $(call tests_of,live) ## the programs on real systemd and PM2 in containers (root)
 	$(call run_tests,live,$(live_tests))
 
-vm: all ## the programs on Debian's own kernel in QEMU
+vm: all $(call tests_of,vm) ## the programs on Debian's own kernel in QEMU
 	$(call run_tests,vm,$(sort $(wildcard tests/vm/test_*.sh)))
 
 matrix: all ## the whole file-attack matrix

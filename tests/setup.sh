@@ -1,12 +1,13 @@
 #!/bin/bash
 # `make setup`: all that building and testing Governor needs, from Debian and npm. Nothing to do the second time.
 #
-#   tests/setup.sh [PART...]            apt (enough for plain building), node, pm2, root; all of them unless named
+#   tests/setup.sh [PART...]            apt (enough for plain building), node, pm2, root, vm; all of them unless named
 #
 # All but the Debian packages goes into TESTBED (/var/cache/governor-testbed), outside the tree:
 #   root/                      a Debian 12 with systemd, read only ever: containers boot an overlay of it
 #   node/node_modules/node/    Node 20
 #   npm/pm2-VERSION/           each PM2 that is tested against
+#   vm/                        what test VMs boot: Debian's kernel, and the parts above as a disk image
 #   done/PART                  what the part was made from; a part without it, or made from something else, is made anew
 # Beds hold a shared lock on TESTBED/lock while they run; whoever replaces a part holds it alone.
 # shellcheck disable=SC2086 # the lists of words are there to be split
@@ -19,12 +20,19 @@ NODE_VERSION=20.20.2
 to_build="gcc make pkg-config libc6-dev binutils git ca-certificates
           libsystemd-dev libsqlite3-dev libsodium-dev libjansson-dev libyaml-dev libcurl4-openssl-dev"
 to_test="libcmocka-dev libqrencode4 clang clang-format clang-tidy shellcheck mandoc openssl sqlite3 jq strace procps psmisc util-linux
-         python3 inotify-tools mmdebstrap systemd systemd-container debian-archive-keyring"
+         python3 inotify-tools mmdebstrap systemd systemd-container debian-archive-keyring
+         qemu-utils cpio kmod e2fsprogs"
+case $(uname -m) in
+aarch64) to_test="$to_test qemu-system-arm" ;;
+*) to_test="$to_test qemu-system-x86" ;;
+esac
 
 # In the container: what governord loads, what sanitizer builds load, and what tests look with from outside.
 in_root="systemd,systemd-sysv,dbus,procps,psmisc,e2fsprogs,util-linux,make,cron,monit,strace,sqlite3,jq,inotify-tools"
 in_root="$in_root,python3-minimal,libstdc++6,libsystemd0,libsqlite3-0,libsodium23,libjansson4,libyaml-0-2,libcurl4,libasan8,libubsan1"
 root_key="bookworm $(uname -m) 3 $in_root"
+vm_image=$(dirname "$0")/vm/image.sh
+vm_key="$(sha256sum <"$vm_image") $NODE_VERSION $PM2_VERSIONS $root_key"
 
 say() { echo "setup: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -46,6 +54,7 @@ mark_done() { echo "$2" >"$TESTBED/done/$1"; }
 node_is_done() { is_done node "$NODE_VERSION" node/node_modules/node/bin/node; }
 pm2_is_done() { is_done "pm2-$1" "$1" "npm/pm2-$1/node_modules/pm2/bin/pm2"; }
 root_is_done() { is_done root "$root_key" root/lib/systemd/systemd; }
+vm_is_done() { is_done vm "$vm_key" vm/root.ext4; }
 
 # ---- making the parts --------------------------------------------------------------------------------------------------
 
@@ -117,6 +126,13 @@ make_root() {
         mark_done root "$root_key"
 }
 
+make_vm() {
+        vm_is_done && return
+        say "making the disk of the test VMs (about half a minute)"
+        "$vm_image" "$TESTBED" >"$scratch/vm.log" 2>&1 || { tail -n 20 "$scratch/vm.log" >&2; die "the VM image failed"; }
+        mark_done vm "$vm_key"
+}
+
 # ---- the order ---------------------------------------------------------------------------------------------------------
 
 todo() {
@@ -127,14 +143,15 @@ todo() {
                 node) node_is_done || echo node ;;
                 pm2) for version in $PM2_VERSIONS; do pm2_is_done "$version" || echo pm2; done | uniq ;;
                 root) root_is_done || echo root ;;
-                *) die "no part is called '$part'; there are: apt node pm2 root" ;;
+                vm) vm_is_done || echo vm ;;
+                *) die "no part is called '$part'; there are: apt node pm2 root vm" ;;
                 esac
         done
 }
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-parts=${*:-apt node pm2 root}
+parts=${*:-apt node pm2 root vm}
 needed=$(todo)
 [ -n "$needed" ] || exit 0
 

@@ -42,6 +42,10 @@ bed_prepare() {
         [ "$(id -u)" = 0 ] || bed_skip "containers need root"
         command -v systemd-nspawn >/dev/null || bed_skip "there is no systemd-nspawn; type: make setup"
         [ -e "$BED_CACHE/done/root" ] || bed_skip "there is no container root in $BED_CACHE; type: make setup"
+        bed_begin
+}
+
+bed_begin() {
         bed_sweep
         BED_DIR=${TMPDIR:-/tmp}/governor-bed.$$
         mkdir "$BED_DIR"
@@ -249,4 +253,5 @@ bed_story() {
         return 0
 }
 
-bed_prepare
+# tests/vm/vm.sh has a bed of another kind to prepare.
+[ "${BED_PREPARES:-yes}" = no ] || bed_prepare

@@ -8,8 +8,9 @@
 #
 # Times are compared in milliseconds since 1970: each death is written down by the app that dies (demo/agent.js), each
 # finding stands in the audit log with its own time. Nothing is measured with a clock of the test.
+# Sourced after tests/vm/vm.sh it is for the VM.
 # shellcheck source=tests/live/bed.sh
-. "$(dirname "${BASH_SOURCE[0]}")/bed.sh"
+[ -n "${BED_TREE:-}" ] || . "$(dirname "${BASH_SOURCE[0]}")/bed.sh"
 
 # A key that every app of a test has in its environment and that must never be seen anywhere else.
 SECRET=sk-fixture-0a7e2f9c81d34b6590
