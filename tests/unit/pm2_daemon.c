@@ -97,9 +97,12 @@ static void answer_text(struct pm2_daemon *daemon, const char *request, char *te
         }
 }
 
+/* To whoever is still there: one that waited too long hangs up. */
 static void send_all(int fd, const char *data, size_t size)
 {
-        assert_int_equal(send(fd, data, size, MSG_NOSIGNAL), size);
+        ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+
+        assert_true(n == (ssize_t)size || (n < 0 && errno == EPIPE));
 }
 
 static void send_slowly(int fd, const char *data, size_t size, size_t piece)
