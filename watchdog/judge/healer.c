@@ -5,6 +5,7 @@
 #include "judge/course.h"
 #include "judge/diagnose.h"
 #include "judge/due.h"
+#include "judge/growth.h"
 #include "judge/guard.h"
 #include "judge/incidents.h"
 #include "judge/life.h"
@@ -398,6 +399,7 @@ static void judge_one(struct judge *judge, struct instance *instance, usec_t *du
 
         note_look(judge, agent_of(judge, instance), instance, due);
         swell_look(judge, agent_of(judge, instance), instance, due);
+        growth_look(judge, agent_of(judge, instance), instance);
         notice_start(judge, instance);
         notice_size(judge, instance);
         trouble_check_over(judge, instance);

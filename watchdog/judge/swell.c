@@ -102,8 +102,7 @@ static void begin_life(struct swell *swell, const struct fact *fact, usec_t bega
                 swell->budget_at = fact->at; /* whether this one is too large as well is not known yet */
 }
 
-/* What was told and is about the life that runs; a budget outlives it. */
-static unsigned found_of(const struct instance *instance)
+unsigned swell_found(const struct instance *instance)
 {
         const struct swell_told *told = &instance->swell.told;
 
@@ -131,7 +130,7 @@ void swell_sample(struct judge *judge, struct instance *instance, const struct f
                 swell->budget_at = fact->at;
         if (!is_governed(agent_of(judge, instance)))
                 return;
-        if (find(swell, rule) == found_of(instance))
+        if (find(swell, rule) == swell_found(instance))
                 return;
         swell->wants_record = true;
         judge->decisions->remember = true;
@@ -172,7 +171,7 @@ static void tell(struct judge *judge, struct instance *instance, usec_t at)
 
 bool swell_is_above(const struct instance *instance)
 {
-        return found_of(instance) & SWELL_CEILING;
+        return swell_found(instance) & SWELL_CEILING;
 }
 
 usec_t swell_spent_until(const struct judge *judge, const struct instance *instance)
@@ -253,10 +252,10 @@ static void rest(const struct judge *judge, struct instance *instance, usec_t *d
                 *due = at;
 }
 
-static bool any_found(const struct judge *judge, const struct agent *agent, enum swell_found found)
+static bool any_over_budget(const struct judge *judge, const struct agent *agent)
 {
         for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
-                if (!i->gone && found_of(i) & found)
+                if (!i->gone && swell_found(i) & SWELL_BUDGET)
                         return true;
         return false;
 }
@@ -271,7 +270,7 @@ static void look_at_budget(struct judge *judge, struct agent *agent, struct inst
                 describe_size(&instance->swell.told, agent->rule, limits->budget_bytes, "budget", reason,
                               sizeof(reason));
                 note_open(judge, agent, instance, NOTE_BUDGET, reason);
-        } else if (agent->noted[NOTE_BUDGET] != NOBODY && !any_found(judge, agent, SWELL_BUDGET)) {
+        } else if (agent->noted[NOTE_BUDGET] != NOBODY && !any_over_budget(judge, agent)) {
                 text_append(reason, sizeof(reason), "not above its budget of %s for 10m",
                             text_bytes(bytes, limits->budget_bytes));
                 note_explained(judge, agent, NOTE_BUDGET,
@@ -279,66 +278,12 @@ static void look_at_budget(struct judge *judge, struct agent *agent, struct inst
         }
 }
 
-static void describe_leak(const struct swell_told *told, const struct rule *rule, char *reason, size_t size)
-{
-        uint64_t bytes = (uint64_t)told->kib * KIB, ceiling = rule->memory.ceiling_bytes;
-        char first[TEXT_BYTES_MAX], second[TEXT_BYTES_MAX], span[TEXT_SPAN_MAX];
-
-        text_append(reason, size, "its %s grows by %s an hour for %s, and holds %s now", memory_of_name(told->of),
-                    text_bytes(first, told->bytes_an_hour), text_span(span, told->window), text_bytes(second, bytes));
-        if (ceiling > bytes && told->bytes_an_hour > 0)
-                text_append(reason, size, ": its ceiling of %s in about %s", text_bytes(first, ceiling),
-                            text_span(span, (ceiling - bytes) / told->bytes_an_hour * USEC_PER_HOUR +
-                                                    (ceiling - bytes) % told->bytes_an_hour * 60 / told->bytes_an_hour *
-                                                            USEC_PER_MINUTE));
-        text_append(reason, size, "; most of it in process %d", (int)told->most_pid);
-}
-
-/* Jumps and leaks are of one life: they end with it. */
-static void look_at_trend(struct judge *judge, struct agent *agent, struct instance *instance)
-{
-        const struct swell_told *told = &instance->swell.told;
-        unsigned found = found_of(instance) & ~(agent->acknowledged & (1u << NOTE_DRIFT) ? SWELL_JUMP : 0u) &
-                         ~(agent->acknowledged & (1u << NOTE_LEAK) ? SWELL_LEAK : 0u);
-        char reason[REASON_MAX] = "", from[TEXT_BYTES_MAX], to[TEXT_BYTES_MAX];
-
-        if (agent->noted[NOTE_LEAK] != NOBODY && agent->noted[NOTE_LEAK] == instance->incident)
-                agent->noted[NOTE_LEAK] = NOBODY; /* its ceiling made more of it */
-        if (found & SWELL_JUMP && agent->noted[NOTE_DRIFT] == NOBODY) {
-                text_append(reason, sizeof(reason),
-                            "its %s jumped from %s to %s and stays there; most of it in process %d",
-                            memory_of_name(told->of), text_bytes(from, (uint64_t)told->from_kib * KIB),
-                            text_bytes(to, (uint64_t)told->kib * KIB), (int)told->most_pid);
-                note_open(judge, agent, instance, NOTE_DRIFT, reason);
-        }
-        if (found & SWELL_LEAK && agent->noted[NOTE_LEAK] == NOBODY && !is_of_size(instance->cause)) {
-                reason[0] = '\0';
-                describe_leak(told, agent->rule, reason, sizeof(reason));
-                note_open(judge, agent, instance, NOTE_LEAK, reason);
-        }
-        if (!any_found(judge, agent, SWELL_JUMP))
-                note_explained(judge, agent, NOTE_DRIFT, "came back, or began anew");
-        if (!any_found(judge, agent, SWELL_LEAK))
-                note_explained(judge, agent, NOTE_LEAK, "no longer grows, or began anew");
-}
-
-/* What a human closed is told again only after it was over. */
-static void forget_acknowledged(const struct judge *judge, struct agent *agent)
-{
-        if (!any_found(judge, agent, SWELL_BUDGET))
-                agent->acknowledged &= ~(1u << NOTE_BUDGET);
-        if (!any_found(judge, agent, SWELL_JUMP))
-                agent->acknowledged &= ~(1u << NOTE_DRIFT);
-        if (!any_found(judge, agent, SWELL_LEAK))
-                agent->acknowledged &= ~(1u << NOTE_LEAK);
-}
-
 void swell_look(struct judge *judge, struct agent *agent, struct instance *instance, usec_t *due)
 {
         rest(judge, instance, due);
-        forget_acknowledged(judge, agent);
+        if (!any_over_budget(judge, agent))
+                agent->acknowledged &= ~(1u << NOTE_BUDGET); /* what a human closed is told again after it was over */
         look_at_budget(judge, agent, instance);
-        look_at_trend(judge, agent, instance);
 }
 
 /* ---- into the chain and back ---------------------------------------------------------------------------------------- */

@@ -83,6 +83,9 @@ struct remembered;
 bool swell_remember(const struct judge *judge, const struct instance *instance, struct remembered *scratch,
                     struct fact *ret);
 
+/* enum swell_found: what was told and is about the life that runs; a budget outlives it. */
+unsigned swell_found(const struct instance *instance);
+
 /* Whether the present life was told to be above its ceiling. */
 bool swell_is_above(const struct instance *instance);
 
@@ -98,7 +101,7 @@ void swell_note_restart(struct judge *judge, struct instance *instance);
 /* When restarts will no longer be spent; 0: they are not. */
 usec_t swell_spent_until(const struct judge *judge, const struct instance *instance);
 
-/* Opens and resolves what is only told: the budget, jumps and leaks. */
+/* Opens and resolves what is only told: the budget. Jumps and leaks are growth.h's to tell. */
 void swell_look(struct judge *judge, struct agent *agent, struct instance *instance, usec_t *due);
 
 /* Names the evidence for memory-ceiling or memory-leak. */
