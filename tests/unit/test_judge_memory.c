@@ -120,6 +120,8 @@ static void a_memory_that_makes_no_sense_is_survived(void **state)
                 for (size_t k = 0; k < sizeof(*nonsense); k++)
                         ((unsigned char *)nonsense)[k] = (unsigned char)(world_chance(&world) % (n % 3 ? 4 : 256));
                 nonsense->more[0] = 1;
+                if (fact.kind == FACT_BASELINE)
+                        nonsense->state = (uint32_t)(n / 5 % BASELINE_OF_N);
                 fact.agent = n % 2 ? "pm2:root/lily" : "";
                 fact.manager = n % 2 ? MANAGER_PM2 : MANAGER_NONE;
                 fact.instance = (uint32_t)(world_chance(&world) % 3000);

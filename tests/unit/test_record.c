@@ -93,6 +93,24 @@ static void the_judges_memory_comes_back_with_every_death_and_with_never(void **
         json_decref(details);
 }
 
+/* Records of before there were several kinds of baselines are about sizes. */
+static void a_baseline_says_what_it_is_about(void **state)
+{
+        struct remembered memory = { .state = BASELINE_HABIT, .pid = 7, .more_n = 2, .more = { 5, 6 } };
+        struct fact fact = { .kind = FACT_BASELINE, .at = 9, .agent = "pm2:root/lily", .remembered = &memory };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        assert_string_equal(json_string_value(json_object_get(details, "of")), "habit");
+        assert_int_equal(scratch.state, BASELINE_HABIT);
+        assert_int_equal(scratch.more[1], 6);
+        json_object_del(details, "of");
+        assert_int_equal(record_to_fact("fact.baseline", "pm2:root/lily", details, &scratch, &back), 0);
+        assert_int_equal(scratch.state, BASELINE_SIZE);
+        json_decref(details);
+}
+
 static void an_outcome_record_is_a_fact_and_its_intent_is_not(void **state)
 {
         struct fact outcome = {
@@ -155,6 +173,7 @@ int main(void)
                 cmocka_unit_test(a_death_comes_back_with_its_cause),
                 cmocka_unit_test(what_the_manager_says_comes_back_word_for_word),
                 cmocka_unit_test(the_judges_memory_comes_back_with_every_death_and_with_never),
+                cmocka_unit_test(a_baseline_says_what_it_is_about),
                 cmocka_unit_test(an_outcome_record_is_a_fact_and_its_intent_is_not),
                 cmocka_unit_test(strangers_are_told_apart_from_damage),
                 cmocka_unit_test(hostile_text_becomes_safe_text),

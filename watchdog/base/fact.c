@@ -56,6 +56,12 @@ static const char *const change_step_names[] = {
         [CHANGE_CLOSE] = "close",
 };
 
+static const char *const baseline_of_names[] = {
+        [BASELINE_SIZE] = "size",
+        [BASELINE_LOAD] = "load",
+        [BASELINE_HABIT] = "habit",
+};
+
 NAMES_DEFINE(fact_kind, fact_kind_names)
 NAMES_DEFINE(source_state, source_state_names)
 NAMES_DEFINE(dependency, dependency_names)
@@ -63,3 +69,4 @@ NAMES_DEFINE(stray, stray_names)
 NAMES_DEFINE(ask, ask_names)
 NAMES_DEFINE(config_change, config_change_names)
 NAMES_DEFINE(change_step, change_step_names)
+NAMES_DEFINE(baseline_of, baseline_of_names)

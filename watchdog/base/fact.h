@@ -24,7 +24,7 @@ enum fact_kind {
         FACT_OUTCOME,    /* what came of an action */
         FACT_ASKED,      /* a human asked for something over the control socket */
         FACT_REMEMBERED, /* the judge's own memory of one agent, from the chain */
-        FACT_BASELINE,   /* the judge's own numbers about one instance's size: what a finding rests on, or its memory */
+        FACT_BASELINE,   /* the judge's own numbers about one instance: what a finding rests on, or its memory */
         FACT_TICK,       /* the deadline that the judge asked for has come */
         FACT_N,
 };
@@ -83,13 +83,22 @@ enum ask {
         ASK_N,
 };
 
+/* What the numbers of a FACT_BASELINE are about: `remembered.state`. */
+enum baseline_of {
+        BASELINE_SIZE,  /* how large it is, see judge/swell.h */
+        BASELINE_LOAD,  /* how busy it is */
+        BASELINE_HABIT, /* how large its lives usually are, see judge/growth.h */
+        BASELINE_OF_N,
+};
+
 #define FACT_DEATHS_MAX 64 /* times kept exactly; the largest `more_than` is one less */
 
 #define REMEMBERED_MORE_MAX 320
 
 /* The judge's memory of one agent's instance (or, with no agent, of the machine), as it stands in the chain and comes back. */
 struct remembered {
-        uint32_t state; /* the ladder's state, rung and attempt: the judge's own numbers */
+        uint32_t
+                state; /* the ladder's state, rung and attempt: the judge's own numbers; of a baseline its baseline_of */
         uint32_t rung;
         uint32_t attempts;
         uint32_t flags;
@@ -233,6 +242,7 @@ const char *stray_name(enum stray stray);
 const char *ask_name(enum ask ask);
 const char *config_change_name(enum config_change change);
 const char *change_step_name(enum change_step step);
+const char *baseline_of_name(enum baseline_of of);
 enum fact_kind fact_kind_from_name(const char *name);
 enum source_state source_state_from_name(const char *name);
 enum dependency dependency_from_name(const char *name);
@@ -240,3 +250,4 @@ enum stray stray_from_name(const char *name);
 enum ask ask_from_name(const char *name);
 enum config_change config_change_from_name(const char *name);
 enum change_step change_step_from_name(const char *name);
+enum baseline_of baseline_of_from_name(const char *name);

@@ -48,6 +48,7 @@ NAMES_FOR(ask)
 NAMES_FOR(memory_of)
 NAMES_FOR(config_change)
 NAMES_FOR(change_step)
+NAMES_FOR(baseline_of)
 
 #define AT(member) offsetof(struct fact, member)
 #define IN(member) offsetof(struct remembered, member)
@@ -148,6 +149,7 @@ static const struct field fields[] = {
         { FACT_REMEMBERED, "started_at", FIELD_U64,  IN(started_at) },
         { FACT_REMEMBERED, "deaths",     FIELD_DEATHS, 0 },
         { FACT_REMEMBERED, "more",       FIELD_MORE, 0 },
+        { FACT_BASELINE,   "of",         FIELD_ENUM, IN(state),                NAMED(baseline_of) },
         { FACT_BASELINE,   "pid",        FIELD_INT,  IN(pid) },
         { FACT_BASELINE,   "start",      FIELD_U64,  IN(start) },
         { FACT_BASELINE,   "numbers",    FIELD_MORE, 0 },

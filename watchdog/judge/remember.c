@@ -524,6 +524,19 @@ static void take_brake(struct judge *judge, const struct fact *fact, struct pack
                 brake->on = false;
 }
 
+static void take_baseline(struct judge *judge, const struct fact *fact)
+{
+        struct agent *agent = *fact->agent ? table_agent(judge, fact->agent) : NULL;
+        struct instance *i = agent ? table_instance(judge, agent, fact->instance) : NULL;
+
+        if (!i)
+                return;
+        switch (fact->remembered->state) {
+        case BASELINE_SIZE: swell_take(judge, i, fact); break;
+        default: break; /* of a later version */
+        }
+}
+
 void remember_take(struct judge *judge, const struct fact *fact)
 {
         struct pack reader = { .numbers = (uint64_t *)(uintptr_t)fact->remembered->more,
@@ -532,11 +545,7 @@ void remember_take(struct judge *judge, const struct fact *fact)
                                .reading = true };
 
         if (fact->kind == FACT_BASELINE) {
-                struct agent *agent = *fact->agent ? table_agent(judge, fact->agent) : NULL;
-                struct instance *i = agent ? table_instance(judge, agent, fact->instance) : NULL;
-
-                if (i)
-                        swell_take(judge, i, fact);
+                take_baseline(judge, fact);
                 return;
         }
         if (fact->remembered->count > judge->incidents_last && !*fact->agent)
