@@ -1,33 +1,5 @@
 /* An agent that grows: told, restarted while that helps, and left for a human when it does not. */
-#include "story.h"
-
-#define MB (UINT64_C(1) << 20)
-
-static void sample_of(struct world *world, struct actor *actor, uint64_t bytes, enum memory_of of)
-{
-        struct fact fact = { .kind = FACT_SAMPLE,
-                             .manager = actor->manager,
-                             .agent = actor->id,
-                             .instance = actor->number,
-                             .sample = { .pid = actor->pid,
-                                         .start = actor->start,
-                                         .memory_bytes = bytes,
-                                         .of = of,
-                                         .most_pid = actor->pid,
-                                         .most_bytes = bytes } };
-
-        if (actor->up)
-                world_send(world, &fact);
-}
-
-/* Samples of this size, every five seconds for so long. */
-static void hold(struct world *world, struct actor *actor, uint64_t mb, usec_t time)
-{
-        for (usec_t passed = 0; passed < time; passed += 5 * S) {
-                sample_of(world, actor, mb * MB, MEMORY_OF_PROCESS);
-                world_run(world, 5 * S);
-        }
-}
+#include "sizes.h"
 
 static struct actor *one_agent(struct world *world, uint64_t budget_mb, uint64_t ceiling_mb)
 {
@@ -353,67 +325,6 @@ static void a_tooth_that_falls_is_no_end_of_it(void **state)
 
 /* ---- what the chain knows ------------------------------------------------------------------------------------------- */
 
-#define CHAIN_MAX 256
-
-struct chain {
-        struct fact facts[CHAIN_MAX];
-        struct remembered remembered[CHAIN_MAX];
-        unsigned n, samples;
-        char decided[4096], again[4096];
-};
-
-static void note_decisions(char text[4096], const struct decisions *decisions)
-{
-        for (unsigned n = 0; n < decisions->n; n++)
-                snprintf(text + strlen(text), 4096 - strlen(text), "%llu %d %d %d %s\n",
-                         (unsigned long long)decisions->list[n].at, decisions->list[n].kind, decisions->list[n].cause,
-                         decisions->list[n].action, decisions->list[n].reason);
-}
-
-static void keep_decision(struct world *world, const struct decision *decision)
-{
-        struct decisions one = { .n = 1, .list = { *decision } };
-
-        note_decisions(((struct chain *)world->self)->decided, &one);
-}
-
-static void keep_fact(struct world *world, const struct fact *fact, bool material)
-{
-        struct chain *chain = world->self;
-
-        chain->samples += fact->kind == FACT_SAMPLE && material;
-        if (!material && fact->kind != FACT_OUTCOME)
-                return;
-        assert_true(chain->n < CHAIN_MAX);
-        chain->facts[chain->n] = *fact;
-        chain->facts[chain->n].agent = *fact->agent ? "pm2:root/lily" : "";
-        if (fact->kind == FACT_AGENT)
-                chain->facts[chain->n].agent_is.word = "online", chain->facts[chain->n].agent_is.result = "";
-        if (fact_is_memory(fact->kind)) {
-                chain->remembered[chain->n] = *fact->remembered;
-                chain->facts[chain->n].remembered = &chain->remembered[chain->n];
-        }
-        chain->n++;
-}
-
-/* A fresh judge lives through what was recorded, and nothing else. */
-static void live_again(struct world *world, struct chain *chain)
-{
-        struct decisions decisions;
-
-        world_judge(world);
-        for (unsigned n = 0; n < chain->n; n++) {
-                while (judge_deadline(world->judge) < chain->facts[n].at) {
-                        struct fact tick = { .kind = FACT_TICK, .at = judge_deadline(world->judge), .agent = "" };
-
-                        judge_step(world->judge, &tick, &decisions);
-                        note_decisions(chain->again, &decisions);
-                }
-                judge_step(world->judge, &chain->facts[n], &decisions);
-                note_decisions(chain->again, &decisions);
-        }
-}
-
 static void samples_are_not_recorded_and_yet_all_is_decided_again(void **state)
 {
         struct chain *chain = calloc(1, sizeof(*chain));
@@ -426,9 +337,7 @@ static void samples_are_not_recorded_and_yet_all_is_decided_again(void **state)
         rule->memory = (struct memory_limits){ 65 * MB, 200 * MB, MEMORY_OF_PROCESS };
         lily = world_add(&world, "pm2:root/lily");
         world_judge(&world);
-        world.self = chain;
-        world.decided = keep_decision;
-        world.sent = keep_fact;
+        chain_keep(chain, &world);
         world_start(&world);
         for (int n = 0; n < 4; n++) {
                 hold(&world, lily, 60, 5 * MIN);
@@ -439,7 +348,7 @@ static void samples_are_not_recorded_and_yet_all_is_decided_again(void **state)
         hold(&world, lily, 60, 2 * HOUR);
         world_human(&world, lily, ACTION_RESTART);
         world_run(&world, S);
-        live_again(&world, chain);
+        chain_live_again(chain, &world);
         assert_int_equal(chain->samples, 0);
         assert_non_null(strstr(chain->decided, "left for a human"));
         assert_string_equal(chain->again, chain->decided);

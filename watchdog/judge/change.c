@@ -33,7 +33,7 @@ static struct change *free_slot(struct judge *judge)
 static void open_change(struct judge *judge, const struct fact *fact)
 {
         struct change *change = find(judge, fact->change.number);
-        const struct agent *agent = fact->agent && *fact->agent ? table_agent(judge, fact->agent) : NULL;
+        struct agent *agent = fact->agent && *fact->agent ? table_agent(judge, fact->agent) : NULL;
 
         if (!change)
                 change = free_slot(judge);
@@ -46,6 +46,8 @@ static void open_change(struct judge *judge, const struct fact *fact)
                 .until = fact->change.until,
                 .open = true,
         };
+        if (agent)
+                habit_change(&agent->learned.habit);
         text_copy_safe(change->pattern, sizeof(change->pattern), fact->change.pattern);
         text_copy_safe(change->by, sizeof(change->by), fact->change.by);
         text_copy_safe(change->reason, sizeof(change->reason), fact->change.reason);

@@ -161,6 +161,7 @@ static void take_sample(struct judge *judge, struct agent *agent, struct instanc
         instance->cpu = fact->sample.cpu;
         instance->cpu_at = fact->at;
         swell_sample(judge, instance, fact);
+        growth_sample(judge, instance, fact);
 }
 
 static void take_planned(struct judge *judge, const struct fact *fact)

@@ -15,7 +15,8 @@
  *   common-cause         many agents of one manager, or on one base, begin to fail within two minutes; found meanwhile,
  *                        their loops are part of it
  *   orphan duplicate blind   as their facts say
- *   memory-ceiling memory-budget memory-leak   see swell.h
+ *   memory-ceiling memory-budget   see swell.h
+ *   memory-drift memory-leak       see growth.h
  * An incident is over when a life outlives its grace (twice the loop's period, at least 10 s, at most 5 min), or when the
  * agent's owner stops it. Its deaths are forgiven then; the ladder remembers until a life of ten periods and ten minutes.
  */
@@ -97,7 +98,11 @@ struct agent_view {
         unsigned windows_n;
         uint64_t memory_bytes;    /* summed over instances; 0 unknown */
         enum memory_of memory_of; /* whose could be counted; the rule says whose should be */
-        uint32_t cpu_permille;    /* of one CPU, over the last sample interval */
+        struct {
+                uint64_t low_bytes, high_bytes;
+                uint32_t lives, days; /* that say so; both 0: not known yet */
+        } usual;                      /* for a life as old as that of the first living instance */
+        uint32_t cpu_permille;        /* of one CPU, over the last sample interval */
         bool quarantined;
         usec_t next;             /* when its state's wait ends (backoff, trial, settle); 0 nothing pending */
         const char *waiting_for; /* "trial", "backoff", "settling", "" */

@@ -5,6 +5,7 @@
 
 #include "base/decision.h"
 #include "base/fact.h"
+#include "judge/growth.h"
 #include "judge/judge.h"
 #include "judge/ladder.h"
 #include "judge/swell.h"
@@ -108,6 +109,7 @@ struct instance {
         usec_t cpu, cpu_at;
         uint32_t cpu_permille;
         struct swell swell;
+        struct growth growth;
         usec_t swell_restarts[SWELL_RESTARTS]; /* ordered for its size, newest last, 0 none */
 
         /* as it is judged */
@@ -150,7 +152,8 @@ struct agent {
         usec_t failed_at;     /* newest death */
         uint32_t stray_orphans, stray_duplicates;
         uint32_t noted[NOTE_N]; /* incidents without a cure, NOBODY */
-        uint32_t acknowledged;  /* notes that a human closed and that still hold, a bit each */
+        struct learned learned;
+        uint32_t acknowledged; /* notes that a human closed and that still hold, a bit each */
 };
 
 struct source {

@@ -404,6 +404,13 @@ static bool remember_swell(const struct judge *judge, uint32_t n, struct remembe
         return i->number != INSTANCE_ALL && !i->gone && swell_remember(judge, i, scratch, ret);
 }
 
+static bool remember_growth(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
+{
+        const struct instance *i = &judge->instances[n];
+
+        return i->number != INSTANCE_ALL && !i->gone && growth_remember(judge, i, scratch, ret);
+}
+
 bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remembered *scratch, struct fact *ret)
 {
         for (;;) {
@@ -446,9 +453,15 @@ bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remember
                         continue;
                 }
                 n -= judge->instances_n;
+                if (n < judge->instances_n) {
+                        if (remember_swell(judge, n, scratch, ret))
+                                return true;
+                        continue;
+                }
+                n -= judge->instances_n;
                 if (n >= judge->instances_n)
                         return false;
-                if (remember_swell(judge, n, scratch, ret))
+                if (remember_growth(judge, n, scratch, ret))
                         return true;
         }
 }
@@ -461,6 +474,9 @@ bool judge_remember_due(const struct judge *judge, struct remembered *scratch, s
         for (uint32_t n = 0; n < judge->instances_n; n++)
                 if (judge->instances[n].swell.wants_record)
                         return swell_remember(judge, &judge->instances[n], scratch, ret);
+        for (uint32_t n = 0; n < judge->instances_n; n++)
+                if (judge->instances[n].growth.wants_record)
+                        return growth_remember(judge, &judge->instances[n], scratch, ret);
         return false;
 }
 
@@ -533,6 +549,7 @@ static void take_baseline(struct judge *judge, const struct fact *fact)
                 return;
         switch (fact->remembered->state) {
         case BASELINE_SIZE: swell_take(judge, i, fact); break;
+        case BASELINE_HABIT: growth_take(judge, i, fact); break;
         default: break; /* of a later version */
         }
 }

@@ -5,9 +5,11 @@
 #include "base/text.h"
 #include "judge/diagnose.h"
 #include "judge/due.h"
+#include "judge/growth.h"
 #include "judge/incidents.h"
 #include "judge/memory.h"
 #include "judge/note.h"
+#include "judge/numbers.h"
 #include "judge/table.h"
 
 #define KIB 1024
@@ -146,9 +148,12 @@ static void tell(struct judge *judge, struct instance *instance, usec_t at)
                 swell->told.found & SWELL_JUMP && swell->told.pid == swell->pid && swell->told.start == swell->start;
         uint32_t from_kib = jumped ? swell->told.from_kib : swell->trend_found.from_kib;
         unsigned found = find(swell, rule);
+        usec_t jumped_at = jumped ? swell->told.jumped_at : at;
         uint64_t limit =
                 found & SWELL_CEILING || !rule ? (rule ? rule->memory.ceiling_bytes : 0) : rule->memory.budget_bytes;
 
+        if (jumped && !(found & SWELL_JUMP))
+                growth_came_back(judge, instance, swell->told.kib, at);
         swell->told = (struct swell_told){
                 .found = found,
                 .pid = swell->pid,
@@ -163,6 +168,7 @@ static void tell(struct judge *judge, struct instance *instance, usec_t at)
                             : swell->told.below_at > 0 ? swell->told.below_at
                                                        : at,
                 .from_kib = from_kib,
+                .jumped_at = found & SWELL_JUMP ? jumped_at : 0,
                 .bytes_an_hour = swell->trend_found.bytes_an_hour,
                 .window = swell->trend_found.window,
         };
@@ -288,55 +294,39 @@ void swell_look(struct judge *judge, struct agent *agent, struct instance *insta
 
 /* ---- into the chain and back ---------------------------------------------------------------------------------------- */
 
-/* One order of the numbers for both ways; a number more at the end is 0 in an older record. */
-struct numbers {
-        uint64_t *list;
-        uint32_t n, most;
-        bool reading;
-};
-
-static uint64_t pass(struct numbers *numbers, uint64_t value)
-{
-        if (numbers->n >= numbers->most)
-                return numbers->reading ? 0 : value;
-        if (!numbers->reading)
-                numbers->list[numbers->n] = value;
-        return numbers->list[numbers->n++];
-}
-
-#define PASS(member) ((member) = (__typeof__(member))pass(numbers, (uint64_t)(member)))
-
 static void pass_all(struct numbers *numbers, struct swell *swell)
 {
-        PASS(swell->told.found);
-        PASS(swell->of);
-        PASS(swell->at);
-        PASS(swell->budget_at);
-        PASS(swell->most_pid);
-        PASS(swell->most_kib);
-        PASS(swell->n);
+        PASS(numbers, swell->told.found);
+        PASS(numbers, swell->of);
+        PASS(numbers, swell->at);
+        PASS(numbers, swell->budget_at);
+        PASS(numbers, swell->most_pid);
+        PASS(numbers, swell->most_kib);
+        PASS(numbers, swell->n);
         if (swell->n > SWELL_SIZES)
                 swell->n = SWELL_SIZES;
         for (uint32_t k = 0; k < swell->n; k++)
-                PASS(swell->kib[k]);
-        PASS(swell->told.pid);
-        PASS(swell->told.start);
-        PASS(swell->told.from_kib);
-        PASS(swell->told.below_at);
-        PASS(swell->trend.began);
-        PASS(swell->trend.fine_newest);
-        PASS(swell->trend.coarse_newest);
+                PASS(numbers, swell->kib[k]);
+        PASS(numbers, swell->told.pid);
+        PASS(numbers, swell->told.start);
+        PASS(numbers, swell->told.from_kib);
+        PASS(numbers, swell->told.below_at);
+        PASS(numbers, swell->trend.began);
+        PASS(numbers, swell->trend.fine_newest);
+        PASS(numbers, swell->trend.coarse_newest);
         for (uint32_t k = 0; k < TREND_FINE; k++)
-                PASS(swell->trend.fine[k]);
+                PASS(numbers, swell->trend.fine[k]);
         for (uint32_t k = 0; k < TREND_COARSE; k++)
-                PASS(swell->trend.coarse[k]);
+                PASS(numbers, swell->trend.coarse[k]);
+        PASS(numbers, swell->told.jumped_at);
+        PASS(numbers, swell->told.kib);
 }
 
 bool swell_remember(const struct judge *judge, const struct instance *instance, struct remembered *scratch,
                     struct fact *ret)
 {
         struct swell swell = instance->swell;
-        struct numbers numbers = { .list = scratch->more, .most = REMEMBERED_MORE_MAX };
+        struct numbers numbers = numbers_to(scratch);
         const char *agent = agent_of(judge, instance)->id;
 
         if (swell.n == 0 && swell.told.found == 0)
@@ -357,10 +347,7 @@ void swell_take(struct judge *judge, struct instance *instance, const struct fac
 {
         const struct remembered *remembered = fact->remembered;
         struct swell swell = { .pid = remembered->pid, .start = remembered->start };
-        struct numbers numbers = { .list = (uint64_t *)(uintptr_t)remembered->more,
-                                   .most = remembered->more_n < REMEMBERED_MORE_MAX ? remembered->more_n
-                                                                                    : REMEMBERED_MORE_MAX,
-                                   .reading = true };
+        struct numbers numbers = numbers_from(remembered);
 
         pass_all(&numbers, &swell);
         if ((unsigned)swell.of >= MEMORY_OF_N)

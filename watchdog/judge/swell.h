@@ -11,8 +11,7 @@
  *   memory-leak     above it again after that: left for a human, until somebody else gave it another life, or it stayed
  *                   below for six hours
  *   memory-budget   above it as often; over when ten minutes passed without
- *   memory-drift    a life that jumped and stays there; over when it came back, or with that life
- *   memory-leak     also a life that grows without end (see trend.h), with its slope and when that meets the ceiling
+ * A life that jumped and stays there, or grows without end (see trend.h), is found here as well and told by growth.h.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,6 +51,7 @@ struct swell_told {
         uint32_t most_kib;
         usec_t below_at;   /* since when it was told not to be above its ceiling, 0: it is, or never was told */
         uint32_t from_kib; /* before the jump */
+        usec_t jumped_at;  /* when that was told first */
         uint64_t bytes_an_hour;
         usec_t window;
 };

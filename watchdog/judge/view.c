@@ -116,7 +116,18 @@ static const char *waiting_for(enum ladder_state state)
         }
 }
 
-static void view_instance(const struct judge *judge, const struct instance *i, struct agent_view *ret)
+static void view_usual(const struct judge *judge, const struct instance *i, usec_t now, struct agent_view *ret)
+{
+        struct habit_usual usual;
+
+        habit_usual(&agent_of(judge, i)->learned.habit, usec_since(now, life_seen(i)->began), &usual);
+        ret->usual.low_bytes = (uint64_t)usual.low_kib << 10;
+        ret->usual.high_bytes = (uint64_t)usual.high_kib << 10;
+        ret->usual.lives = usual.lives;
+        ret->usual.days = usual.days;
+}
+
+static void view_instance(const struct judge *judge, const struct instance *i, usec_t now, struct agent_view *ret)
 {
         enum effective effective = view_effective(judge, i);
 
@@ -129,6 +140,7 @@ static void view_instance(const struct judge *judge, const struct instance *i, s
                 if (ret->pid == 0) {
                         ret->pid = life_seen(i)->pid;
                         ret->since = life_seen(i)->began;
+                        view_usual(judge, i, now, ret);
                 }
         }
         if (i->last_death > ret->last_death) {
@@ -178,7 +190,7 @@ void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct a
         view_windows(judge, agent, now, ret);
         for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
                 if (!i->gone)
-                        view_instance(judge, i, ret);
+                        view_instance(judge, i, now, ret);
         ret->quarantined = ret->effective == EFFECTIVE_QUARANTINED;
         for (unsigned n = 0; n < NOTE_N && ret->incident == 0; n++)
                 if (agent->noted[n] != NOBODY)
