@@ -53,14 +53,25 @@ static json_t *windows_json(const struct agent_view *view, bool limits)
         return windows;
 }
 
+/* What lives of its age usually hold; null: not known yet. */
+static json_t *usual_json(const struct agent_view *view)
+{
+        if (view->usual.lives + view->usual.days == 0)
+                return json_null();
+        return json_pack("{s:I, s:I, s:i, s:i}", "low_bytes", (json_int_t)view->usual.low_bytes, "high_bytes",
+                         (json_int_t)view->usual.high_bytes, "lives", (int)view->usual.lives, "days",
+                         (int)view->usual.days);
+}
+
 /* 0: no such limit. */
 static json_t *memory_json(const struct agent_view *view)
 {
         const struct memory_limits *limits = &view->rule->memory;
 
-        return json_pack("{s:s, s:s, s:I, s:I}", "of", memory_of_name(view->memory_of), "wanted_of",
+        return json_pack("{s:s, s:s, s:I, s:I, s:o}", "of", memory_of_name(view->memory_of), "wanted_of",
                          memory_of_name(view->memory_bytes > 0 ? limits->of : view->memory_of), "budget_bytes",
-                         (json_int_t)limits->budget_bytes, "ceiling_bytes", (json_int_t)limits->ceiling_bytes);
+                         (json_int_t)limits->budget_bytes, "ceiling_bytes", (json_int_t)limits->ceiling_bytes, "usual",
+                         usual_json(view));
 }
 
 json_t *view_agent(const struct agent_view *view)

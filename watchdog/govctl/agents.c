@@ -114,6 +114,19 @@ static void describe_memory(const json_t *agent, int64_t memory, char *text, siz
                 text_append(text, size, ", ceiling %s", text_bytes(bytes, (uint64_t)ceiling));
 }
 
+/* "60.0M to 71.0M at its age (9 lives)" */
+static void show_usual(struct page *page, const json_t *usual)
+{
+        char text[128], bytes[TEXT_BYTES_MAX], words[LIVES_WORDS_MAX];
+
+        if (!usual || json_is_null(usual))
+                return;
+        snprintf(text, sizeof text, "%s", text_bytes(bytes, (uint64_t)field_number(usual, "low_bytes")));
+        text_append(text, sizeof text, " to %s at its age (%s)",
+                    text_bytes(bytes, (uint64_t)field_number(usual, "high_bytes")), lives_words(usual, words));
+        show_line(page, "Usual", TINT_FAINT, text);
+}
+
 static void show_process(struct page *page, const json_t *agent)
 {
         char text[256] = "", span[TEXT_SPAN_MAX];
@@ -129,6 +142,7 @@ static void show_process(struct page *page, const json_t *agent)
         if (memory > 0) {
                 describe_memory(agent, memory, text, sizeof text);
                 show_line(page, "Memory", TINT_PLAIN, text);
+                show_usual(page, field(agent, "memory.usual"));
                 snprintf(text, sizeof text, "%d.%d%%", (int)(cpu / 10), (int)(cpu % 10));
                 show_line(page, "CPU", TINT_PLAIN, text);
         }

@@ -133,6 +133,19 @@ char *rule_words(const json_t *rule, bool whole, char buffer[RULE_WORDS_MAX])
         return buffer;
 }
 
+char *lives_words(const json_t *seen, char buffer[LIVES_WORDS_MAX])
+{
+        int lives = (int)field_number(seen, "lives"), days = (int)field_number(seen, "days");
+
+        buffer[0] = '\0';
+        if (lives > 0 || days == 0)
+                text_append(buffer, LIVES_WORDS_MAX, "%d %s", lives, lives == 1 ? "life" : "lives");
+        if (days > 0)
+                text_append(buffer, LIVES_WORDS_MAX, "%s%d day%s", lives > 0 ? " and " : "", days,
+                            days == 1 ? "" : "s");
+        return buffer;
+}
+
 const char *waiting_words(const char *waiting_for)
 {
         if (strcmp(waiting_for, "trial") == 0)

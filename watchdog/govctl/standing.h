@@ -34,6 +34,10 @@ char *manager_words(const json_t *agent, char buffer[MANAGER_WORDS_MAX]);
 #define RULE_WORDS_MAX 256
 char *rule_words(const json_t *rule, bool whole, char buffer[RULE_WORDS_MAX]);
 
+/* "9 lives", "4 lives and 12 days": how much of an agent was seen, of {lives, days}. */
+#define LIVES_WORDS_MAX 48
+char *lives_words(const json_t *seen, char buffer[LIVES_WORDS_MAX]);
+
 /* What happens by itself when a wait is over: "a trial", "started again after its backoff". */
 const char *waiting_words(const char *waiting_for);
 

@@ -209,7 +209,8 @@ static bool in_a_row(const json_t *story, size_t index)
 /* What is told elsewhere, or not at all. */
 static bool left_out(const json_t *step)
 {
-        return strcmp(field_text(step, "action"), "fact.remembered") == 0 || field_given(step, "details.intent") ||
+        return strcmp(field_text(step, "action"), "fact.remembered") == 0 ||
+               strcmp(field_text(step, "action"), "fact.baseline") == 0 || field_given(step, "details.intent") ||
                record_withheld(step)[0];
 }
 

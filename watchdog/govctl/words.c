@@ -154,6 +154,18 @@ static void say_change(const json_t *details, char *words)
                     field_text(details, "step"));
 }
 
+/* Numbers that a judge reads; people learn what they are about. */
+static void say_baseline(const json_t *details, char *words)
+{
+        static const char *const about[BASELINE_OF_N] = {
+                [BASELINE_SIZE] = "how large it is",
+                [BASELINE_LOAD] = "how busy it is",
+                [BASELINE_HABIT] = "how large its lives usually are",
+        };
+
+        text_append(words, RECORD_WORDS_MAX, "noted: %s", about[baseline_of_from_name(field_text(details, "of"))]);
+}
+
 /* clang-format off */
 static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_AGENT]   = say_agent,
@@ -167,6 +179,7 @@ static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_ASKED]   = say_asked,
         [FACT_CONFIG]  = say_config,
         [FACT_CHANGE]  = say_change,
+        [FACT_BASELINE] = say_baseline,
 };
 /* clang-format on */
 
