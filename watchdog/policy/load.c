@@ -395,22 +395,41 @@ int policy_load_files(const char *const *files, size_t n, struct policy **ret, s
         return load_finish(&load, ret, ret_messages);
 }
 
+static int load_text(struct load *load, const char *name, const char *text, size_t size)
+{
+        struct source *source = source_new(load, name, is_config_name(name));
+        char *copy = source ? malloc(size + 1) : NULL;
+
+        if (!copy)
+                return -ENOMEM;
+        memcpy(copy, text, size);
+        copy[size] = '\0';
+        return load_bytes(load, source, copy, size);
+}
+
+int policy_load_texts(const struct policy_text *texts, size_t n, struct policy **ret,
+                      struct policy_messages *ret_messages)
+{
+        struct load load;
+        int r = load_init(&load);
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = load_text(&load, texts[i].name, texts[i].text, strlen(texts[i].text));
+        if (r < 0) {
+                load_done(&load);
+                return r;
+        }
+        return load_finish(&load, ret, ret_messages);
+}
+
 int policy_load_text(const char *name, const char *text, size_t size, struct policy **ret,
                      struct policy_messages *ret_messages)
 {
         struct load load;
         int r = load_init(&load);
-        struct source *source = r < 0 ? NULL : source_new(&load, name, is_config_name(name));
-        char *copy = malloc(size + 1);
 
-        if (!source || !copy) {
-                free(copy);
-                load_done(&load);
-                return -ENOMEM;
-        }
-        memcpy(copy, text, size);
-        copy[size] = '\0';
-        r = load_bytes(&load, source, copy, size);
+        if (r >= 0)
+                r = load_text(&load, name, text, size);
         if (r < 0) {
                 load_done(&load);
                 return r;

@@ -127,6 +127,13 @@ int policy_load(const char *config, const char *directory, struct policy **ret, 
 /* As policy_load() for the files named, in that order, as `govctl policy check FILE...` does. */
 int policy_load_files(const char *const *files, size_t n, struct policy **ret, struct policy_messages *ret_messages);
 
+/* As policy_load_files() for files that are in memory, in that order. */
+struct policy_text {
+        const char *name, *text;
+};
+int policy_load_texts(const struct policy_text *texts, size_t n, struct policy **ret,
+                      struct policy_messages *ret_messages);
+
 /* As policy_load_files() for one file that is in memory; it is governor.yaml when `name` ends so. */
 int policy_load_text(const char *name, const char *text, size_t size, struct policy **ret,
                      struct policy_messages *ret_messages);

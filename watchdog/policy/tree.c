@@ -66,6 +66,12 @@ static void stop(struct builder *builder)
         builder->done = builder->source->cut = true;
 }
 
+static void set_end(struct node *node, yaml_mark_t end)
+{
+        node->end_line = (unsigned)end.line + 1;
+        node->end_column = (unsigned)end.column + 1;
+}
+
 static struct node *node_new(struct builder *builder, enum node_kind kind, const yaml_event_t *event)
 {
         struct node *node;
@@ -109,6 +115,7 @@ static void take_scalar(struct builder *builder, const yaml_event_t *event)
         if (!node)
                 return;
         node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+        set_end(node, event->end_mark);
         node->text = arena_text(builder->arena, text, length);
         if (!node->text)
                 return;
@@ -136,6 +143,9 @@ static void open_node(struct builder *builder, enum node_kind kind, const yaml_e
 
         if (!node)
                 return;
+        node->flow = event->type == YAML_MAPPING_START_EVENT
+                             ? event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
+                             : event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
         is_plain_yaml(builder, node, anchor, tag);
         if (builder->depth == DEPTH_MAX) {
                 complain(builder->complaints, &node->place, "nested more than %d deep", DEPTH_MAX);
@@ -147,6 +157,14 @@ static void open_node(struct builder *builder, enum node_kind kind, const yaml_e
         builder->tails[builder->depth] = &node->first;
         builder->keys[builder->depth] = NULL;
         builder->depth++;
+}
+
+static void close_node(struct builder *builder, const yaml_event_t *event)
+{
+        struct node *node = builder->open[--builder->depth];
+
+        if (node->flow)
+                set_end(node, event->end_mark);
 }
 
 static void take_alias(struct builder *builder, const yaml_event_t *event)
@@ -189,7 +207,7 @@ static void take(struct builder *builder, const yaml_event_t *event)
                           event->data.mapping_start.tag);
                 break;
         case YAML_SEQUENCE_END_EVENT:
-        case YAML_MAPPING_END_EVENT: builder->depth--; break;
+        case YAML_MAPPING_END_EVENT: close_node(builder, event); break;
         case YAML_STREAM_END_EVENT: builder->done = true; break;
         default: break;
         }

@@ -12,10 +12,12 @@ enum node_kind {
 struct node {
         enum node_kind kind;
         bool quoted;
-        bool cut; /* the YAML broke off inside of it */
+        bool cut;  /* the YAML broke off inside of it */
+        bool flow; /* of a list or mapping: in brackets */
         struct place place;
-        const char *text;   /* of a scalar */
-        struct node *first; /* of a list: items; of a mapping: scalars that are keys */
+        unsigned end_line, end_column; /* behind a scalar or a closing bracket; a block ends nowhere */
+        const char *text;              /* of a scalar */
+        struct node *first;            /* of a list: items; of a mapping: scalars that are keys */
         struct node *next;
         struct node *value;    /* of a key */
         const struct key *row; /* of a key, once the table has it */
