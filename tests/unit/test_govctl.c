@@ -10,6 +10,8 @@
 
 #include "govctl/page.h"
 #include "govctl_stage.h"
+#include "io/history.h"
+#include "policy/policy.h"
 
 static void golden(const char *answers, unsigned width, int code, const char *name, const char *verb, const char *word)
 {
@@ -83,9 +85,82 @@ static void why_says_that_observing_did_nothing(void **state)
         golden("", 100, CODE_OK, "why-agent-mona.txt", "why", "agent-mona");
 }
 
+/* A machine's files, where discovery looks for what agents used and what PM2 limits itself. */
+static void put(const char *directory, const char *path, const char *text)
+{
+        char whole[256], command[320];
+        FILE *file;
+
+        snprintf(whole, sizeof whole, "%s/%s", directory, path);
+        snprintf(command, sizeof command, "mkdir -p \"$(dirname '%s')\"", whole);
+        assert_int_equal(system(command), 0);
+        file = fopen(whole, "w");
+        assert_non_null(file);
+        fputs(text, file);
+        fclose(file);
+}
+
 static void discovery_prints_a_policy_to_keep(void **state)
 {
-        golden("", 100, CODE_OK, "discover.txt", "discover", NULL);
+        struct stage stage;
+
+        stage_open(&stage, "");
+        stage.width = 100;
+        assert_int_equal(stage_run(&stage, "discover", "--state", "/nonexistent", "--root", "/nonexistent", NULL),
+                         CODE_OK);
+        assert_string_equal(stage.talk, "");
+        stage_expect_golden(&stage, "discover.txt");
+        stage_close(&stage);
+}
+
+static void add_minutes(const char *path, const char *agent, uint64_t bytes, unsigned minutes)
+{
+        struct history_sample *samples = calloc(minutes, sizeof *samples);
+        uint64_t now = STAGE_NOW / USEC_PER_SEC;
+
+        assert_non_null(samples);
+        for (unsigned i = 0; i < minutes; i++)
+                samples[i] = (struct history_sample){
+                        .agent = agent,
+                        .at = now - (minutes - i) * 60,
+                        .step = 60,
+                        .memory_bytes = bytes,
+                        .memory_most = bytes,
+                };
+        assert_int_equal(history_write(path, &history_limits, samples, minutes, now), 0);
+        free(samples);
+}
+
+/* No ceiling but from a day of samples, or from the app's own limit. */
+static void discovery_proposes_ceilings_that_are_no_guess(void **state)
+{
+        char directory[] = "/tmp/govctl-discover-XXXXXX", path[64], command[64];
+        struct policy_messages messages = { 0 };
+        struct policy *policy = NULL;
+        struct stage stage;
+
+        assert_non_null(mkdtemp(directory));
+        put(directory, "proc/none", "");
+        put(directory, "etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+        put(directory, "root/.pm2/dump.pm2", "[{\"name\":\"tamara\",\"max_memory_restart\":\"300M\"}]");
+        snprintf(path, sizeof path, "%s/history.db", directory);
+        add_minutes(path, "pm2:root/lily", 61 << 20, 25 * 60);
+        add_minutes(path, "pm2:root/sven", 70 << 20, 23 * 60);
+        add_minutes(path, "pm2:root/crawler", 400 << 20, 25 * 60); /* four instances */
+        stage_open(&stage, "");
+        assert_int_equal(stage_run(&stage, "discover", "--state", directory, "--root", directory, NULL), CODE_OK);
+        assert_int_equal(policy_load_text("20-discovered.yaml", stage.data, strlen(stage.data), &policy, &messages), 0);
+        assert_int_equal(messages.n, 0);
+        assert_int_equal(policy_rule(policy, "pm2:root/lily")->memory.ceiling_bytes, UINT64_C(100) << 20);
+        assert_int_equal(policy_rule(policy, "pm2:root/tamara")->memory.ceiling_bytes, UINT64_C(300) << 20);
+        assert_int_equal(policy_rule(policy, "pm2:root/sven")->memory.ceiling_bytes, 0);
+        assert_int_equal(policy_rule(policy, "pm2:root/crawler")->memory.ceiling_bytes, 0);
+        assert_non_null(strstr(stage.data, "  lily: { memory: { ceiling: 100M } } # not above 61.0M in "));
+        policy_messages_done(&messages);
+        policy_free(policy);
+        stage_close(&stage);
+        snprintf(command, sizeof command, "rm -rf '%s'", directory);
+        assert_int_equal(system(command), 0);
 }
 
 int main(void)
@@ -103,6 +178,7 @@ int main(void)
                 cmocka_unit_test(a_long_story_is_told_by_its_first_and_last),
                 cmocka_unit_test(why_says_that_observing_did_nothing),
                 cmocka_unit_test(discovery_prints_a_policy_to_keep),
+                cmocka_unit_test(discovery_proposes_ceilings_that_are_no_guess),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -285,7 +285,7 @@ static void what_is_discovered_becomes_a_policy(void **state)
         };
         char *text = NULL;
 
-        assert_int_equal(policy_discover_render(agents, 6, &text), 0);
+        assert_int_equal(policy_discover_render(agents, 6, "discover", &text), 0);
         struct policy *policy = load_text("20-discovered.yaml", text);
         assert_int_equal(policy->rules_n, 4);
         assert_string_equal(policy_rule(policy, "pm2:root/lily")->name, "pm2:root/lily");
@@ -294,7 +294,7 @@ static void what_is_discovered_becomes_a_policy(void **state)
         assert_int_equal(policy_rule(policy, "systemd:agent-mia.service")->mode, MODE_OBSERVE);
         policy_free(policy);
         free(text);
-        assert_int_equal(policy_discover_render(NULL, 0, &text), 0);
+        assert_int_equal(policy_discover_render(NULL, 0, "discover", &text), 0);
         policy_free(load_text("20-discovered.yaml", text));
         free(text);
 }

@@ -366,7 +366,7 @@ static int consider_god(void *self, pid_t pid)
 
 /* ---- all of it ---- */
 
-int machine_read_all(struct machine *machine, const char *root, const json_t *status, const struct policy *policy)
+static int open_machine(struct machine *machine, const char *root, const json_t *status, const struct policy *policy)
 {
         char proc[4096];
         int r;
@@ -385,10 +385,38 @@ int machine_read_all(struct machine *machine, const char *root, const json_t *st
         r = proc_open(&machine->proc, proc);
         if (r >= 0)
                 r = proc_each(&machine->proc, consider_god, machine);
-        if (r == -ENOMEM)
-                return r;
-        r = read_units(machine);
+        return r == -ENOMEM ? r : 0;
+}
+
+int machine_read_all(struct machine *machine, const char *root, const json_t *status, const struct policy *policy)
+{
+        int r = open_machine(machine, root, status, policy);
+
+        if (r >= 0)
+                r = read_units(machine);
         return r < 0 ? r : read_homes(machine);
+}
+
+int machine_read_homes(struct machine *machine, const char *root, const struct policy *policy)
+{
+        int r = open_machine(machine, root, NULL, policy);
+
+        return r < 0 ? r : read_homes(machine);
+}
+
+uint64_t machine_own_limit(const struct machine *machine, const char *id)
+{
+        char own[HOME_AGENT_MAX];
+
+        for (size_t h = 0; h < machine->homes_n; h++)
+                for (size_t a = 0; a < machine->homes[h]->apps_n; a++) {
+                        const struct app *app = &machine->homes[h]->apps[a];
+
+                        if (app->given[APP_MAX_MEMORY] && app->number[APP_MAX_MEMORY] > 0 &&
+                            strcmp(home_agent(machine->homes[h], app, own), id) == 0)
+                                return (uint64_t)app->number[APP_MAX_MEMORY];
+                }
+        return 0;
 }
 
 void machine_done(struct machine *machine)

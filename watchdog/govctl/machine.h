@@ -41,6 +41,12 @@ struct machine {
 int machine_read_all(struct machine *machine, const char *root, const json_t *status, const struct policy *policy);
 void machine_done(struct machine *machine);
 
+/* Reads only the homes of PM2. */
+int machine_read_homes(struct machine *machine, const char *root, const struct policy *policy);
+
+/* The memory at which PM2 itself restarts this app, by the list that was saved; 0: it does not, or that is not known. */
+uint64_t machine_own_limit(const struct machine *machine, const char *id);
+
 /* A file as text, at most a MiB; -EFBIG for more. What we may not read is noted. `ret_stat` may be NULL. */
 int machine_read(struct machine *machine, const char *path, char **ret, struct stat *ret_stat);
 int machine_stat(struct machine *machine, const char *path, struct stat *ret);

@@ -92,9 +92,10 @@ const struct verb verbs[] = {
           "command stands in the audit log. Ends with 1 when the command failed.",
           "govctl deploy lily --reason 'release 12' -- ./deploy.sh lily",
           run_deploy },
-        { "discover", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
+        { "discover", "", 0, 0, ARGUMENT_NONE, TAKES_STATE | TAKES_ROOT, false, true,
           "print what runs here as a policy file to keep",
-          "Prints a policy, in observe mode, that names every agent found on this machine.",
+          "Prints a policy, in observe mode, that names every agent found on this machine. For root it holds a ceiling for each "
+          "agent that PM2 limits already (max_memory_restart) or that was seen running for a day.",
           "govctl discover >/etc/governor/policies.d/10-agents.yaml",
           run_discover },
         { "policy check", "[FILE...]", 0, 1000, ARGUMENT_FILE, TAKES_POLICY, true, false,

@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "policy/amount.h"
 #include "policy/quote.h"
 #include "policy/sheet.h"
+
+#define LABEL_MAX 64 /* of names of rules and classes */
 
 /* The id behind its manager: "root/lily", "agent-lily.service". */
 static const char *behind_manager(const char *id)
@@ -49,6 +52,26 @@ static bool can_be_rule(const char *id)
                (agent_manager(id) == MANAGER_PM2 || (!strpbrk(pattern, "/ ") && text_ends(pattern, ".service")));
 }
 
+/* Its class is called as its rule is. */
+static bool has_ceiling(const struct discovered *agents, size_t n, size_t index)
+{
+        char name[AGENT_ID_MAX];
+
+        return agents[index].ceiling_bytes > 0 && can_be_rule(agents[index].id) &&
+               strlen(name_of(agents, n, index, name)) <= LABEL_MAX;
+}
+
+static void render_class(struct sheet *sheet, const struct discovered *agents, size_t n, size_t index)
+{
+        char name[AGENT_ID_MAX], ceiling[AMOUNT_MAX];
+
+        sheet_print(sheet, "  ");
+        quote_print(sheet, name_of(agents, n, index, name));
+        sheet_print(sheet, ": { memory: { ceiling: %s } }%s%s\n",
+                    amount_write(FORM_SIZE, agents[index].ceiling_bytes, ceiling), agents[index].why ? " # " : "",
+                    agents[index].why ? agents[index].why : "");
+}
+
 static void render_agent(struct sheet *sheet, const struct discovered *agents, size_t n, size_t index)
 {
         const struct discovered *agent = &agents[index];
@@ -64,7 +87,7 @@ static void render_agent(struct sheet *sheet, const struct discovered *agents, s
                 return;
         }
         literal(behind_manager(agent->id), pattern, sizeof(pattern));
-        if (strlen(label) <= 64) {
+        if (strlen(label) <= LABEL_MAX) {
                 sheet_print(sheet, "  - name: ");
                 quote_print(sheet, label);
                 sheet_print(sheet, "\n    ");
@@ -78,6 +101,11 @@ static void render_agent(struct sheet *sheet, const struct discovered *agents, s
                 sheet_print(sheet, "%s %llu restart%s so far", agent->memory_bytes > 0 ? "," : " #",
                             (unsigned long long)agent->restarts, agent->restarts == 1 ? "" : "s");
         sheet_print(sheet, "\n");
+        if (has_ceiling(agents, n, index)) {
+                sheet_print(sheet, "    class: ");
+                quote_print(sheet, label);
+                sheet_print(sheet, "\n");
+        }
 }
 
 static bool is_repeated(const struct discovered *agents, size_t index)
@@ -88,18 +116,33 @@ static bool is_repeated(const struct discovered *agents, size_t index)
         return false;
 }
 
-int policy_discover_render(const struct discovered *agents, size_t n, char **ret)
+static void render_classes(struct sheet *sheet, const struct discovered *agents, size_t n)
+{
+        bool any = false;
+
+        for (size_t i = 0; i < n; i++) {
+                if (is_repeated(agents, i) || !has_ceiling(agents, n, i))
+                        continue;
+                sheet_print(sheet, "%s", any ? "" : "classes:\n");
+                any = true;
+                render_class(sheet, agents, n, i);
+        }
+        sheet_print(sheet, "%s", any ? "\n" : "");
+}
+
+int policy_discover_render(const struct discovered *agents, size_t n, const char *verb, char **ret)
 {
         struct sheet sheet = { 0 };
         size_t rules = 0;
 
-        sheet_print(
-                &sheet,
-                "# yaml-language-server: $schema=/usr/share/governor/governor-policy.schema.json\n"
-                "# What 'govctl discover' found. Keep it as /etc/governor/policies.d/20-discovered.yaml, remove what is\n"
-                "# no agent of yours, and turn mode to enforce when 'govctl status' tells what you expect.\n"
-                "# The first rule that matches an agent owns it. All keys: man governor-policy\n\n"
-                "mode: observe\n\n");
+        sheet_print(&sheet,
+                    "# yaml-language-server: $schema=/usr/share/governor/governor-policy.schema.json\n"
+                    "# What 'govctl %s' found. Keep it as /etc/governor/policies.d/20-discovered.yaml, remove what is\n"
+                    "# no agent of yours, and turn mode to enforce when 'govctl status' tells what you expect.\n"
+                    "# The first rule that matches an agent owns it. All keys: man governor-policy\n\n"
+                    "mode: observe\n\n",
+                    verb);
+        render_classes(&sheet, agents, n);
         for (size_t i = 0; i < n; i++)
                 rules += can_be_rule(agents[i].id) && !is_repeated(agents, i);
         sheet_print(&sheet, "agents:%s\n", rules > 0 ? "" : " []");

@@ -6,10 +6,13 @@
 #include "base/agent.h"
 
 struct discovered {
-        const char *id;        /* "pm2:root/lily" */
-        uint64_t memory_bytes; /* summed over instances; 0 unknown */
-        uint64_t restarts;     /* the manager's counter; 0 none */
+        const char *id;         /* "pm2:root/lily" */
+        uint64_t memory_bytes;  /* summed over instances; 0 unknown */
+        uint64_t restarts;      /* the manager's counter; 0 none */
+        uint64_t ceiling_bytes; /* to propose; 0: none */
+        const char *why;        /* that much, in a few words */
 };
 
-/* A policy in observe mode with one rule an agent, in the order given. It passes the check. Allocated. */
-int policy_discover_render(const struct discovered *agents, size_t n, char **ret);
+/* A policy in observe mode with one rule an agent, in the order given. It passes the check, and says that `verb` ("discover")
+ * found it. Allocated. */
+int policy_discover_render(const struct discovered *agents, size_t n, const char *verb, char **ret);
