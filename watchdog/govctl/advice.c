@@ -75,5 +75,7 @@ void advice_show(struct page *page, const json_t *status, const json_t *sorted)
         else if (status_code(status) == CODE_FINDING)
                 advise(page, "Something is out of Governor's sight: govctl doctor");
         else if (field_true(status, "machine.policy.discovered"))
-                advise(page, "To keep this as a policy: govctl discover >/etc/governor/policies.d/10-agents.yaml");
+                advise(page,
+                       "To keep this as a policy: govctl discover >/etc/governor/policies.d/10-agents.yaml; after a day "
+                       "govctl learn knows more");
 }

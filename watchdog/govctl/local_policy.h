@@ -11,6 +11,15 @@ const char *local_policies(const struct call *call);
 /* The policy below `root`, or NULL when there is none that is right; its errors are `policy check`'s to tell. */
 struct policy *local_policy(struct call *call, const char *root);
 
+/* The files that it is read from, in their order, as they are: names and texts are allocated, see local_texts_done(). 0 or a
+ * negative errno. */
+struct local_texts {
+        struct policy_text *list;
+        size_t n;
+};
+int local_texts(struct call *call, const char *root, struct local_texts *ret);
+void local_texts_done(struct local_texts *texts);
+
 DEFINE_CLEANUP_FUNC(struct policy *, policy_free);
 
 /* Each argument is a file that may be read: one that is not is no error of a policy. Complains. */

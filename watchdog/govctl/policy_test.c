@@ -196,35 +196,13 @@ static int on_decision(void *self, uint64_t seq, usec_t at, const json_t *record
         return test->before.failed ? -ENOMEM : 0;
 }
 
-/* The newest judge.start that is not after `since`: its memory is what the time since then began with. */
-static int look_back(struct audit_reader *audit, usec_t since, uint64_t *ret_from)
-{
-        const struct audit_range range = { .to = UINT64_MAX, .newest_first = true };
-        struct audit_item item;
-        struct audit_view view;
-        int r = audit_reader_seek(audit, &range);
-
-        while (r >= 0 && (r = audit_reader_next(audit, &item)) > 0) {
-                int64_t at = 0;
-
-                if (audit_view(item.body, item.length, &view) < 0 || view.action.length != strlen("judge.start") ||
-                    memcmp(view.action.text, "judge.start", strlen("judge.start")) != 0 ||
-                    !audit_view_integer(&view, "at", &at))
-                        continue;
-                *ret_from = item.seq;
-                if ((usec_t)at <= since)
-                        return 0;
-        }
-        return r;
-}
-
 static int test_read(struct test *test, struct audit_reader *audit)
 {
         const struct relive_reader reader = {
                 .start = on_start, .fact = on_fact, .decision = on_decision, .self = test
         };
         uint64_t from = 0;
-        int r = look_back(audit, test->since, &from);
+        int r = relive_look_back(audit, test->since, &from);
 
         if (r >= 0)
                 r = relive_read(audit, from, &reader);

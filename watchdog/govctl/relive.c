@@ -167,6 +167,27 @@ int relive_read(struct audit_reader *audit, uint64_t from, const struct relive_r
         return r;
 }
 
+int relive_look_back(struct audit_reader *audit, usec_t since, uint64_t *ret_from)
+{
+        const struct audit_range range = { .to = UINT64_MAX, .newest_first = true };
+        struct audit_item item;
+        struct audit_view view;
+        int r = audit_reader_seek(audit, &range);
+
+        while (r >= 0 && (r = audit_reader_next(audit, &item)) > 0) {
+                int64_t at = 0;
+
+                if (audit_view(item.body, item.length, &view) < 0 || view.action.length != strlen("judge.start") ||
+                    memcmp(view.action.text, "judge.start", strlen("judge.start")) != 0 ||
+                    !audit_view_integer(&view, "at", &at))
+                        continue;
+                *ret_from = item.seq;
+                if ((usec_t)at <= since)
+                        return 0;
+        }
+        return r;
+}
+
 /* ---- living ------------------------------------------------------------------------------------------------------------- */
 
 int relive_begin(struct relive *relive, const struct relive_start *start, struct policy *policy)

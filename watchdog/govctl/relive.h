@@ -34,6 +34,10 @@ struct relive_reader {
 /* Reads the log from record `from` on. */
 int relive_read(struct audit_reader *audit, uint64_t from, const struct relive_reader *reader);
 
+/* The record of the newest judge.start that is not after `since`: its memory is what the time since then began with. Where
+ * there is none so old, the oldest. */
+int relive_look_back(struct audit_reader *audit, usec_t since, uint64_t *ret_from);
+
 /* A judge with its policy, made anew. */
 struct relive {
         struct policy *policy;

@@ -98,6 +98,13 @@ const struct verb verbs[] = {
           "agent that PM2 limits already (max_memory_restart) or that was seen running for a day.",
           "govctl discover >/etc/governor/policies.d/10-agents.yaml",
           run_discover },
+        { "learn", "[AGENT]", 0, 1, ARGUMENT_AGENT, TAKES_SINCE | TAKES_STATE | TAKES_DB | TAKES_POLICY | TAKES_ROOT, false, false,
+          "what the last days showed of each agent, and what to change for it",
+          "Tells what was observed of each agent, three days back by default: its lives and how they ended, what it usually holds at "
+          "its age and at most, CPU, findings and what they would have done. Then proposes changes of the policy as a difference, "
+          "each with its reason. Nothing is changed. Needs no daemon, and root's rights. Ends with 7 while no agent was seen for a day.",
+          "govctl learn lily --since 7d",
+          run_learn },
         { "policy check", "[FILE...]", 0, 1000, ARGUMENT_FILE, TAKES_POLICY, true, false,
           "check policy files; all errors in one run",
           "Checks the files named, or else the installed ones, as the daemon would read them. Needs no daemon.",

@@ -51,6 +51,7 @@ enum code verb_run(struct call *call, int argc, char **argv);
 enum code run_status(struct call *call);
 enum code run_agents(struct call *call);
 enum code run_discover(struct call *call);
+enum code run_learn(struct call *call);
 enum code run_incidents(struct call *call);
 enum code run_why(struct call *call);
 enum code run_log(struct call *call);

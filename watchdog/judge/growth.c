@@ -347,19 +347,34 @@ bool growth_remember(const struct judge *judge, const struct instance *instance,
         return true;
 }
 
-void growth_take(struct judge *judge, struct instance *instance, const struct fact *fact)
+/* True: it tells of the agent's lives too. */
+static bool read_all(const struct fact *fact, struct growth *growth, struct learned *learned)
 {
-        const struct remembered *remembered = fact->remembered;
-        struct growth growth = { .pid = remembered->pid, .start = remembered->start };
-        struct numbers numbers = numbers_from(remembered);
+        struct numbers numbers = numbers_from(fact->remembered);
         bool carries = false;
 
-        pass_life(&numbers, &growth);
-        if ((unsigned)growth.of >= MEMORY_OF_N)
-                growth.of = MEMORY_OF_PROCESS;
+        *growth = (struct growth){ .pid = fact->remembered->pid, .start = fact->remembered->start };
+        pass_life(&numbers, growth);
+        if ((unsigned)growth->of >= MEMORY_OF_N)
+                growth->of = MEMORY_OF_PROCESS;
         PASS(&numbers, carries);
         if (carries)
-                pass_learned(&numbers, &agent_of(judge, instance)->learned);
+                pass_learned(&numbers, learned);
+        return carries;
+}
+
+bool growth_read(const struct fact *fact, struct learned *ret)
+{
+        struct growth growth;
+
+        return read_all(fact, &growth, ret);
+}
+
+void growth_take(struct judge *judge, struct instance *instance, const struct fact *fact)
+{
+        struct growth growth;
+
+        read_all(fact, &growth, &agent_of(judge, instance)->learned);
         growth.told.pid = growth.pid;
         growth.told.start = growth.start;
         growth.told.found = growth.life.found;

@@ -61,6 +61,9 @@ void growth_take(struct judge *judge, struct instance *instance, const struct fa
 bool growth_remember(const struct judge *judge, const struct instance *instance, struct remembered *scratch,
                      struct fact *ret);
 
+/* What a FACT_BASELINE of BASELINE_HABIT says of the agent's lives; false: it says nothing of them. */
+bool growth_read(const struct fact *fact, struct learned *ret);
+
 /* The life that runs had jumped to that size, and came back. */
 void growth_came_back(struct judge *judge, const struct instance *instance, uint32_t kib, usec_t at);
 
