@@ -56,6 +56,15 @@ what_is_counted_is_said() {
         fi
 }
 
+# Beside a daemon that runs; what it saw so far is told, and that it is too little.
+learning_takes_a_day() {
+        local rc=0
+        bed_run govctl learn --json >"$BED_DIR/learn" || rc=$?
+        [ "$rc" = 7 ] || bed_fail "govctl learn ends with $rc"
+        jq -e '.enough == false and (.agents[] | select(.name == "leaky") |
+                any(.findings[]; .cause == "memory-leak") and (.memory.ceiling_bytes == 104857600))' "$BED_DIR/learn"
+}
+
 samples_are_not_in_the_log() { records_say '[.[] | select(.action == "fact.sample")] | length == 0'; }
 
 bed_boot one
@@ -63,6 +72,7 @@ must a_leaking_agent_is_governed
 bed_story it_is_restarted_twice
 bed_story the_third_time_is_left_for_a_human
 bed_story what_is_counted_is_said
+bed_story learning_takes_a_day
 bed_story samples_are_not_in_the_log
 bed_story the_log_verifies
 bed_story the_decisions_follow
