@@ -279,6 +279,28 @@ static void instances_share_a_habit(void **state)
         world_done(&world);
 }
 
+/* Its control group could not be read for a moment, and its processes were counted instead. */
+static void a_stand_in_for_a_moment_ends_no_habit(void **state)
+{
+        struct world world;
+        struct actor *lily = lily_of(&world);
+
+        (void)state;
+        world.rules[0].memory.of = MEMORY_OF_TREE;
+        for (unsigned n = 0; n < 10; n++) {
+                world_human(&world, lily, ACTION_RESTART);
+                for (unsigned minute = 0; minute < 30; minute++) {
+                        sample_of(&world, lily, (n < 9 ? 60 : 212) * MB,
+                                  n == 5 && minute == 7 ? MEMORY_OF_PROCESS : MEMORY_OF_TREE);
+                        world_run(&world, MIN);
+                }
+        }
+        CHECK_TRACE(&world,
+                    "16860.0s open inc-1 lily memory-drift: its tree holds 212.0M at the age of 10m; usual is 60.0M "
+                    "(9 lives); most of it in process 1010\n");
+        world_done(&world);
+}
+
 static void samples_are_not_recorded_and_yet_all_is_decided_again(void **state)
 {
         struct chain *chain = calloc(1, sizeof(*chain));
@@ -325,6 +347,7 @@ int main(void)
                 cmocka_unit_test(what_comes_back_each_night_is_told_when_it_stays),
                 cmocka_unit_test(a_habit_survives_the_daemon),
                 cmocka_unit_test(instances_share_a_habit),
+                cmocka_unit_test(a_stand_in_for_a_moment_ends_no_habit),
                 cmocka_unit_test(samples_are_not_recorded_and_yet_all_is_decided_again),
         };
 

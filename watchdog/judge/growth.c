@@ -38,12 +38,21 @@ static void begin_life(struct growth *growth, const struct fact *fact, usec_t be
         habit_begin_life(&growth->life, began);
 }
 
+/* Its control group could not be read for once, and its tree stood in: months of a habit are not given up for that. */
+static bool is_stand_in(const struct agent *agent, enum memory_of of)
+{
+        return agent->rule && of != agent->rule->memory.of && agent->learned.of == agent->rule->memory.of &&
+               habit_knows(&agent->learned.habit);
+}
+
 void growth_sample(struct judge *judge, struct instance *instance, const struct fact *fact)
 {
         struct agent *agent = agent_of(judge, instance);
         struct growth *growth = &instance->growth;
         uint64_t kib = fact->sample.memory_bytes / KIB;
 
+        if (is_stand_in(agent, fact->sample.of))
+                return;
         if (agent->learned.of != fact->sample.of) /* counted in another way from here on */
                 agent->learned = (struct learned){ .of = fact->sample.of };
         if (growth->pid != fact->sample.pid || growth->start != fact->sample.start || growth->of != fact->sample.of)
