@@ -138,6 +138,89 @@ static void an_outcome_record_is_a_fact_and_its_intent_is_not(void **state)
         json_decref(intent);
 }
 
+static void a_trial_comes_back_with_its_limits(void **state)
+{
+        struct fact fact = {
+                .kind = FACT_TRIAL,
+                .at = 8,
+                .manager = MANAGER_SYSTEMD,
+                .agent = "systemd:lily.service",
+                .instance = INSTANCE_ALL,
+                .trial = { .step = TRIAL_STANDS,
+                           .of = TRIAL_OF_LIMITS,
+                           .number = 7,
+                           .state = TRIAL_STUCK,
+                           .span = 600,
+                           .limits = { .place = LIMITS_TRIAL },
+                           .by = "uid:0",
+                           .reason = "why not",
+                           .since = 1,
+                           .until = 2,
+                           .due = USEC_INFINITY,
+                           .tries = 3,
+                           .incident = 4,
+                           .why = "it died" },
+        };
+        struct remembered scratch;
+        json_t *details;
+
+        limits_put(&fact.trial.limits, LIMIT_MEMORY_MAX, 128 << 20);
+        limits_put(&fact.trial.limits, LIMIT_MEMORY_SWAP_MAX, 0);
+        limits_put(&fact.trial.limits, LIMIT_OOM_POLICY, OOM_POLICY_KILL);
+
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        assert_int_equal(back.trial.step, TRIAL_STANDS);
+        assert_int_equal(back.trial.of, TRIAL_OF_LIMITS);
+        assert_int_equal(back.trial.number, 7);
+        assert_int_equal(back.trial.state, TRIAL_STUCK);
+        assert_int_equal(back.trial.span, 600);
+        assert_true(back.trial.due == USEC_INFINITY);
+        assert_int_equal(back.trial.tries, 3);
+        assert_int_equal(back.trial.incident, 4);
+        assert_string_equal(back.trial.why, "it died");
+        assert_memory_equal(&back.trial.limits, &fact.trial.limits, sizeof(fact.trial.limits));
+        json_decref(details);
+}
+
+static void limits_that_make_no_sense_are_not_taken(void **state)
+{
+        json_t *details = json_pack("{s:s, s:{s:s, s:s, s:s, s:i}}", "step", "begin", "limits", "place", "moon",
+                                    "memory_max", "much", "oom_policy", "maybe", "cpu_quota", 20);
+        struct remembered scratch;
+        struct fact back;
+
+        assert_int_equal(record_to_fact("fact.trial", "systemd:x.service", details, &scratch, &back), 0);
+        assert_int_equal(back.trial.limits.place, LIMITS_NOWHERE);
+        assert_int_equal(back.trial.limits.set, 1u << LIMIT_CPU_QUOTA);
+        assert_string_equal(back.trial.why, "");
+        json_decref(details);
+}
+
+static void a_decision_about_limits_says_which(void **state)
+{
+        struct decision decision = { .kind = DECIDE_ACT,
+                                     .agent = "systemd:lily.service",
+                                     .action = ACTION_UNLIMIT,
+                                     .purpose = PURPOSE_UNDO,
+                                     .rule = "",
+                                     .trial = 7,
+                                     .limits = { .place = LIMITS_KEPT } };
+        char verb[RECORD_VERB_MAX];
+        json_t *details = record_of_decision(&decision, verb), *limits = json_object_get(details, "limits");
+
+        assert_string_equal(verb, "agent.unlimit");
+        assert_int_equal(json_integer_value(json_object_get(details, "trial")), 7);
+        assert_string_equal(json_string_value(json_object_get(limits, "place")), "kept");
+        json_decref(details);
+        decision.trial = 0; /* the records of other actions are as they were */
+        decision.limits.place = LIMITS_NOWHERE;
+        details = record_of_decision(&decision, verb);
+        assert_null(json_object_get(details, "trial"));
+        assert_null(json_object_get(details, "limits"));
+        json_decref(details);
+}
+
 static void strangers_are_told_apart_from_damage(void **state)
 {
         json_t *empty = json_object(), *deaths = json_pack("{s:[]}", "deaths");
@@ -175,6 +258,9 @@ int main(void)
                 cmocka_unit_test(the_judges_memory_comes_back_with_every_death_and_with_never),
                 cmocka_unit_test(a_baseline_says_what_it_is_about),
                 cmocka_unit_test(an_outcome_record_is_a_fact_and_its_intent_is_not),
+                cmocka_unit_test(a_trial_comes_back_with_its_limits),
+                cmocka_unit_test(limits_that_make_no_sense_are_not_taken),
+                cmocka_unit_test(a_decision_about_limits_says_which),
                 cmocka_unit_test(strangers_are_told_apart_from_damage),
                 cmocka_unit_test(hostile_text_becomes_safe_text),
         };

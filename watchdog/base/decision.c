@@ -2,10 +2,8 @@
 #include "base/names.h"
 
 static const char *const action_names[] = {
-        [ACTION_NONE] = "none",
-        [ACTION_RESTART] = "restart",
-        [ACTION_STOP] = "stop",
-        [ACTION_START] = "start",
+        [ACTION_NONE] = "none",   [ACTION_RESTART] = "restart", [ACTION_STOP] = "stop",
+        [ACTION_START] = "start", [ACTION_LIMIT] = "limit",     [ACTION_UNLIMIT] = "unlimit",
 };
 
 static const char *const decision_kind_names[] = {
@@ -30,6 +28,7 @@ static const char *const purpose_names[] = {
         [PURPOSE_NONE] = "none",       [PURPOSE_HEAL] = "heal",
         [PURPOSE_BACKOFF] = "backoff", [PURPOSE_QUARANTINE] = "quarantine",
         [PURPOSE_TRIAL] = "trial",     [PURPOSE_ASKED] = "asked",
+        [PURPOSE_KEEP] = "keep",       [PURPOSE_UNDO] = "undo",
 };
 
 NAMES_DEFINE(action, action_names)

@@ -4,12 +4,15 @@
 #include <sys/types.h>
 
 #include "base/finding.h"
+#include "base/limits.h"
 
 enum action {
         ACTION_NONE,
         ACTION_RESTART,
-        ACTION_STOP,  /* taken down: quarantine, or the quiet part of a slowed restart */
-        ACTION_START, /* brought up again: end of a backoff, a trial, a dependent after its base */
+        ACTION_STOP,    /* taken down: quarantine, or the quiet part of a slowed restart */
+        ACTION_START,   /* brought up again: end of a backoff, a trial, a dependent after its base */
+        ACTION_LIMIT,   /* limits are written into a drop-in of its unit, and systemd takes them */
+        ACTION_UNLIMIT, /* ... and taken back */
         ACTION_N,
 };
 
@@ -46,6 +49,8 @@ enum purpose {
         PURPOSE_QUARANTINE,
         PURPOSE_TRIAL, /* half-open: one life to prove itself */
         PURPOSE_ASKED, /* a human asked through govctl */
+        PURPOSE_KEEP,  /* what is on trial is made permanent, as a human asked */
+        PURPOSE_UNDO,  /* what was on trial, or kept, is taken back */
         PURPOSE_N,
 };
 
@@ -70,6 +75,8 @@ struct decision {
         const char *rule; /* name of the rule; "" for built-in rules */
         const char *rule_file; /* where it stands; "" for built-in rules */
         unsigned rule_line;
+        uint64_t trial;       /* the trial that it belongs to, 0 none */
+        struct limits limits; /* of ACTION_LIMIT: these; of ACTION_UNLIMIT: what stands there goes */
         char reason
                 [REASON_MAX]; /* for people: "3 deaths in 60s (rule: more than 2), each lived about 3.0s, last exit code 1" */
 };

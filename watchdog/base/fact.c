@@ -11,6 +11,7 @@ static const char *const fact_kind_names[] = {
         [FACT_ASKED] = "asked",       [FACT_REMEMBERED] = "remembered",
         [FACT_BASELINE] = "baseline", [FACT_TICK] = "tick",
         [FACT_CONFIG] = "config",     [FACT_CHANGE] = "change",
+        [FACT_TRIAL] = "trial",
 };
 
 static const char *const source_state_names[] = {

@@ -5,6 +5,7 @@
 #include "base/agent.h"
 #include "base/decision.h"
 #include "base/outcome.h"
+#include "base/trial.h"
 #include "base/usec.h"
 
 enum fact_kind {
@@ -26,6 +27,7 @@ enum fact_kind {
         FACT_REMEMBERED, /* the judge's own memory of one agent, from the chain */
         FACT_BASELINE,   /* the judge's own numbers about one instance: what a finding rests on, or its memory */
         FACT_TICK,       /* the deadline that the judge asked for has come */
+        FACT_TRIAL,      /* a human begins, keeps or takes back a change on trial; or it stands, from the chain */
         FACT_N,
 };
 
@@ -212,7 +214,23 @@ struct fact {
                         enum purpose purpose;
                         enum outcome outcome;
                         const char *text; /* the manager's words, cut and made safe */
+                        uint64_t trial;   /* the trial that the action belongs to, 0 none */
                 } outcome;
+                struct {
+                        enum trial_step step;
+                        enum trial_of of;
+                        uint64_t number;
+                        enum trial_state state; /* where it stands already, else TRIAL_NONE */
+                        usec_t span;            /* how long it has to prove itself */
+                        struct limits limits;   /* of TRIAL_OF_LIMITS */
+                        const char *by;
+                        const char *reason;
+                        /* where it stands already: */
+                        usec_t since, until, due; /* when it was made, when it ends, when something is to be done */
+                        uint32_t tries;           /* to take it back */
+                        uint64_t incident;        /* that ends it, 0 none */
+                        const char *why;          /* it ends */
+                } trial;
                 struct {
                         enum ask ask;
                         uint64_t number;
@@ -229,10 +247,16 @@ struct fact_sink {
         void *self;
 };
 
-/* Of the judge's own making: not a moment in time, and nothing is judged before all of it is back. */
+/* Its payload is `remembered`. */
 static inline bool fact_is_memory(enum fact_kind kind)
 {
         return kind == FACT_REMEMBERED || kind == FACT_BASELINE;
+}
+
+/* Of the judge's own making: not a moment in time, and nothing is judged before all of it is back. */
+static inline bool fact_is_recalled(const struct fact *fact)
+{
+        return fact_is_memory(fact->kind) || (fact->kind == FACT_TRIAL && fact->trial.step == TRIAL_STANDS);
 }
 
 const char *fact_kind_name(enum fact_kind kind);

@@ -16,6 +16,7 @@ enum field_type {
         FIELD_ENUM,
         FIELD_DEATHS,
         FIELD_MORE,
+        FIELD_LIMITS,
 };
 
 struct field {
@@ -49,6 +50,9 @@ NAMES_FOR(memory_of)
 NAMES_FOR(config_change)
 NAMES_FOR(change_step)
 NAMES_FOR(baseline_of)
+NAMES_FOR(trial_step)
+NAMES_FOR(trial_of)
+NAMES_FOR(trial_state)
 
 #define AT(member) offsetof(struct fact, member)
 #define IN(member) offsetof(struct remembered, member)
@@ -131,6 +135,20 @@ static const struct field fields[] = {
         { FACT_CHANGE,     "until",       FIELD_U64,  AT(change.until) },
         { FACT_CHANGE,     "by",          FIELD_TEXT, AT(change.by) },
         { FACT_CHANGE,     "reason",      FIELD_TEXT, AT(change.reason) },
+        { FACT_TRIAL,      "step",        FIELD_ENUM, AT(trial.step), NAMED(trial_step) },
+        { FACT_TRIAL,      "of",          FIELD_ENUM, AT(trial.of), NAMED(trial_of) },
+        { FACT_TRIAL,      "number",      FIELD_U64,  AT(trial.number) },
+        { FACT_TRIAL,      "state",       FIELD_ENUM, AT(trial.state), NAMED(trial_state) },
+        { FACT_TRIAL,      "span",        FIELD_U64,  AT(trial.span) },
+        { FACT_TRIAL,      "since",       FIELD_U64,  AT(trial.since) },
+        { FACT_TRIAL,      "until",       FIELD_U64,  AT(trial.until) },
+        { FACT_TRIAL,      "limits",      FIELD_LIMITS, AT(trial.limits) },
+        { FACT_TRIAL,      "by",          FIELD_TEXT, AT(trial.by) },
+        { FACT_TRIAL,      "reason",      FIELD_TEXT, AT(trial.reason) },
+        { FACT_TRIAL,      "due",         FIELD_U64,  AT(trial.due) },
+        { FACT_TRIAL,      "tries",       FIELD_U32,  AT(trial.tries) },
+        { FACT_TRIAL,      "incident",    FIELD_U64,  AT(trial.incident) },
+        { FACT_TRIAL,      "why",         FIELD_TEXT, AT(trial.why) },
         { FACT_REMEMBERED, "state",      FIELD_U32,  IN(state) },
         { FACT_REMEMBERED, "rung",       FIELD_U32,  IN(rung) },
         { FACT_REMEMBERED, "attempts",   FIELD_U32,  IN(attempts) },
@@ -186,6 +204,29 @@ static json_t *json_list(const uint64_t *numbers, unsigned n)
         return list;
 }
 
+/* The chain's keys are lower case. */
+static const char *const limit_keys[LIMIT_N] = {
+        [LIMIT_MEMORY_HIGH] = "memory_high",         [LIMIT_MEMORY_MAX] = "memory_max",
+        [LIMIT_MEMORY_SWAP_MAX] = "memory_swap_max", [LIMIT_CPU_QUOTA] = "cpu_quota",
+        [LIMIT_OOM_POLICY] = "oom_policy",
+};
+
+json_t *record_of_limits(const struct limits *limits)
+{
+        json_t *object = json_pack("{s:s}", "place", limits_place_name(limits->place));
+
+        for (enum limit limit = 0; limit < LIMIT_N; limit++) {
+                uint64_t value = limits->value[limit];
+
+                if (limits_have(limits, limit))
+                        json_object_set_new(object, limit_keys[limit],
+                                            limit == LIMIT_OOM_POLICY
+                                                    ? json_string(oom_policy_name((enum oom_policy)value))
+                                                    : json_u64(value));
+        }
+        return object;
+}
+
 static json_t *field_write(const struct field *field, const void *base)
 {
         const char *at = (const char *)base + field->offset;
@@ -203,6 +244,7 @@ static json_t *field_write(const struct field *field, const void *base)
                                  ((const struct remembered *)base)->deaths_n);
         case FIELD_MORE:
                 return json_list(((const struct remembered *)base)->more, ((const struct remembered *)base)->more_n);
+        case FIELD_LIMITS: return record_of_limits((const struct limits *)(const void *)at);
         }
         return NULL;
 }
@@ -248,6 +290,10 @@ static void details_add_act(json_t *details, const struct decision *decision)
         json_object_set_new(details, "start", json_u64(decision->start));
         if (decision->kind == DECIDE_WITHHOLD)
                 json_object_set_new(details, "withheld", json_string(withheld_name(decision->withheld)));
+        if (decision->trial)
+                json_object_set_new(details, "trial", json_u64(decision->trial));
+        if (decision->limits.place != LIMITS_NOWHERE)
+                json_object_set_new(details, "limits", record_of_limits(&decision->limits));
 }
 
 json_t *record_of_decision(const struct decision *decision, char verb[RECORD_VERB_MAX])
@@ -275,6 +321,8 @@ json_t *record_of_outcome(const struct fact *fact, uint64_t intent)
         json_object_set_new(details, "outcome", json_string(outcome_name(fact->outcome.outcome)));
         json_object_set_new(details, "purpose", json_string(purpose_name(fact->outcome.purpose)));
         json_object_set_new(details, "text", json_text(fact->outcome.text));
+        if (fact->outcome.trial)
+                json_object_set_new(details, "trial", json_u64(fact->outcome.trial));
         return details;
 }
 
@@ -290,6 +338,25 @@ static int list_read(const json_t *list, size_t most, uint64_t *numbers, uint32_
                 numbers[i] = u64_of(json_integer_value(json_array_get(list, i)));
         *ret_n = (uint32_t)n;
         return 0;
+}
+
+/* A value that makes no sense is not taken: what remains is still known to be limited. */
+struct limits record_to_limits(const json_t *object)
+{
+        struct limits limits = {
+                .place = limits_place_from_name(json_string_value(json_object_get(object, "place"))),
+        };
+
+        for (enum limit limit = 0; limit < LIMIT_N; limit++) {
+                const json_t *value = json_object_get(object, limit_keys[limit]);
+                enum oom_policy policy = oom_policy_from_name(json_string_value(value));
+
+                if (limit == LIMIT_OOM_POLICY && policy != OOM_POLICY_NONE)
+                        limits_put(&limits, limit, policy);
+                else if (limit != LIMIT_OOM_POLICY && json_is_integer(value))
+                        limits_put(&limits, limit, u64_of(json_integer_value(value)));
+        }
+        return limits;
 }
 
 static int field_read(const struct field *field, const json_t *value, void *base)
@@ -313,6 +380,7 @@ static int field_read(const struct field *field, const json_t *value, void *base
                 return 0;
         case FIELD_DEATHS: return list_read(value, FACT_DEATHS_MAX, remembered->deaths, &remembered->deaths_n);
         case FIELD_MORE: return list_read(value, REMEMBERED_MORE_MAX, remembered->more, &remembered->more_n);
+        case FIELD_LIMITS: *(struct limits *)(void *)at = record_to_limits(value); return 0;
         }
         return -EBADMSG;
 }
@@ -329,6 +397,7 @@ static int outcome_to_fact(const char *action, const json_t *details, struct fac
         fact->outcome.text = json_string_value(json_object_get(details, "text"));
         if (!fact->outcome.text)
                 fact->outcome.text = "";
+        fact->outcome.trial = u64_of(json_integer_value(json_object_get(details, "trial")));
         return fact->outcome.action == ACTION_NONE ? -EBADMSG : 0;
 }
 

@@ -13,6 +13,10 @@ json_t *record_of_fact(const struct fact *fact, char verb[RECORD_VERB_MAX]);
 /* Details of the record that a decision makes: finding.CAUSE, or the intent or refusal of agent.ACTION. */
 json_t *record_of_decision(const struct decision *decision, char verb[RECORD_VERB_MAX]);
 
+/* {"place":"trial","memory_max":134217728,"oom_policy":"kill"}: what is set; and back, less what makes no sense. */
+json_t *record_of_limits(const struct limits *limits);
+struct limits record_to_limits(const json_t *object);
+
 /* Details of the outcome of an action whose intent is record `intent`. */
 json_t *record_of_outcome(const struct fact *fact, uint64_t intent);
 
