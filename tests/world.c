@@ -113,8 +113,9 @@ static void write_trace(struct world *world, const struct decision *decision)
                     (unsigned long long)((decision->at - world->began) / (USEC_PER_SEC / 10) % 10));
         switch (decision->kind) {
         case DECIDE_ACT:
-                text_append(line, sizeof(line), "%s%s %s (%s)\n", decision->enforce ? "" : "would ",
-                            action_name(decision->action), name, purpose_name(decision->purpose));
+                text_append(line, sizeof(line), "%s%s %s (%s)%s%s\n", decision->enforce ? "" : "would ",
+                            action_name(decision->action), name, purpose_name(decision->purpose),
+                            decision->trial ? ": " : "", decision->trial ? decision->reason : "");
                 break;
         case DECIDE_WITHHOLD:
                 text_append(line, sizeof(line), "withhold %s %s (%s): %s\n", action_name(decision->action), name,
@@ -149,7 +150,7 @@ static void outcome_fact(struct world *world, const struct decision *decision, e
                              .manager = decision->manager,
                              .agent = decision->agent,
                              .instance = decision->instance,
-                             .outcome = { decision->action, decision->purpose, outcome, "" } };
+                             .outcome = { decision->action, decision->purpose, outcome, "", decision->trial } };
 
         world_send(world, &fact);
 }
@@ -165,7 +166,7 @@ static void perform(struct world *world, const struct decision *decision)
         assert(actor && world->orders_n < sizeof(world->orders) / sizeof(*world->orders));
         world->orders[world->orders_n++] =
                 (struct order){ world->now + 20 * USEC_PER_MSEC, (int)(actor - world->actors), decision->action,
-                                decision->purpose };
+                                decision->purpose, decision->trial };
 }
 
 void world_send(struct world *world, const struct fact *fact)
@@ -494,6 +495,15 @@ static void restart(struct world *world, struct actor *actor)
                         come_up(world, &world->actors[n], true);
 }
 
+static void limit(struct world *world, struct actor *actor, bool limited)
+{
+        bool dies = limited && !actor->limited && actor->choked > 0 && actor->up;
+
+        actor->limited = limited;
+        if (dies && world->now + actor->choked < actor->dies_at)
+                actor->dies_at = world->now + actor->choked;
+}
+
 static void carry_out(struct world *world, const struct order *order)
 {
         struct actor *actor = &world->actors[order->actor];
@@ -510,7 +520,11 @@ static void carry_out(struct world *world, const struct order *order)
         fact.outcome.purpose = order->purpose;
         fact.outcome.outcome = silent ? OUTCOME_TIMEOUT : refused ? OUTCOME_FAILED : OUTCOME_OK;
         fact.outcome.text = "";
-        if (!refused && order->action == ACTION_STOP) {
+        fact.outcome.trial = order->trial;
+        if (order->action == ACTION_LIMIT || order->action == ACTION_UNLIMIT) {
+                if (!refused)
+                        limit(world, actor, order->action == ACTION_LIMIT);
+        } else if (!refused && order->action == ACTION_STOP) {
                 stop(world, actor);
                 actor->by_judge = true;
         } else if (!refused && order->action == ACTION_START) {
@@ -555,6 +569,25 @@ void world_ask(struct world *world, const char *agent, enum ask ask, uint64_t nu
                 .kind = FACT_ASKED, .agent = agent, .instance = INSTANCE_ALL, .asked = { ask, number, "ann", "" }
         };
 
+        world_send(world, &fact);
+}
+
+void world_trial(struct world *world, const char *agent, enum trial_step step, uint64_t number, usec_t span)
+{
+        struct fact fact = { .kind = FACT_TRIAL,
+                             .manager = agent_manager(agent),
+                             .agent = agent,
+                             .instance = INSTANCE_ALL,
+                             .trial = { .step = step,
+                                        .of = TRIAL_OF_LIMITS,
+                                        .number = number,
+                                        .span = span,
+                                        .by = "uid:0",
+                                        .reason = "test",
+                                        .why = "" } };
+
+        if (step == TRIAL_BEGIN)
+                limits_put(&fact.trial.limits, LIMIT_MEMORY_MAX, 128 << 20);
         world_send(world, &fact);
 }
 
@@ -656,6 +689,7 @@ void world_return(struct world *world)
                 fact.outcome.purpose = world->cut_off[n].purpose;
                 fact.outcome.outcome = OUTCOME_UNKNOWN;
                 fact.outcome.text = "";
+                fact.outcome.trial = world->cut_off[n].trial;
                 world_send(world, &fact);
         }
         world->cut_off_n = 0;

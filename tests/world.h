@@ -42,6 +42,8 @@ struct actor {
         usec_t starts[5];
         bool wanted;      /* somebody wants it to run */
         bool by_judge;    /* down by the judge's order */
+        bool limited;     /* its unit has limits */
+        usec_t choked;    /* dies so long after it was limited; 0: lives with that */
         usec_t relist_at; /* a fact got lost: its manager\'s next list tells the truth again */
         uint64_t deaths;  /* real ones, unplanned */
 };
@@ -60,6 +62,7 @@ struct order {
         int actor;
         enum action action;
         enum purpose purpose;
+        uint64_t trial;
 };
 
 struct world {
@@ -124,6 +127,7 @@ void world_source(struct world *world, const char *name, enum manager manager, e
                   const char *why);
 void world_planned(struct world *world, const char *agent, enum ending ending, usec_t time, const char *by);
 void world_ask(struct world *world, const char *agent, enum ask ask, uint64_t number);
+void world_trial(struct world *world, const char *agent, enum trial_step step, uint64_t number, usec_t span);
 
 /* The daemon ends and comes back later; what happens meanwhile it does not see. Its memory goes through FACT_REMEMBERED. */
 void world_leave(struct world *world);

@@ -125,7 +125,8 @@ static void tick_until(struct judge *judge, usec_t at)
 /* Its memory comes first, in records of these kinds. */
 static bool is_memory(const struct fact *fact)
 {
-        return fact_is_memory(fact->kind) || fact->kind == FACT_SOURCE || fact->kind == FACT_DEPENDS;
+        return fact_is_recalled(fact) || fact->kind == FACT_SOURCE || fact->kind == FACT_DEPENDS ||
+               fact->kind == FACT_CHANGE;
 }
 
 /* `waking`: nothing is judged before all of its memory is back. */

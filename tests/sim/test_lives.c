@@ -26,6 +26,7 @@
 #define HAPPENINGS_MAX 512
 #define RING 16
 #define RECORDS_MAX 200000
+#define LIMITED_MOST (20 * USEC_PER_MINUTE) /* orders are refused, or not heard of, and tried again */
 
 enum happening_kind {
         HAPPEN_ILL,
@@ -40,6 +41,9 @@ enum happening_kind {
         HAPPEN_NO_DNS,
         HAPPEN_LEAVE,
         HAPPEN_RETURN,
+        HAPPEN_TRIAL,
+        HAPPEN_KEEP,
+        HAPPEN_UNDO,
 };
 
 struct happening {
@@ -62,6 +66,7 @@ struct truth {
         usec_t quarantined_until; /* must have its trial until then, 0: is in none */
         usec_t stopped_until;     /* must be started until then */
         usec_t ill_at;            /* was ill, or touched by somebody, last */
+        usec_t limited_until;     /* limits that nobody kept must be gone by then; USEC_INFINITY: kept */
 };
 
 struct score {
@@ -192,6 +197,26 @@ static void add_span(struct life *life, enum happening_kind begin, enum happenin
         add(life, end, at + between(&life->world, least, most))->manager = manager;
 }
 
+/* Limits on trial, from a chance of their own: the rest of a life is the same with them and without. */
+static void add_trials(struct life *life)
+{
+        struct world chance = { .chance = ~life->seed };
+
+        for (int n = 0; n < life->world.actors_n; n++) {
+                usec_t at = between(&chance, 2 * MIN, LIFE_DAYS * DAY - HOUR);
+
+                if (life->world.actors[n].manager != MANAGER_SYSTEMD || !one_in(&chance, 3))
+                        continue;
+                add(life, HAPPEN_TRIAL, at)->actor = n;
+                life->happenings[life->happenings_n - 1].time = between(&chance, 10 * S, HOUR);
+                if (one_in(&chance, 3))
+                        add(life, HAPPEN_KEEP, at + between(&chance, S, HOUR))->actor = n;
+                if (one_in(&chance, 3))
+                        add(life, HAPPEN_UNDO, at + between(&chance, S, 10 * HOUR))->actor = n;
+                life->world.actors[n].choked = one_in(&chance, 2) ? between(&chance, 10 * USEC_PER_MSEC, HOUR) : 0;
+        }
+}
+
 static int by_time(const void *a, const void *b)
 {
         const struct happening *x = a, *y = b;
@@ -252,6 +277,7 @@ static void make(struct life *life)
         for (unsigned n = 0; n < 3; n++)
                 if (one_in(world, 3))
                         add_span(life, HAPPEN_LEAVE, HAPPEN_RETURN, 2 * S, 10 * MIN);
+        add_trials(life);
         qsort(life->happenings, (size_t)life->happenings_n, sizeof(*life->happenings), by_time);
         if (one_in(world, 2))
                 world->faults = (struct faults){ .late = 30,
@@ -313,6 +339,8 @@ static void on_death(struct world *world, struct actor *actor)
         struct truth *truth = truth_of(life, actor);
         usec_t newest = truth->n > 0 ? truth->deaths[(truth->n - 1) % RING] : 0;
 
+        if (actor->limited && truth->limited_until > world->now + 2 * MIN && truth->limited_until < USEC_INFINITY)
+                truth->limited_until = world->now + 2 * MIN;
         truth->deaths[truth->n++ % RING] = world->now;
         truth->ill_at = world->now;
         if (world->now - newest > S || newest < truth->clear_since)
@@ -362,7 +390,12 @@ static void check_due(struct life *life)
                                 printf("MISSED %s of %s at %llus\n", cause_name((enum cause)cause),
                                        life->world.actors[n].id, (unsigned long long)(world_age(&life->world) / S));
                 }
-                if (life->world.away || !life->enforce)
+                if (life->world.away)
+                        continue;
+                if (life->world.actors[n].limited && life->world.now > truth->limited_until &&
+                    life->world.now - truth->limited_until > LIMITED_MOST && life->disturbed < life->world.now)
+                        broken(life, "limits that nobody kept were not taken back");
+                if (!life->enforce)
                         continue;
                 if (truth->quarantined_until > 0 && truth->quarantined_until < life->world.now)
                         broken(life, "a quarantine ended neither in a trial nor with a human");
@@ -436,6 +469,19 @@ static void check_share(struct life *life)
                 broken(life, "more than 30% of the agents in quarantine");
 }
 
+static void check_limit(struct life *life, const struct decision *decision, struct truth *truth)
+{
+        bool kept = truth->limited_until == USEC_INFINITY;
+
+        if (decision->action == ACTION_LIMIT && (decision->purpose == PURPOSE_KEEP) != kept)
+                broken(life, "limits were kept that nobody keeps");
+        if (decision->action != ACTION_UNLIMIT || !kept || text_starts(decision->reason, "taken back"))
+                return;
+        if (life->world.faults.refused == 0) /* else keeping them may have failed: the human is told so */
+                broken(life, "limits were taken back that a human keeps");
+        truth->limited_until = life->world.now;
+}
+
 static void check_act(struct life *life, const struct decision *decision)
 {
         struct actor *actor = actor_of(life, decision->agent);
@@ -443,6 +489,10 @@ static void check_act(struct life *life, const struct decision *decision)
 
         if (!decision->enforce)
                 return;
+        if (decision->action == ACTION_LIMIT || decision->action == ACTION_UNLIMIT) {
+                check_limit(life, decision, truth);
+                return;
+        }
         if (!life->enforce)
                 broken(life, "an action in observe mode");
         if (decision->action != ACTION_START && !is_ill(life, actor))
@@ -598,6 +648,37 @@ static void lose_dns(struct life *life, usec_t time)
                 fall_ill(life, &world->actors[n], between(world, 2 * S, 20 * S), time);
 }
 
+static struct trial_view newest_trial(const struct life *life, const struct actor *actor)
+{
+        struct trial_view view, newest = { .number = 0 };
+
+        for (uint32_t n = 0; n < judge_trials(life->world.judge); n++) {
+                judge_trial(life->world.judge, n, &view);
+                if (strcmp(view.agent, actor->id) == 0 && view.number > newest.number)
+                        newest = view;
+        }
+        return newest;
+}
+
+static void try_limits(struct life *life, struct actor *actor, const struct happening *happening)
+{
+        struct truth *truth = truth_of(life, actor);
+        struct trial_view trial = newest_trial(life, actor);
+
+        if (life->world.away)
+                return;
+        if (happening->kind == HAPPEN_TRIAL) {
+                truth->limited_until = life->world.now + happening->time;
+                world_trial(&life->world, actor->id, TRIAL_BEGIN, judge_trial_next(life->world.judge), happening->time);
+        } else if (happening->kind == HAPPEN_KEEP && trial.state == TRIAL_RUNNING) {
+                truth->limited_until = USEC_INFINITY;
+                world_trial(&life->world, actor->id, TRIAL_KEEP, trial.number, 0);
+        } else if (happening->kind == HAPPEN_UNDO && (trial.state == TRIAL_RUNNING || trial.state == TRIAL_KEPT)) {
+                truth->limited_until = life->world.now;
+                world_trial(&life->world, actor->id, TRIAL_UNDO, trial.number, 0);
+        }
+}
+
 static void happen(struct life *life, const struct happening *happening)
 {
         struct world *world = &life->world;
@@ -648,6 +729,9 @@ static void happen(struct life *life, const struct happening *happening)
                                 world_blind(world, manager, false);
                 break;
         case HAPPEN_NO_DNS: lose_dns(life, happening->time); break;
+        case HAPPEN_TRIAL:
+        case HAPPEN_KEEP:
+        case HAPPEN_UNDO: try_limits(life, actor, happening); break;
         case HAPPEN_LEAVE:
                 if (!out)
                         world_leave(world);
@@ -746,6 +830,8 @@ static void record(struct world *world, const struct fact *fact, bool material)
                 record->fact.depends.on = record->text;
         } else if (fact->kind == FACT_AGENT) {
                 record->fact.agent_is.word = record->fact.agent_is.result = "";
+        } else if (fact->kind == FACT_OUTCOME) {
+                record->fact.outcome.text = "";
         }
 }
 

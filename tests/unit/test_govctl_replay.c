@@ -152,6 +152,41 @@ static void a_daemon_that_comes_back_is_another_run(void **state)
         assert_int_equal(number(bed, "differ"), 0);
 }
 
+/* Trials that run out, end with a death, are kept, taken back, and stand when the memory is written down. */
+static void what_became_of_trials_follows_too(void **state)
+{
+        static const char X[] = "systemd:agent-x.service", Y[] = "systemd:agent-y.service";
+        struct bed *bed = *state;
+        struct world *world = &bed->chain.world;
+
+        ill_for_two_hours(bed);
+        world_trial(world, X, TRIAL_BEGIN, 1, 10 * USEC_PER_MINUTE);
+        world_trial(world, Y, TRIAL_BEGIN, 2, 10 * USEC_PER_MINUTE);
+        world_run(world, USEC_PER_MINUTE);
+        chain_world_begin(&bed->chain, true);
+        world_trial(world, Y, TRIAL_KEEP, 2, 0);
+        world_run(world, USEC_PER_HOUR);
+        world_trial(world, X, TRIAL_BEGIN, 3, USEC_PER_HOUR);
+        world_run(world, USEC_PER_MINUTE);
+        world_die(world, &world->actors[4]);
+        world_run(world, USEC_PER_MINUTE);
+        world_trial(world, X, TRIAL_BEGIN, 4, USEC_PER_HOUR);
+        world_run(world, USEC_PER_MINUTE);
+        chain_world_end(&bed->chain);
+        world_leave(world);
+        world_run(world, 2 * USEC_PER_HOUR);
+        world->away = false;
+        chain_world_begin(&bed->chain, false);
+        world_run(world, USEC_PER_HOUR);
+        world_trial(world, Y, TRIAL_UNDO, 2, 0);
+        world_run(world, USEC_PER_HOUR);
+        chain_world_end(&bed->chain);
+        assert_int_equal(replay(bed), 0);
+        assert_int_equal(number(bed, "differ"), 0);
+        assert_int_equal(number(bed, "not_compared"), 0);
+        assert_int_equal(judge_trials(world->judge), 2);
+}
+
 static void what_a_kill_cut_off_is_said_and_no_difference(void **state)
 {
         struct bed *bed = *state;
@@ -224,6 +259,7 @@ int main(void)
                 TEST(a_log_that_is_still_written_is_replayed_too),
                 TEST(the_judge_goes_on_from_what_it_remembers),
                 TEST(a_daemon_that_comes_back_is_another_run),
+                TEST(what_became_of_trials_follows_too),
                 TEST(what_a_kill_cut_off_is_said_and_no_difference),
                 TEST(a_decision_that_follows_from_nothing_is_found),
                 TEST(a_decision_that_was_left_out_is_found),

@@ -23,7 +23,7 @@ struct opening {
         int64_t parts; /* read so far */
 };
 
-/* What the judge knew stands behind its judge.start in this order: sources and ties, then agents. */
+/* What the judge knew stands behind its judge.start in this order: sources, ties, windows and trials, then agents. */
 enum memory { MEMORY_OVER, MEMORY_SOURCES, MEMORY_AGENTS };
 
 struct reading {
@@ -95,9 +95,12 @@ static bool is_decision(const char *verb, const json_t *details)
 
 static bool is_memory(struct reading *reading, const struct fact *fact)
 {
+        bool first = fact->kind == FACT_SOURCE || fact->kind == FACT_DEPENDS || fact->kind == FACT_CHANGE ||
+                     fact_is_recalled(fact);
+
         if (fact_is_memory(fact->kind) && reading->memory != MEMORY_OVER)
                 reading->memory = MEMORY_AGENTS;
-        else if (reading->memory != MEMORY_SOURCES || (fact->kind != FACT_SOURCE && fact->kind != FACT_DEPENDS))
+        else if (reading->memory != MEMORY_SOURCES || !first)
                 reading->memory = MEMORY_OVER;
         return reading->memory != MEMORY_OVER;
 }

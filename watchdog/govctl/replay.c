@@ -217,8 +217,11 @@ static int on_fact(void *self, const struct fact *fact, bool memory)
 /* What the governor takes back of its own accord is of no incident and was nobody's to decide. */
 static bool is_own(const json_t *decision)
 {
+        const char *purpose = field_text(decision, "details.purpose");
+
         return text_starts(field_text(decision, "verb"), "agent.") && field_text(decision, "incident")[0] == '\0' &&
-               strcmp(field_text(decision, "details.purpose"), "trial") == 0;
+               (strcmp(purpose, "trial") == 0 ||
+                (strcmp(purpose, "undo") == 0 && !field_given(decision, "details.trial")));
 }
 
 /* Where the record stands among what is expected; its size when it is not. */

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "judge/table.h"
+#include "judge/trial.h"
 #include "judge/view.h"
 
 static struct incident *at(const struct judge *judge, uint32_t incident)
@@ -103,6 +104,8 @@ uint32_t incident_open(struct judge *judge, const struct agent *agent, const str
         decision->cause = cause;
         text_copy(decision->reason, sizeof(decision->reason), reason);
         judge->material = true;
+        if (agent)
+                trial_agent_ill(judge, agent, cause, incident ? incident->number : 0);
         return slot;
 }
 

@@ -19,6 +19,7 @@
 #include "judge/remember.h"
 #include "judge/source.h"
 #include "judge/table.h"
+#include "judge/trial.h"
 
 /* ---- in its memory -------------------------------------------------------------------------------------------------- */
 
@@ -53,6 +54,7 @@ static size_t lay_out(const struct judge_limits *limits, struct judge *judge, ch
         PART(judge->table, 2 * limits->agents_max + 1);
         PART(judge->heap, limits->instances_max);
         PART(judge->shown, limits->agents_max);
+        PART(judge->trials, limits->agents_max);
 #undef PART
         return used;
 }
@@ -190,6 +192,7 @@ static void take_reboot(struct judge *judge)
                         i->ladder.until = judge->booted + BOOT_GRACE;
                 due_sooner(judge, i, judge->now);
         }
+        trial_rebooted(judge);
 }
 
 static void take_host(struct judge *judge, const struct fact *fact)
@@ -220,7 +223,10 @@ static void take_ask(struct judge *judge, const struct fact *fact)
 
         judge->material = true;
         switch (fact->asked.ask) {
-        case ASK_ENFORCE_OFF: judge->disarmed = true; break;
+        case ASK_ENFORCE_OFF:
+                judge->disarmed = true;
+                trial_undo_all(judge, "Governor is disarmed");
+                break;
         case ASK_SAFE_MODE_ON:
         case ASK_SAFE_MODE_OFF: take_safe_mode(judge, fact); break;
         case ASK_ACKNOWLEDGE: judge->acknowledged = fact->asked.number; break;
@@ -259,6 +265,12 @@ static void take_instance(struct judge *judge, const struct fact *fact)
         }
 }
 
+/* What a unit may use is no step on its agent's ladder. */
+static bool is_about_limits(enum action action)
+{
+        return action == ACTION_LIMIT || action == ACTION_UNLIMIT;
+}
+
 static void take(struct judge *judge, const struct fact *fact)
 {
         struct agent *agent, *base;
@@ -268,8 +280,13 @@ static void take(struct judge *judge, const struct fact *fact)
         case FACT_STARTED:
         case FACT_ENDED:
         case FACT_DIED:
-        case FACT_SAMPLE:
-        case FACT_OUTCOME: take_instance(judge, fact); break;
+        case FACT_SAMPLE: take_instance(judge, fact); break;
+        case FACT_OUTCOME:
+                if (!is_about_limits(fact->outcome.action))
+                        take_instance(judge, fact);
+                else
+                        trial_outcome(judge, fact);
+                break;
         case FACT_DEPENDS:
                 agent = agent_for(judge, fact->agent);
                 base = agent_for(judge, fact->depends.on);
@@ -285,6 +302,7 @@ static void take(struct judge *judge, const struct fact *fact)
                 break;
         case FACT_CONFIG: drift_take(judge, fact); break;
         case FACT_CHANGE: change_take(judge, fact); break;
+        case FACT_TRIAL: trial_take(judge, fact); break;
         case FACT_HOST: take_host(judge, fact); break;
         case FACT_ASKED: take_ask(judge, fact); break;
         default: break;
@@ -368,6 +386,7 @@ static void look_at_machine(struct judge *judge)
         look_at_safe_mode(judge);
         source_look(judge, &due);
         brake_look(judge, &due);
+        trial_look(judge, &due);
         if (due < judge->machine_due)
                 judge->machine_due = due;
 }
@@ -398,8 +417,11 @@ void judge_step(struct judge *judge, const struct fact *fact, struct decisions *
         decisions->n = 0;
         decisions->material = decisions->remember = false;
         judge->decisions = decisions;
-        if (fact_is_memory(fact->kind)) { /* not a moment in time: nothing is judged before all of it is back */
-                remember_take(judge, fact);
+        if (fact_is_recalled(fact)) { /* not a moment in time: nothing is judged before all of it is back */
+                if (fact->kind == FACT_TRIAL)
+                        trial_take(judge, fact);
+                else
+                        remember_take(judge, fact);
                 decisions->material = true;
                 return;
         }

@@ -147,5 +147,20 @@ uint32_t judge_changes(const struct judge *judge);
 void judge_change(const struct judge *judge, uint32_t index, usec_t now, struct change_view *ret);
 bool judge_may_change(const struct judge *judge, const char *path, usec_t at);
 
+/* Trials: n of them, of those that are over the newest; the number that the next one gets. */
+struct trial_view {
+        uint64_t number;
+        enum trial_of of;
+        enum trial_state state;
+        const char *agent;
+        usec_t since, until; /* when it was made, 0 not yet; when it ends by itself */
+        struct limits limits;
+        const char *by, *reason;
+        const char *why; /* it ends, or ended */
+};
+uint32_t judge_trials(const struct judge *judge);
+void judge_trial(const struct judge *judge, uint32_t index, struct trial_view *ret);
+uint64_t judge_trial_next(const struct judge *judge);
+
 /* The newest incident with a smaller number than `below` (UINT64_MAX: the newest of all); false when there is none. */
 bool judge_incident_below(const struct judge *judge, uint64_t below, struct incident_view *ret);

@@ -10,6 +10,7 @@
 #include "judge/healer.h"
 #include "judge/source.h"
 #include "judge/table.h"
+#include "judge/trial.h"
 
 #define STALE_SLACK (100 * USEC_PER_MSEC) /* start times are in ticks of 10 ms and may be rounded */
 #define ECHO_WAIT (15 * USEC_PER_SEC)     /* a unit notices that its PM2 app died and starts it again */
@@ -98,6 +99,7 @@ static void count_death(struct judge *judge, struct agent *agent, struct instanc
         instance->last_death = at;
         if (instance->incident != NOBODY)
                 judge->incidents[instance->incident].count++;
+        trial_agent_died(judge, agent, instance, at);
         brake_note(judge, agent, at);
 }
 

@@ -215,6 +215,23 @@ struct drift {
         char reason[REASON_MAX];
 };
 
+#define TRIAL_WHY_MAX 192
+
+/* A change that is on trial, or was and is kept; see trial.h. */
+struct trial {
+        uint64_t number;
+        enum trial_of of;
+        enum trial_state state;
+        unsigned input; /* enum trial_input: came with a fact, is taken at the next look */
+        char id[AGENT_ID_MAX];
+        usec_t span, began, since, until; /* began: asked for; since: made */
+        usec_t due;
+        uint32_t tries; /* to take it back */
+        struct limits limits;
+        uint64_t incident;
+        char by[64], reason[CHANGE_REASON_MAX], why[TRIAL_WHY_MAX];
+};
+
 struct judge {
         struct judge_limits limits;
         const struct policy *policy;
@@ -257,6 +274,9 @@ struct judge {
         uint32_t *shown; /* agents as status shows them */
         uint32_t shown_n;
         bool shown_stale;
+        struct trial *trials;
+        uint32_t trials_n;
+        uint64_t trials_last; /* number of the newest trial */
 
         struct decisions *decisions; /* of this step */
 };

@@ -6,6 +6,7 @@
 #include "judge/diagnose.h"
 #include "judge/due.h"
 #include "judge/table.h"
+#include "judge/trial.h"
 
 #define LAYOUT 1 /* of `more`; a memory in another layout is not taken, its incident numbers are */
 
@@ -233,6 +234,7 @@ static void pack_machine(struct pack *p, struct judge *judge)
         for (uint32_t n = 0; n < judge->budget_n; n++)
                 PACK(judge->budget[n]);
         pack_incident(p, judge, NULL, &judge->drift_incident);
+        PACK(judge->trials_last);
 }
 
 static void pack_source(struct pack *p, struct judge *judge, struct source *source)
@@ -435,6 +437,12 @@ bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remember
                         continue;
                 }
                 n -= CHANGES_MAX;
+                if (n < judge->trials_n) {
+                        if (trial_remember(judge, n, ret))
+                                return true;
+                        continue;
+                }
+                n -= judge->trials_n;
                 if (n == 0)
                         return remember_machine(judge, scratch, ret);
                 n -= 1;

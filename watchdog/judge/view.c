@@ -6,6 +6,7 @@
 #include "judge/depend.h"
 #include "judge/source.h"
 #include "judge/table.h"
+#include "judge/trial.h"
 
 static enum effective effective_now(const struct judge *judge, const struct instance *instance)
 {
@@ -161,6 +162,8 @@ static void view_instance(const struct judge *judge, const struct instance *i, u
 
 bool judge_holds(const struct judge *judge, const char *id)
 {
+        if (trial_holds(judge, id))
+                return true;
         for (uint32_t n = 0; n < judge->agents_n; n++)
                 if (strcmp(judge->agents[n].id, id) == 0)
                         return table_is_held(judge, &judge->agents[n]);
