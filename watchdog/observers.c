@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "base/unit.h"
+#include "heal/limits.h"
 #include "heal/pm2.h"
 #include "heal/systemd.h"
 #include "io/bus.h"
@@ -28,6 +29,7 @@ struct observers {
         struct bus *bus;
         struct systemd *systemd;
         struct systemd_hand *systemd_hand;
+        struct limits_hand *limits_hand;
         struct pm2 *pm2;
         struct pm2_hand *pm2_hand;
         struct process *process;
@@ -240,6 +242,18 @@ void observers_seal(struct observers *observers, const char *agent)
         }
 }
 
+static int start_limits_hand(struct observers *observers)
+{
+        const struct limits_hand_options options = {
+                .bus = observers->bus,
+                .proc = &observers->proc,
+                .cgroups = &observers->cgroups,
+                .root = "",
+        };
+
+        return limits_hand_new(observers->event, &options, &observers->limits_hand);
+}
+
 /* What everything else stands on: without it there is nothing to start. */
 static int start_base(struct observers *observers)
 {
@@ -251,6 +265,8 @@ static int start_base(struct observers *observers)
                 r = bus_new(observers->event, &observers->bus);
         if (r >= 0)
                 r = systemd_hand_new(observers->event, observers->bus, &observers->proc, &observers->systemd_hand);
+        if (r >= 0)
+                r = start_limits_hand(observers);
         if (r >= 0)
                 r = pm2_hand_new(observers->event, &observers->directory, &observers->pm2_hand);
         return r;
@@ -304,6 +320,7 @@ struct observers *observers_free(struct observers *observers)
         host_free(observers->host);
         config_free(observers->config);
         systemd_hand_free(observers->systemd_hand);
+        limits_hand_free(observers->limits_hand);
         pm2_hand_free(observers->pm2_hand);
         bus_free(observers->bus);
         pm2_directory_done(&observers->directory);
@@ -314,9 +331,19 @@ struct observers *observers_free(struct observers *observers)
         return NULL;
 }
 
+/* A unit has two hands: one for its jobs, one for its limits. */
+static int act_on_unit(void *self, struct errand *errand)
+{
+        struct observers *observers = self;
+
+        if (errand->action == ACTION_LIMIT || errand->action == ACTION_UNLIMIT)
+                return limits_hand_act(observers->limits_hand, errand);
+        return systemd_hand_act(observers->systemd_hand, errand);
+}
+
 void observers_hands(struct observers *observers, struct hands hands[MANAGER_N])
 {
-        hands[MANAGER_SYSTEMD] = (struct hands){ systemd_hand_act, observers->systemd_hand };
+        hands[MANAGER_SYSTEMD] = (struct hands){ act_on_unit, observers };
         hands[MANAGER_PM2] = (struct hands){ pm2_hand_act, observers->pm2_hand };
 }
 

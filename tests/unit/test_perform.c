@@ -293,6 +293,115 @@ static void a_stopped_agent_stands_in_the_footprint_until_it_is_started(void **s
         free(text);
 }
 
+#define TRIAL_LINE "limits systemd:x.service /run/systemd/system/x.service.d/60-governor-limits-trial.conf"
+#define KEPT_LINE "limits systemd:x.service /etc/systemd/system/x.service.d/50-governor-limits.conf"
+
+static bool in_footprint(struct bench *bench, const char *line)
+{
+        char *text = NULL;
+        bool found = file_read(bench->footprint, 4096, &text, NULL) == 0 && strstr(text, line);
+
+        free(text);
+        return found;
+}
+
+static struct decision about_limits(enum action action, enum limits_place place)
+{
+        struct decision about = decision("systemd:x.service", action);
+
+        about.trial = 7;
+        about.limits.place = place;
+        limits_put(&about.limits, LIMIT_MEMORY_MAX, 128 << 20);
+        return about;
+}
+
+static void come_back(struct bench *bench, const struct decision *decision, enum outcome outcome)
+{
+        perform_decision(bench->perform, decision);
+        bench->errand->done(bench->errand, outcome, "");
+        turn(bench);
+        assert_int_equal(bench->outcome.outcome.outcome, outcome);
+        assert_int_equal(bench->outcome.outcome.trial, 7);
+}
+
+static void a_file_stands_in_the_footprint_before_it_is_written_and_until_it_is_gone(void **state)
+{
+        struct bench *bench = *state;
+        struct decision limit = about_limits(ACTION_LIMIT, LIMITS_TRIAL),
+                        keep = about_limits(ACTION_LIMIT, LIMITS_KEPT),
+                        undo = about_limits(ACTION_UNLIMIT, LIMITS_KEPT);
+
+        perform_decision(bench->perform, &limit);
+        assert_true(in_footprint(bench, TRIAL_LINE));
+        assert_int_equal(bench->errand->limits.value[LIMIT_MEMORY_MAX], 128 << 20);
+        assert_string_equal(bench->errand->why, "3 deaths in 60s");
+        bench->errand->done(bench->errand, OUTCOME_OK, "");
+        turn(bench);
+        assert_true(in_footprint(bench, TRIAL_LINE));
+        assert_int_equal(count_records(bench, "\"limits\":{\"memory_max\":134217728,\"place\":\"trial\"}"), 1);
+
+        come_back(bench, &keep, OUTCOME_OK);
+        assert_true(in_footprint(bench, KEPT_LINE));
+        assert_false(in_footprint(bench, TRIAL_LINE));
+        come_back(bench, &undo, OUTCOME_TIMEOUT); /* perhaps it is still there */
+        assert_true(in_footprint(bench, KEPT_LINE));
+        come_back(bench, &undo, OUTCOME_OK);
+        assert_false(in_footprint(bench, "limits"));
+}
+
+static void a_file_that_could_not_be_written_leaves_no_line(void **state)
+{
+        struct bench *bench = *state;
+        struct decision limit = about_limits(ACTION_LIMIT, LIMITS_TRIAL),
+                        keep = about_limits(ACTION_LIMIT, LIMITS_KEPT);
+
+        come_back(bench, &limit, OUTCOME_FAILED);
+        assert_false(in_footprint(bench, "limits"));
+        come_back(bench, &keep, OUTCOME_OK);
+        come_back(bench, &keep, OUTCOME_FAILED); /* the file of before is still there */
+        assert_true(in_footprint(bench, KEPT_LINE));
+        limit.enforce = false;
+        perform_decision(bench->perform, &limit);
+        turn(bench);
+        assert_int_equal(bench->outcome.outcome.outcome, OUTCOME_DRY);
+        assert_false(in_footprint(bench, TRIAL_LINE));
+        come_back(bench, &keep, OUTCOME_TIMEOUT);
+        assert_true(in_footprint(bench, KEPT_LINE));
+}
+
+static void without_a_footprint_no_file_is_written(void **state)
+{
+        struct bench *bench = *state;
+        struct decision limit = about_limits(ACTION_LIMIT, LIMITS_TRIAL);
+
+        assert_int_equal(mkdir(bench->footprint, 0700), 0); /* so that it cannot be replaced */
+        perform_decision(bench->perform, &limit);
+        turn(bench);
+        assert_int_equal(bench->acts, 0);
+        assert_int_equal(bench->outcome.outcome.outcome, OUTCOME_FAILED);
+        assert_non_null(strstr(bench->outcome_text, "footprint"));
+        assert_int_equal(rmdir(bench->footprint), 0);
+}
+
+static void limits_are_taken_back_even_when_that_cannot_be_recorded(void **state)
+{
+        struct bench *bench = *state;
+        struct decision undo = about_limits(ACTION_UNLIMIT, LIMITS_TRIAL),
+                        limit = about_limits(ACTION_LIMIT, LIMITS_TRIAL);
+
+        undo.safety = limit.safety = true;
+        let_files_grow(false);
+        perform_decision(bench->perform, &limit);
+        assert_int_equal(bench->acts, 0);
+        perform_decision(bench->perform, &undo);
+        assert_int_equal(bench->acts, 1);
+        bench->errand->done(bench->errand, OUTCOME_OK, "");
+        turn(bench);
+        let_files_grow(true);
+        assert_int_equal(chronicle_settle(bench->chronicle), 0);
+        assert_int_equal(count_records(bench, "agent.unlimit"), 2);
+}
+
 static void what_somebody_else_started_leaves_the_footprint(void **state)
 {
         struct bench *bench = *state;
@@ -351,6 +460,12 @@ int main(void)
                                                 teardown),
                 cmocka_unit_test_setup_teardown(what_is_withheld_is_recorded_as_denied, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_stopped_agent_stands_in_the_footprint_until_it_is_started, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(
+                        a_file_stands_in_the_footprint_before_it_is_written_and_until_it_is_gone, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_file_that_could_not_be_written_leaves_no_line, setup, teardown),
+                cmocka_unit_test_setup_teardown(without_a_footprint_no_file_is_written, setup, teardown),
+                cmocka_unit_test_setup_teardown(limits_are_taken_back_even_when_that_cannot_be_recorded, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(what_somebody_else_started_leaves_the_footprint, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_footprint_is_read_again_at_start, setup, teardown),

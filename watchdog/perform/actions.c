@@ -6,10 +6,13 @@
  * that cannot be recorded is never done. */
 /* clang-format off */
 static const struct power powers[ACTION_N] = {
-        /*                   name        audited                 safety  undone by      outlives us */
-        [ACTION_RESTART] = { "restart",  AUDIT_BEFORE_AND_AFTER, true,   ACTION_NONE,   false },
-        [ACTION_STOP]    = { "stop",     AUDIT_BEFORE_AND_AFTER, false,  ACTION_START,  true  },
-        [ACTION_START]   = { "start",    AUDIT_BEFORE_AND_AFTER, true,   ACTION_STOP,   false },
+        /*                   name        audited                 safety  undone by       mark       marks */
+        [ACTION_RESTART] = { "restart",  AUDIT_BEFORE_AND_AFTER, true,   ACTION_NONE,    "stopped", false },
+        [ACTION_STOP]    = { "stop",     AUDIT_BEFORE_AND_AFTER, false,  ACTION_START,   "stopped", true  },
+        [ACTION_START]   = { "start",    AUDIT_BEFORE_AND_AFTER, true,   ACTION_STOP,    "stopped", false },
+        [ACTION_LIMIT]   = { "limit",    AUDIT_BEFORE_AND_AFTER, false,  ACTION_UNLIMIT, "limits",  true  },
+        /* taking a file of our own away makes nothing worse: it waits for no disk either */
+        [ACTION_UNLIMIT] = { "unlimit",  AUDIT_BEFORE_AND_AFTER, true,   ACTION_NONE,    "limits",  false },
 };
 /* clang-format on */
 

@@ -1,6 +1,6 @@
 #pragma once
 /* The footprint: a plain text file that lists what outlives the daemon, so that a person or rescue.sh can undo it without
- * a daemon and without a database. One line each: `stopped AGENT`. */
+ * a daemon and without a database. One line each: `stopped AGENT`, `limits AGENT FILE`. */
 #include <stdbool.h>
 
 struct footprint;

@@ -9,6 +9,7 @@
 
 #define ERRANDS_MAX 256 /* under way at once: the judge keeps far below, a person's script may not */
 #define TEXT_MAX 256
+#define MARK_MAX (AGENT_ID_MAX + LIMITS_PATH_MAX + 1)
 
 /* One action from its durable intent to its recorded outcome. */
 struct act {
@@ -21,6 +22,8 @@ struct act {
         uint64_t incident;
         enum outcome outcome; /* set: came back, waits for the loop to tell it */
         char text[TEXT_MAX];
+        char why[REASON_MAX];
+        bool marked; /* the footprint got its line for this act, before it was begun */
         bool busy;
 };
 
@@ -33,14 +36,58 @@ struct perform {
 
 /* ---- the way back: outcome recorded, then told ----------------------------------------------------------------------- */
 
+/* "AGENT", or "AGENT FILE" of what stands in a file; false when there is no such file. */
+static bool mark_subject(const struct act *act, enum limits_place place, char subject[MARK_MAX])
+{
+        char path[LIMITS_PATH_MAX];
+
+        text_copy(subject, MARK_MAX, act->agent);
+        if (act->errand.action != ACTION_LIMIT && act->errand.action != ACTION_UNLIMIT)
+                return true;
+        if (!text_starts(act->agent, "systemd:") || !limits_path(place, act->agent + strlen("systemd:"), path))
+                return false;
+        text_append(subject, MARK_MAX, " %s", path);
+        return true;
+}
+
+static int mark(struct perform *perform, const struct act *act, enum limits_place place, bool present)
+{
+        const struct power *power = perform_power(act->errand.action);
+        char subject[MARK_MAX];
+
+        if (!perform->options.footprint || !power->mark || !mark_subject(act, place, subject))
+                return 0;
+        return footprint_set(perform->options.footprint, power->mark, subject, present);
+}
+
+/* A file that nobody could find again must not be written: its line stands in the footprint before it is. */
+static int mark_before(struct perform *perform, struct act *act)
+{
+        char subject[MARK_MAX];
+        int r;
+
+        if (act->errand.action != ACTION_LIMIT || !perform->options.footprint)
+                return 0;
+        mark_subject(act, act->errand.limits.place, subject);
+        act->marked = !footprint_has(perform->options.footprint, perform_power(ACTION_LIMIT)->mark, subject);
+        r = mark(perform, act, act->errand.limits.place, true);
+        act->marked = act->marked && r >= 0;
+        return r;
+}
+
+/* A footprint that cannot be written is not worth failing for: the chain has it, doctor compares. */
 static void keep_footprint(struct perform *perform, const struct act *act)
 {
         const struct power *power = perform_power(act->errand.action);
+        enum limits_place place = act->errand.limits.place;
+        bool nothing = act->outcome == OUTCOME_FAILED || act->outcome == OUTCOME_REFUSED || act->outcome == OUTCOME_DRY;
 
-        if (!perform->options.footprint || act->outcome != OUTCOME_OK)
-                return;
-        /* a footprint that cannot be written is not worth failing for: the chain has it, doctor compares */
-        footprint_set(perform->options.footprint, "stopped", act->agent, power->outlives);
+        if (act->outcome == OUTCOME_OK)
+                (void)mark(perform, act, place, power->marks);
+        else if (act->marked && nothing)
+                (void)mark(perform, act, place, false);
+        if (act->outcome == OUTCOME_OK && act->errand.action == ACTION_LIMIT && place == LIMITS_KEPT)
+                (void)mark(perform, act, LIMITS_TRIAL, false); /* what is kept is on trial no more */
 }
 
 static void tell(struct perform *perform, struct act *act)
@@ -56,6 +103,7 @@ static void tell(struct perform *perform, struct act *act)
                         .purpose = act->purpose,
                         .outcome = act->outcome,
                         .text = act->text,
+                        .trial = act->errand.trial,
                 },
         };
 
@@ -114,9 +162,13 @@ static struct act *act_new(struct perform *perform, const struct decision *decis
                         .action = decision->action,
                         .pid = decision->pid,
                         .start = decision->start,
+                        .limits = decision->limits,
+                        .trial = decision->trial,
+                        .why = act->why,
                         .done = errand_done,
                         .self = act,
                 };
+                text_copy(act->why, sizeof(act->why), decision->reason);
                 perform->under_way++;
                 return act;
         }
@@ -139,6 +191,9 @@ static void carry_out(struct perform *perform, struct act *act, bool enforce)
                 return came_back(act, OUTCOME_DRY, "observe mode: nothing was done");
         if (!hands->act)
                 return came_back(act, OUTCOME_FAILED, "no hand reaches this manager");
+        if (mark_before(perform, act) < 0)
+                return came_back(act, OUTCOME_FAILED,
+                                 "not done: the footprint, which would list it, cannot be written");
         r = hands->act(hands->self, &act->errand);
         if (r < 0)
                 came_back(act, OUTCOME_FAILED, strerror(-r));
@@ -163,7 +218,7 @@ static void perform_act(struct perform *perform, const struct decision *decision
         if (r == 0 && power->audited == AUDIT_BEFORE_AND_AFTER)
                 r = chronicle_settle(perform->options.chronicle);
         if (r < 0 && safety)
-                log_ignored(r, "%s: %s cannot be recorded now; the agent is critical and dead", decision->agent,
+                log_ignored(r, "%s: %s cannot be recorded now, and does not wait for that", decision->agent,
                             action_name(decision->action));
         else if (r < 0)
                 return came_back(act, OUTCOME_FAILED, "not done: its intent could not be recorded");

@@ -42,7 +42,9 @@ struct power {
         enum audited audited;
         bool safety; /* of a dead critical agent: may run, recorded late, while the log cannot be written */
         enum action undone_by;
-        bool outlives; /* its effect outlives the daemon: kept in the footprint until undone */
+        const char
+                *mark; /* the word for it in the footprint, where its effect outlives the daemon, until it is undone */
+        bool marks;    /* it makes the mark; otherwise it takes it away */
 };
 
 const struct power *perform_power(enum action action);
