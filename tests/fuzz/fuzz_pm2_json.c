@@ -14,6 +14,7 @@ static const struct json_stream_field fields[] = {
         { { "args", "*", "*" }, 1 },
         { { "args", "*", "*", "b" }, 2 },
         { { "a", "*", "*", "*", "*", "*" }, 3 },
+        { { "args", "*", "?" }, 4 },
 };
 
 static int on_value(void *self, unsigned tag, enum json_stream_kind kind, const char *text, size_t length)
@@ -21,7 +22,7 @@ static int on_value(void *self, unsigned tag, enum json_stream_kind kind, const 
         uint64_t *hash = self;
         struct pm2_event event = { 0 };
 
-        if (tag > 3 || length >= JSON_STREAM_TOKEN_MAX || text[length] != '\0')
+        if (tag > 4 || length >= JSON_STREAM_TOKEN_MAX || text[length] != '\0')
                 abort();
         for (size_t i = 0; i < length; i++)
                 *hash = (*hash ^ (uint8_t)text[i]) * 31 + kind + tag;
@@ -35,7 +36,7 @@ static int read_all(const char *text, size_t size, size_t piece, uint64_t *hash)
         struct json_stream json;
         int r = 0;
 
-        json_stream_init(&json, fields, 4);
+        json_stream_init(&json, fields, 5);
         for (size_t at = 0; r == 0 && at < size; at += piece)
                 r = json_stream_feed(&json, text + at, size - at < piece ? size - at : piece, &sink);
         if (r == 0)

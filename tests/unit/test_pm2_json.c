@@ -15,6 +15,8 @@ static const struct json_stream_field fields[] = {
         { { "list", "*" }, 'l' },
         { { "list", "*", "id" }, 'i' },
         { { "deep", "er", "x" }, 'x' },
+        { { "bag", "?" }, 'e' },
+        { { "bag", "own" }, 'o' },
 };
 
 struct seen {
@@ -24,7 +26,7 @@ struct seen {
 
 static int on_value(void *self, unsigned tag, enum json_stream_kind kind, const char *text, size_t length)
 {
-        static const char kinds[] = "sntf0()";
+        static const char kinds[] = "sntf0()k";
         struct seen *seen = self;
         size_t used = strlen(seen->text);
 
@@ -40,7 +42,7 @@ static int read_text(const char *text, size_t piece, struct seen *seen, struct j
         int r = 0;
 
         *seen = (struct seen){ .refuse = seen->refuse };
-        json_stream_init(json, fields, 4);
+        json_stream_init(json, fields, 6);
         for (size_t at = 0; r == 0 && at < size; at += piece)
                 r = json_stream_feed(json, text + at, size - at < piece ? size - at : piece, &sink);
         return r < 0 ? r : json_stream_end(json, &sink);
@@ -76,6 +78,13 @@ static void only_fields_of_the_table_are_told(void **state)
 static void elements_are_told_with_their_begin_and_end(void **state)
 {
         reads("{\"list\":[{\"id\":1,\"env\":{\"id\":2}}, 7, [] , {\"id\":null}]}", "l(;in1;l);ln7;l(;l);l(;i0;l);");
+}
+
+static void members_are_named_without_their_values(void **state)
+{
+        (void)state;
+        reads("{\"bag\":{\"KEY\":\"secret\",\"own\":1,\"x\":{\"y\":2},\"?\":3}}", "ekKEY;ekown;on1;ekx;ek?;");
+        reads("{\"bag\":[\"KEY\"],\"b\":{\"KEY\":1}}", "");
 }
 
 static void every_kind_of_value_is_told(void **state)
@@ -172,6 +181,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(only_fields_of_the_table_are_told),
                 cmocka_unit_test(elements_are_told_with_their_begin_and_end),
+                cmocka_unit_test(members_are_named_without_their_values),
                 cmocka_unit_test(every_kind_of_value_is_told),
                 cmocka_unit_test(escaped_characters_become_utf8),
                 cmocka_unit_test(long_strings_are_cut_and_long_keys_match_nothing),

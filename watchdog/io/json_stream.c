@@ -59,9 +59,23 @@ static void step_into(struct json_stream *json, const char *key, size_t length)
         for (; may; may &= may - 1) {
                 const char *want = json->fields[__builtin_ctz(may)].path[json->depth - 1];
 
-                if (want && strlen(want) == length && memcmp(want, key, length) == 0)
+                if (want && strcmp(want, JSON_STREAM_NAMES) != 0 && strlen(want) == length &&
+                    memcmp(want, key, length) == 0)
                         json->here |= may & -may;
         }
+}
+
+/* The field that wants to know of each member of the open object, or NULL. */
+static const struct json_stream_field *field_of_names(const struct json_stream *json)
+{
+        for (uint32_t may = json->may[json->depth]; may; may &= may - 1) {
+                const struct json_stream_field *field = &json->fields[__builtin_ctz(may)];
+                const char *want = field->path[json->depth - 1];
+
+                if (want && strcmp(want, JSON_STREAM_NAMES) == 0)
+                        return field;
+        }
+        return NULL;
 }
 
 static int tell(struct json_stream *json, const struct json_stream_field *field, enum json_stream_kind kind,
@@ -171,18 +185,22 @@ static void put_unit(struct json_stream *json)
         }
 }
 
+static int finish_name(struct json_stream *json, const struct json_stream_sink *sink)
+{
+        const struct json_stream_field *field = json->keep ? field_of_names(json) : NULL;
+
+        json->here = 0;
+        json->state = STATE_COLON;
+        if (json->keep && !json->cut)
+                step_into(json, json->token, json->length);
+        return field ? tell(json, field, JSON_STREAM_NAME, sink) : 0;
+}
+
 static int finish_string(struct json_stream *json, const struct json_stream_sink *sink)
 {
         if (json->high)
                 put(json, '?');
-        if (!json->in_key)
-                return finish_scalar(json, JSON_STREAM_STRING, sink);
-
-        json->here = 0;
-        if (json->keep && !json->cut)
-                step_into(json, json->token, json->length);
-        json->state = STATE_COLON;
-        return 0;
+        return json->in_key ? finish_name(json, sink) : finish_scalar(json, JSON_STREAM_STRING, sink);
 }
 
 static int take_escape(struct json_stream *json, char c)

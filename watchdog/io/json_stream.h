@@ -17,7 +17,11 @@ enum json_stream_kind {
         JSON_STREAM_NULL,
         JSON_STREAM_OPEN,  /* the field is an object or an array that begins here */
         JSON_STREAM_CLOSE, /* ... and ends here */
+        JSON_STREAM_NAME,  /* of a member, where the field is JSON_STREAM_NAMES */
 };
+
+/* At the end of a path: the names of the object's members, and never their values. */
+#define JSON_STREAM_NAMES "?"
 
 /* One wanted field: the keys down to it, "*" for the elements of an array. */
 struct json_stream_field {
