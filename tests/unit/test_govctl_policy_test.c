@@ -49,6 +49,9 @@ static void live_a_week(void)
                         die(ACTOR_LILY, 3);
                 if (day == 3)
                         die(ACTOR_ROSA, 2);
+                if (day >= 4) /* the second of them ends with a death */
+                        world_trial(world, "systemd:agent-x.service", TRIAL_BEGIN, judge_trial_next(world->judge),
+                                    USEC_PER_HOUR);
                 if (day == 5)
                         die(ACTOR_SERVICE, 1);
                 world_run(world, 21 * USEC_PER_HOUR);

@@ -34,6 +34,11 @@ static const char *const purpose_names[] = {
 NAMES_DEFINE(action, action_names)
 NAMES_DEFINE(purpose, purpose_names)
 
+bool action_is_of_limits(enum action action)
+{
+        return action == ACTION_LIMIT || action == ACTION_UNLIMIT;
+}
+
 const char *decision_kind_name(enum decision_kind kind)
 {
         return names_at(decision_kind_names, NAMES_N(decision_kind_names), (size_t)kind);

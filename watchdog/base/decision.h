@@ -91,6 +91,9 @@ struct decisions {
         struct decision list[DECISIONS_MAX];
 };
 
+/* What a unit may use is changed, and nothing that lives. */
+bool action_is_of_limits(enum action action);
+
 const char *action_name(enum action action);
 const char *decision_kind_name(enum decision_kind kind);
 const char *withheld_name(enum withheld withheld);

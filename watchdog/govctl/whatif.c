@@ -30,6 +30,7 @@ struct act {
         uint32_t instance;
         enum action action;
         enum purpose purpose;
+        uint64_t trial;
         bool enforce;
 };
 
@@ -78,6 +79,7 @@ static void on_decided(void *self, const struct decision *decision)
                         .instance = decision->instance,
                         .action = decision->action,
                         .purpose = decision->purpose,
+                        .trial = decision->trial,
                         .enforce = decision->enforce,
                 };
                 text_copy(act->agent, sizeof act->agent, decision->agent);
@@ -99,6 +101,7 @@ static void tell_outcome(struct whatif *whatif, const struct act *act)
         fact.outcome.action = act->action;
         fact.outcome.purpose = act->purpose;
         fact.outcome.outcome = act->enforce ? OUTCOME_OK : OUTCOME_DRY;
+        fact.outcome.trial = act->trial;
         fact.outcome.text = "";
         relive_take(&whatif->relive, &fact);
 }
@@ -160,7 +163,9 @@ static void carry_out(struct whatif *whatif, struct act *act)
 {
         act->open = false;
         tell_outcome(whatif, act);
-        for (size_t i = 0; i < whatif->seen_n && act->enforce; i++)
+        if (!act->enforce || action_is_of_limits(act->action))
+                return;
+        for (size_t i = 0; i < whatif->seen_n; i++)
                 if (strcmp(whatif->seen[i].agent, act->agent) == 0 &&
                     (act->instance == INSTANCE_ALL || act->instance == whatif->seen[i].instance))
                         act_on(whatif, act, &whatif->seen[i]);
@@ -335,7 +340,7 @@ void whatif_decision(struct whatif *whatif, usec_t at, const json_t *record)
                 act->shared = true;
                 return;
         }
-        if (!field_true(record, "details.enforce"))
+        if (!field_true(record, "details.enforce") || action_is_of_limits(action))
                 return;
         fact.planned.ending = ENDING_MANAGER;
         fact.planned.until = at + ACT_EXPLAINS;

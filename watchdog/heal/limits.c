@@ -532,8 +532,7 @@ int limits_hand_act(void *self, struct errand *errand)
         struct task **last;
         int r;
 
-        if ((errand->action != ACTION_LIMIT && errand->action != ACTION_UNLIMIT) ||
-            !text_starts(errand->agent, ID_PREFIX) ||
+        if (!action_is_of_limits(errand->action) || !text_starts(errand->agent, ID_PREFIX) ||
             !limits_path(errand->limits.place, errand->agent + strlen(ID_PREFIX), path))
                 return -EINVAL;
         task = calloc(1, sizeof(*task));

@@ -265,12 +265,6 @@ static void take_instance(struct judge *judge, const struct fact *fact)
         }
 }
 
-/* What a unit may use is no step on its agent's ladder. */
-static bool is_about_limits(enum action action)
-{
-        return action == ACTION_LIMIT || action == ACTION_UNLIMIT;
-}
-
 static void take(struct judge *judge, const struct fact *fact)
 {
         struct agent *agent, *base;
@@ -282,7 +276,7 @@ static void take(struct judge *judge, const struct fact *fact)
         case FACT_DIED:
         case FACT_SAMPLE: take_instance(judge, fact); break;
         case FACT_OUTCOME:
-                if (!is_about_limits(fact->outcome.action))
+                if (!action_is_of_limits(fact->outcome.action))
                         take_instance(judge, fact);
                 else
                         trial_outcome(judge, fact);

@@ -42,7 +42,7 @@ static bool mark_subject(const struct act *act, enum limits_place place, char su
         char path[LIMITS_PATH_MAX];
 
         text_copy(subject, MARK_MAX, act->agent);
-        if (act->errand.action != ACTION_LIMIT && act->errand.action != ACTION_UNLIMIT)
+        if (!action_is_of_limits(act->errand.action))
                 return true;
         if (!text_starts(act->agent, "systemd:") || !limits_path(place, act->agent + strlen("systemd:"), path))
                 return false;
