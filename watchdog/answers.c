@@ -7,7 +7,9 @@
 #include "evidence.h"
 #include "governor_inside.h"
 #include "io/cleanup.h"
+#include "limiting.h"
 #include "orders.h"
+#include "trials.h"
 #include "views.h"
 
 #define STORY_MAX 200          /* records in an answer to `why` */
@@ -18,8 +20,9 @@
 static json_t *answer_status(void *self, const struct control_request *request, struct control_error *error)
 {
         (void)request, (void)error;
-        return json_pack("{s:i, s:o, s:o, s:o}", "schema_version", SCHEMA_VERSION, "machine", view_machine(self),
-                         "agents", view_agents(self, NULL), "sources", view_sources(self));
+        return json_pack("{s:i, s:o, s:o, s:o, s:o}", "schema_version", SCHEMA_VERSION, "machine", view_machine(self),
+                         "agents", view_agents(self, NULL), "sources", view_sources(self), "trials",
+                         view_trials(self, NULL, false));
 }
 
 static json_t *answer_agents(void *self, const struct control_request *request, struct control_error *error)
@@ -103,8 +106,9 @@ static json_t *answer_why(void *self, const struct control_request *request, str
         }
         if (view_find_agent(governor, what, error, &agent) < 0)
                 return NULL;
-        answer = json_pack("{s:i, s:s, s:o, s:o}", "schema_version", SCHEMA_VERSION, "subject", agent.id, "agent",
-                           view_agent(&agent), "story", story_of(governor, NULL, agent.id));
+        answer = json_pack("{s:i, s:s, s:o, s:o, s:o}", "schema_version", SCHEMA_VERSION, "subject", agent.id, "agent",
+                           view_agent(&agent), "story", story_of(governor, NULL, agent.id), "trials",
+                           view_trials(governor, agent.id, false));
         if (view_find_incident(governor, agent.incident, &incident) == 0)
                 json_object_set_new(answer, "incident", view_incident(&incident));
         return answer;
@@ -252,4 +256,9 @@ control_call *const answers[METHOD_N] = {
         [METHOD_CHANGE_CLOSE] = change_close,
         [METHOD_CHANGES] = change_list,
         [METHOD_PLANNED] = change_planned,
+        [METHOD_LIMITS] = limiting_show,
+        [METHOD_LIMIT] = limiting_begin,
+        [METHOD_TRIALS] = trials_list,
+        [METHOD_KEEP] = trials_keep,
+        [METHOD_UNDO] = trials_undo,
 };

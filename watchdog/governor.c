@@ -15,10 +15,12 @@
 #include "io/file.h"
 #include "io/log.h"
 #include "io/thrift.h"
+#include "limiting.h"
 #include "memory.h"
 #include "observers.h"
 #include "orders.h"
 #include "rules.h"
+#include "trials.h"
 
 #define TELL_EVERY (500 * USEC_PER_MSEC)
 #define QUIET_AFTER (20 * USEC_PER_SEC) /* by then everything was listed once */
@@ -132,6 +134,8 @@ void governor_take(void *self, const struct fact *fact)
                 tell_soon(governor);
         orders_expire(governor, fact->at);
         changes_expire(governor, fact->at);
+        limiting_expire(governor, fact->at);
+        trials_look(governor, fact->at);
         if (decisions.remember)
                 remember(governor);
         governor_arm(governor);
@@ -372,6 +376,7 @@ static void take_back_all(struct governor *governor)
 
         if (governor->footprint)
                 footprint_each(governor->footprint, "stopped", bring_up, &back);
+        trials_take_back(governor, "disarmed: what Governor limited is free again", true);
 }
 
 /* ---- modes -------------------------------------------------------------------------------------------------------------- */
@@ -428,6 +433,7 @@ static int on_quiet(sd_event_source *source, uint64_t usec, void *userdata)
 
         (void)source, (void)usec;
         take_back_lost(governor);
+        trials_take_back(governor, "the footprint lists it, and no trial of it is known", false);
         thrift();
         return 0;
 }
@@ -650,6 +656,7 @@ struct governor *governor_free(struct governor *governor)
         archiving_end(governor);
         observers_free(governor->observers);
         changes_end(governor);
+        limiting_end(governor);
         perform_free(governor->perform);
         control_free(governor->control);
         governor->control = NULL;

@@ -22,7 +22,9 @@
 struct waiter {
         struct control_ticket ticket;
         char agent[AGENT_ID_MAX];
-        usec_t deadline; /* judge time; 0: free */
+        uint64_t trial;     /* the outcome that counts belongs to it; 0: it belongs to none */
+        enum action action; /* ... and is of this; of any where there is no trial */
+        usec_t deadline;    /* judge time; 0: free */
 };
 
 #define CHANGING_MAX 16 /* change windows, as many as the judge has room for */
@@ -81,7 +83,9 @@ struct governor {
         struct inspection inspection;
         struct archiving archiving;
         struct sampling sampling;
-        uint64_t published; /* records up to this seq were told to subscribers */
+        struct limiting_query *limiting_queries; /* about what systemd has in force */
+        usec_t trials_looked_at;                 /* whether their files are still there */
+        uint64_t published;                      /* records up to this seq were told to subscribers */
         char *database;
         char *config_dir; /* the folder of governor.yaml */
         char *socket;

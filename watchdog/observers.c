@@ -12,7 +12,9 @@
 #include "io/log.h"
 #include "io/pm2_directory.h"
 #include "io/proc.h"
+#include "io/unit_limits.h"
 #include "observe/config.h"
+#include "observe/extent.h"
 #include "observe/host.h"
 #include "observe/pm2.h"
 #include "observe/process.h"
@@ -336,7 +338,7 @@ static int act_on_unit(void *self, struct errand *errand)
 {
         struct observers *observers = self;
 
-        if (errand->action == ACTION_LIMIT || errand->action == ACTION_UNLIMIT)
+        if (action_is_of_limits(errand->action))
                 return limits_hand_act(observers->limits_hand, errand);
         return systemd_hand_act(observers->systemd_hand, errand);
 }
@@ -345,6 +347,36 @@ void observers_hands(struct observers *observers, struct hands hands[MANAGER_N])
 {
         hands[MANAGER_SYSTEMD] = (struct hands){ act_on_unit, observers };
         hands[MANAGER_PM2] = (struct hands){ pm2_hand_act, observers->pm2_hand };
+}
+
+sd_bus *observers_bus(struct observers *observers)
+{
+        return bus_connection(observers->bus);
+}
+
+int observers_working_set(struct observers *observers, const char *agent, pid_t pid, uint64_t *ret_bytes)
+{
+        struct extent extent;
+        uint64_t own;
+        int r = proc_memory(&observers->proc, pid, &own);
+
+        if (r < 0)
+                return r;
+        extent_read(&observers->proc, &observers->cgroups, agent, MEMORY_OF_CGROUP, pid, own, &extent);
+        *ret_bytes = extent.bytes;
+        return 0;
+}
+
+unsigned observers_limits_possible(const struct observers *observers)
+{
+        return unit_limits_possible(&observers->cgroups);
+}
+
+bool observers_lives_in(struct observers *observers, pid_t pid, const char *unit)
+{
+        char its[PROC_UNIT_MAX];
+
+        return proc_unit(&observers->proc, pid, its) >= 0 && strcmp(its, unit) == 0;
 }
 
 void observers_follow(struct observers *observers, const struct fact *fact)

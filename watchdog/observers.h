@@ -1,5 +1,6 @@
 #pragma once
 /* All observers and all hands of this machine as one: started together, each of them going blind by itself. */
+#include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
 #include "base/fact.h"
@@ -38,6 +39,19 @@ bool observers_look(struct observers *observers);
 
 /* The declared files of this agent are right as they are now; "": those that are no single agent's. */
 void observers_seal(struct observers *observers, const char *agent);
+
+/* The connection to systemd, NULL while there is none; a loan until the loop runs again. */
+sd_bus *observers_bus(struct observers *observers);
+
+/* What all processes of the unit hold, less what the kernel takes back first; where that is not accounted, of its main process
+ * and all descendants. -ESRCH: it is gone. */
+int observers_working_set(struct observers *observers, const char *agent, pid_t pid, uint64_t *ret_bytes);
+
+/* The limits that the kernel of this machine can keep; a set of bits, one for each enum limit. */
+unsigned observers_limits_possible(const struct observers *observers);
+
+/* Whether the process lives in the unit. */
+bool observers_lives_in(struct observers *observers, pid_t pid, const char *unit);
 
 /* The policy changed: everything is listed anew. */
 void observers_again(struct observers *observers);

@@ -21,6 +21,14 @@ static struct waiter *free_waiter(struct governor *governor)
         return NULL;
 }
 
+bool orders_have_room(struct governor *governor, struct control_error *error)
+{
+        if (free_waiter(governor))
+                return true;
+        control_refuse(error, 1, "govctl status", "too many orders are under way");
+        return false;
+}
+
 /* Puts the order to the judge as a fact; the answer comes with the outcome. */
 static json_t *order(struct governor *governor, const struct control_request *request, struct control_error *error,
                      enum ask what)
@@ -35,8 +43,8 @@ static json_t *order(struct governor *governor, const struct control_request *re
 
         if (view_find_agent(governor, word, error, &agent) < 0)
                 return NULL;
-        if (!waiter)
-                return control_refuse(error, 1, "govctl status", "too many orders are under way");
+        if (!orders_have_room(governor, error))
+                return NULL;
         if (what == ASK_RELEASE && !agent.quarantined)
                 return control_refuse(error, 1, "govctl status", "%s is not in quarantine, it is %s", agent.name,
                                       effective_name(agent.effective));
@@ -53,11 +61,23 @@ static json_t *order(struct governor *governor, const struct control_request *re
         governor_take(governor, &fact);
         if (perform_under_way(governor->perform) == under_way)
                 return control_refuse(error, 1, "govctl why AGENT", "nothing was begun for %s: see its story", id);
-        waiter->deadline = fact.at + WAIT_FOR_OUTCOME;
+        *waiter = (struct waiter){ .deadline = fact.at + WAIT_FOR_OUTCOME, .ticket = *request->later };
         text_copy(waiter->agent, sizeof(waiter->agent), id);
-        waiter->ticket = *request->later;
         error->later = true;
         return NULL;
+}
+
+void order_waits_for_trial(struct governor *governor, const struct control_request *request,
+                           struct control_error *error, const struct trial_view *trial, enum action action)
+{
+        struct waiter *waiter = free_waiter(governor);
+
+        *waiter = (struct waiter){ .trial = trial->number,
+                                   .action = action,
+                                   .deadline = clock_now(&governor->clock) + WAIT_FOR_OUTCOME,
+                                   .ticket = *request->later };
+        text_copy(waiter->agent, sizeof(waiter->agent), trial->agent);
+        error->later = true;
 }
 
 json_t *order_restart(void *self, const struct control_request *request, struct control_error *error)
@@ -72,6 +92,8 @@ json_t *order_release(void *self, const struct control_request *request, struct 
 
 static void answer_waiter(struct governor *governor, struct waiter *waiter, enum outcome outcome, const char *text)
 {
+        struct trial_view trial;
+
         struct control_error error = { .exit_code = outcome == OUTCOME_TIMEOUT   ? 7
                                                     : outcome == OUTCOME_REFUSED ? 4
                                                                                  : 1 };
@@ -80,17 +102,26 @@ static void answer_waiter(struct governor *governor, struct waiter *waiter, enum
         if (outcome == OUTCOME_OK || outcome == OUTCOME_DRY)
                 result = json_pack("{s:i, s:s, s:s, s:s}", "schema_version", SCHEMA_VERSION, "agent", waiter->agent,
                                    "outcome", outcome_name(outcome), "text", text);
-        else
+        if (result && waiter->trial && view_find_trial(governor, waiter->trial, &trial))
+                json_object_set_new(result, "trial", view_trial(&trial));
+        if (!result)
                 control_refuse(&error, error.exit_code, "govctl why AGENT", "%s: %s: %s", waiter->agent,
                                outcome_name(outcome), text);
         waiter->deadline = 0;
         control_answer(governor->control, &waiter->ticket, result, &error);
 }
 
+static bool is_awaited(const struct waiter *waiter, const struct fact *fact)
+{
+        if (waiter->deadline == 0 || strcmp(waiter->agent, fact->agent) != 0 || waiter->trial != fact->outcome.trial)
+                return false;
+        return waiter->trial == 0 || waiter->action == fact->outcome.action;
+}
+
 void orders_outcome(struct governor *governor, const struct fact *outcome)
 {
         for (unsigned i = 0; i < WAITERS_MAX; i++)
-                if (governor->waiters[i].deadline && strcmp(governor->waiters[i].agent, outcome->agent) == 0)
+                if (is_awaited(&governor->waiters[i], outcome))
                         answer_waiter(governor, &governor->waiters[i], outcome->outcome.outcome, outcome->outcome.text);
 }
 

@@ -9,6 +9,13 @@ json_t *order_acknowledge(void *self, const struct control_request *request, str
 /* "uid:0 pid:1234", for the record. */
 void order_from(const struct control_request *request, char who[64]);
 
+/* Whether one more may wait for an outcome; an error where not. */
+bool orders_have_room(struct governor *governor, struct control_error *error);
+
+/* The answer comes with the outcome of this action for this trial; there must be room. */
+void order_waits_for_trial(struct governor *governor, const struct control_request *request,
+                           struct control_error *error, const struct trial_view *trial, enum action action);
+
 /* Tells whoever waits for this agent what came of the action, and whoever waited too long that nothing is known. */
 void orders_outcome(struct governor *governor, const struct fact *outcome);
 void orders_expire(struct governor *governor, usec_t now);

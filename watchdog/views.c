@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "io/record.h"
 #include "views.h"
 
 static json_t *incident_json(uint64_t incident)
@@ -177,6 +178,40 @@ json_t *view_incident(const struct incident_view *view)
                          (json_int_t)view->opened, "resolved",
                          view->open ? json_null() : json_integer((json_int_t)view->resolved), "count",
                          (json_int_t)view->count, "rule", where, "evidence", view->reason, "actions");
+}
+
+json_t *view_trial(const struct trial_view *view)
+{
+        char limits[LIMITS_TEXT_MAX];
+
+        return json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:s, s:s, s:s}", "number", (json_int_t)view->number,
+                         "agent", view->agent, "of", trial_of_name(view->of), "state", trial_state_name(view->state),
+                         "since", (json_int_t)view->since, "until", (json_int_t)view->until, "limits",
+                         record_of_limits(&view->limits), "text", limits_text(&view->limits, limits), "by", view->by,
+                         "reason", view->reason, "why", view->why);
+}
+
+json_t *view_trials(const struct governor *governor, const char *agent, bool all)
+{
+        json_t *list = json_array();
+        struct trial_view view;
+
+        for (uint32_t n = 0; n < judge_trials(governor->judge); n++) {
+                judge_trial(governor->judge, n, &view);
+                if ((all || view.state != TRIAL_OVER) && (!agent || strcmp(agent, view.agent) == 0))
+                        json_array_append_new(list, view_trial(&view));
+        }
+        return list;
+}
+
+bool view_find_trial(const struct governor *governor, uint64_t number, struct trial_view *ret)
+{
+        for (uint32_t n = 0; n < judge_trials(governor->judge); n++) {
+                judge_trial(governor->judge, n, ret);
+                if (ret->number == number)
+                        return true;
+        }
+        return false;
 }
 
 int view_find_incident(const struct governor *governor, uint64_t number, struct incident_view *ret)

@@ -12,6 +12,12 @@ json_t *view_sources(const struct governor *governor);
 json_t *view_machine(struct governor *governor);
 json_t *view_incident(const struct incident_view *view);
 
+json_t *view_trial(const struct trial_view *view);
+json_t *view_trials(const struct governor *governor, const char *agent,
+                    bool all); /* NULL: any; without all those that are over are left out */
+
+bool view_find_trial(const struct governor *governor, uint64_t number, struct trial_view *ret);
+
 /* -ENOENT: no such incident in the judge's memory. */
 int view_find_incident(const struct governor *governor, uint64_t number, struct incident_view *ret);
 

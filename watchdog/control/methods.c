@@ -37,6 +37,11 @@ static const struct method_row rows[METHOD_N] = {
         [METHOD_CHANGE_OPEN]    = { "change-open",    MAY_ORDER,         { { "what", JSON_STRING, true }, { "reason", JSON_STRING, true }, { "seconds", JSON_INTEGER, false } } },
         [METHOD_CHANGE_CLOSE]   = { "change-close",   MAY_ORDER,         { { "what", JSON_STRING, false }, { "exit", JSON_INTEGER, false } } },
         [METHOD_CHANGES]        = { "changes",        MAY_READ,          { { 0 } } },
+        [METHOD_LIMITS]         = { "limits",         MAY_READ,          { { "agent", JSON_STRING, true } } },
+        [METHOD_LIMIT]          = { "limit",          MAY_ORDER,         { { "agent", JSON_STRING, true }, { "limits", JSON_OBJECT, true }, { "reason", JSON_STRING, false }, { "seconds", JSON_INTEGER, false } } },
+        [METHOD_TRIALS]         = { "trials",         MAY_READ,          { { "all", JSON_TRUE, false } } },
+        [METHOD_KEEP]           = { "keep",           MAY_ORDER,         { { "what", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
+        [METHOD_UNDO]           = { "undo",           MAY_ORDER,         { { "what", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
         [METHOD_PLANNED]        = { "planned",        MAY_ORDER,         { { "incident", JSON_STRING, true }, { "reason", JSON_STRING, true } } },
 };
 /* clang-format on */
@@ -76,7 +81,12 @@ static bool same_type(json_type want, const json_t *value)
 
 static const char *type_name(json_type type)
 {
-        return type == JSON_TRUE ? "boolean" : type == JSON_INTEGER ? "whole number" : "string";
+        switch (type) {
+        case JSON_TRUE: return "boolean";
+        case JSON_INTEGER: return "whole number";
+        case JSON_OBJECT: return "object";
+        default: return "string";
+        }
 }
 
 static int check_known(const struct method_row *row, const json_t *params, char *text, size_t size)

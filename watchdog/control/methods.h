@@ -42,10 +42,15 @@ enum method {
         METHOD_CHANGE_CLOSE,
         METHOD_CHANGES,
         METHOD_PLANNED,
+        METHOD_LIMITS,
+        METHOD_LIMIT,
+        METHOD_TRIALS,
+        METHOD_KEEP,
+        METHOD_UNDO,
         METHOD_N,
 };
 
-#define METHOD_PARAMS_MAX 3
+#define METHOD_PARAMS_MAX 4
 
 /* Who may ask: a set of roles. */
 enum {
