@@ -28,6 +28,7 @@ enum option_set {
         TAKES_SINCE = 1 << 17,
         TAKES_FOR = 1 << 18,
         TAKES_ASCII = 1 << 19,
+        TAKES_LIMITS = 1 << 20,
 };
 
 struct option_row {

@@ -10,6 +10,7 @@
 #include "govctl/field.h"
 #include "govctl/grid.h"
 #include "govctl/standing.h"
+#include "govctl/trials.h"
 #include "govctl/verbs.h"
 #include "govctl/watch.h"
 #include "io/cleanup.h"
@@ -179,6 +180,20 @@ static void show_sources(struct page *page, const json_t *sources)
         }
 }
 
+/* What ends by itself soon; what is kept is no news (govctl trials). */
+static void show_trials(struct page *page, const json_t *trials)
+{
+        const json_t *trial;
+        size_t i;
+
+        json_array_foreach ((json_t *)trials, i, trial) {
+                if (trial_state_from_name(field_text(trial, "state")) == TRIAL_KEPT)
+                        continue;
+                page_go(page, 2);
+                trial_show(page, trial);
+        }
+}
+
 static void show_machine_incidents(struct page *page, const json_t *incidents)
 {
         size_t i;
@@ -236,6 +251,7 @@ void status_show_machine(struct page *page, const json_t *status)
         page_end(page);
         show_anchor(page, machine);
         show_sources(page, field(status, "sources"));
+        show_trials(page, field(status, "trials"));
         show_machine_incidents(page, field(machine, "incidents"));
 }
 

@@ -92,6 +92,30 @@ const struct verb verbs[] = {
           "command stands in the audit log. Ends with 1 when the command failed.",
           "govctl deploy lily --reason 'release 12' -- ./deploy.sh lily",
           run_deploy },
+        { "limits", "AGENT", 1, 1, ARGUMENT_AGENT, TAKES_LIMITS | TAKES_REASON, false, true,
+          "propose limits for an agent's unit; --apply: try them",
+          "Proposes MemoryHigh, MemoryMax, MemorySwapMax, CPUQuota and OOMPolicy from the agent's class and from what it used, beside "
+          "what systemd has in force now. With --apply they are written as a trial: they are taken back by themselves when its time is "
+          "over, or as soon as the agent dies or is not well, unless you keep them. For a PM2 app prints how to give it a unit of its "
+          "own.",
+          "govctl limits agent-lily --apply",
+          run_limits },
+        { "keep", "AGENT|NUMBER", 1, 1, ARGUMENT_TRIAL, TAKES_REASON, false, true,
+          "keep what is on trial",
+          "Makes what is on trial permanent. Until then a reboot ends it too.",
+          "govctl keep agent-lily",
+          run_keep },
+        { "undo", "AGENT|NUMBER", 1, 1, ARGUMENT_TRIAL, TAKES_REASON, false, true,
+          "take back what is on trial, or was kept",
+          "Takes it back at once: the trial of the agent, or what was kept of it, or the trial of that number.",
+          "govctl undo agent-lily --reason 'too tight'",
+          run_undo },
+        { "trials", "", 0, 0, ARGUMENT_NONE, TAKES_ALL, false, true,
+          "what is on trial, for how long, and what is kept; --all: and what was",
+          "Lists what Governor changed on somebody's word: what is on trial and when that ends by itself, and what is kept; with --all "
+          "the last of those that are over, and why.",
+          "govctl trials",
+          run_trials },
         { "discover", "", 0, 0, ARGUMENT_NONE, TAKES_STATE | TAKES_ROOT, false, true,
           "print what runs here as a policy file to keep",
           "Prints a policy, in observe mode, that names every agent found on this machine. For root it holds a ceiling for each "

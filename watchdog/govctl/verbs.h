@@ -11,6 +11,7 @@ enum argument_kind {
         ARGUMENT_INCIDENT,
         ARGUMENT_EITHER,
         ARGUMENT_WITNESS,
+        ARGUMENT_TRIAL, /* or its agent */
         ARGUMENT_FILE,
         ARGUMENT_VERB,
         ARGUMENT_WORDS, /* one of the words in `arguments`, as "on|off" */
@@ -63,6 +64,10 @@ enum code run_change_open(struct call *call);
 enum code run_change_close(struct call *call);
 enum code run_change_list(struct call *call);
 enum code run_deploy(struct call *call);
+enum code run_limits(struct call *call);
+enum code run_keep(struct call *call);
+enum code run_undo(struct call *call);
+enum code run_trials(struct call *call);
 enum code run_reload(struct call *call);
 enum code run_safe_mode(struct call *call);
 enum code run_disarm(struct call *call);

@@ -6,6 +6,7 @@
 #include "govctl/field.h"
 #include "govctl/moment.h"
 #include "govctl/standing.h"
+#include "govctl/trials.h"
 #include "govctl/verbs.h"
 #include "govctl/words.h"
 
@@ -300,8 +301,20 @@ static void show_advice(struct page *page, const char *verb, const char *what, c
         page_wrap(page, TINT_FAINT, 4, when);
 }
 
+/* What of it is on trial, or kept. */
+static void show_trials(struct page *page, const json_t *trials)
+{
+        const json_t *trial;
+        size_t i;
+
+        json_array_foreach ((json_t *)trials, i, trial) {
+                page_go(page, TIME_COLUMN);
+                trial_show(page, trial);
+        }
+}
+
 /* What comes by itself, then what a person may type. */
-static void show_next(struct page *page, const json_t *agent, const json_t *incident)
+static void show_next(struct page *page, const json_t *agent, const json_t *incident, const json_t *trials)
 {
         char text[256], ago[PAGE_AGO_MAX], moment[PAGE_MOMENT_MAX];
         const char *name = field_text(agent, "name"), *waiting = field_text(agent, "waiting_for");
@@ -309,6 +322,7 @@ static void show_next(struct page *page, const json_t *agent, const json_t *inci
         bool open = strcmp(field_text(incident, "state"), "open") == 0;
 
         show_title(page, "What comes next");
+        show_trials(page, trials);
         if (next > 0) {
                 snprintf(text, sizeof text, "By itself: %s, %s (%s).", waiting_words(waiting),
                          page_ago(page, next, ago), page_moment(page, next, moment));
@@ -328,7 +342,7 @@ static void show_next(struct page *page, const json_t *agent, const json_t *inci
                 show_advice(page, "acknowledge", field_text(incident, "id"), "when you have dealt with it");
         } else if (open) {
                 show_advice(page, "acknowledge", field_text(incident, "id"), "when you have dealt with it");
-        } else if (next == 0 && !field_true(agent, "quarantined")) {
+        } else if (next == 0 && !field_true(agent, "quarantined") && json_array_size(trials) == 0) {
                 page_go(page, TIME_COLUMN);
                 page_wrap(page, TINT_PLAIN, 4, "Nothing is due.");
         }
@@ -348,7 +362,7 @@ static void show(struct page *page, const json_t *answer)
                   field_given(answer, "agent.rule") ? field(answer, "agent.rule") : field(answer, "incident.rule"));
         show_story(page, field(answer, "story"));
         show_considered(page, field(answer, "story"));
-        show_next(page, agent, incident);
+        show_next(page, agent, incident, field(answer, "trials"));
 }
 
 /* To the story of an incident belongs how its agent is now. */

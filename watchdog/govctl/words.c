@@ -31,6 +31,10 @@ static const struct phrase phrases[] = {
         { "agent.start",         "trial",      "starting it for a trial",    "started for a trial",     "could not be started for its trial" },
         { "agent.start",         "asked",      "starting it, as asked",      "started, as asked",       "could not be started" },
         { "agent.start",         NULL,         "starting it again",          "started again",           "could not be started" },
+        { "agent.limit",         "keep",       "keeping its limits",         "its limits are kept",     "its limits could not be kept" },
+        { "agent.limit",         "heal",       "limiting it",                "limited",                 "could not be limited" },
+        { "agent.limit",         NULL,         "putting limits on trial",    "limits are on trial",     "limits could not be put on trial" },
+        { "agent.unlimit",       NULL,         "taking its limits back",     "its limits are taken back", "ITS LIMITS COULD NOT BE TAKEN BACK" },
         { "change.open",         NULL,         "opening a change window",    "change window opened",    "no change window" },
         { "change.close",        NULL,         "closing a change window",    "change window closed",    "change window not closed" },
         { "policy.load",         NULL,         "loading the policy",         "policy loaded",           "policy not loaded" },
@@ -166,6 +170,15 @@ static void say_baseline(const json_t *details, char *words)
         text_append(words, RECORD_WORDS_MAX, "noted: %s", about[baseline_of_from_name(field_text(details, "of"))]);
 }
 
+static void say_trial(const json_t *details, char *words)
+{
+        const char *reason = field_text(details, "reason");
+
+        text_append(words, RECORD_WORDS_MAX, "trial %lld of its %s: %s, %s%s%s",
+                    (long long)field_number(details, "number"), field_text(details, "of"), field_text(details, "step"),
+                    field_text(details, "by"), reason[0] ? ": " : "", reason);
+}
+
 /* clang-format off */
 static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_AGENT]   = say_agent,
@@ -180,6 +193,7 @@ static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_CONFIG]  = say_config,
         [FACT_CHANGE]  = say_change,
         [FACT_BASELINE] = say_baseline,
+        [FACT_TRIAL]   = say_trial,
 };
 /* clang-format on */
 
