@@ -687,6 +687,44 @@ static void an_empty_machine_is_a_healthy_one(void **state)
         ground_close(&ground);
 }
 
+static void limits_that_nothing_takes_back_are_found(void **state)
+{
+        static const char listed[] = "/etc/systemd/system/a.service.d/50-governor-limits.conf",
+                          left[] = "/run/systemd/system/b.service.d/60-governor-limits-trial.conf";
+        struct ground ground;
+
+        (void)state;
+        ground_open(&ground);
+        put(&ground, listed, "# Written by Governor, now\n[Service]\nMemoryMax=1G\n");
+        put(&ground, left, "# Written by Governor, now\n[Service]\nMemoryMax=1G\n");
+        put(&ground, "/etc/systemd/system/c.service.d/override.conf", "[Service]\nMemoryMax=1G\n");
+        put(&ground, "/var/lib/governor/footprint",
+            "# What Governor did\nstopped systemd:b.service\nlimits systemd:a.service "
+            "/etc/systemd/system/a.service.d/50-governor-limits.conf\n");
+        ground_look(&ground, NULL, NULL);
+        assert_non_null(strstr(found(&ground, "limits-left", "b.service")->fix,
+                               "rm /run/systemd/system/b.service.d/60-governor-limits-trial.conf"));
+        assert_null(found(&ground, "limits-left", "a.service"));
+        assert_null(found(&ground, "limits-left", "c.service"));
+        ground_close(&ground);
+}
+
+static void a_trial_that_is_stuck_is_found(void **state)
+{
+        struct ground ground;
+
+        (void)state;
+        ground_open(&ground);
+        ground_look(
+                &ground,
+                "{\"trials\":[{\"number\":7,\"agent\":\"systemd:a.service\",\"state\":\"stuck\",\"text\":\"MemoryMax=1G\"},"
+                "{\"number\":8,\"agent\":\"systemd:b.service\",\"state\":\"running\",\"text\":\"MemoryMax=1G\"}]}",
+                NULL);
+        assert_non_null(strstr(found(&ground, "trials", "systemd:a.service")->fix, "govctl undo 7"));
+        assert_null(found(&ground, "trials", "systemd:b.service"));
+        ground_close(&ground);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -712,6 +750,8 @@ int main(void)
                 cmocka_unit_test(an_open_state_directory_is_found),
                 cmocka_unit_test(the_doctor_shows_fixes_and_no_secret),
                 cmocka_unit_test(an_empty_machine_is_a_healthy_one),
+                cmocka_unit_test(limits_that_nothing_takes_back_are_found),
+                cmocka_unit_test(a_trial_that_is_stuck_is_found),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

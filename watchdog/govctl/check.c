@@ -32,6 +32,8 @@ const struct check checks[] = {
         { "pm2-saved",         "the saved list does not hold what runs",                        look_app_saved },
         { "two-healers",       "two healers on one memory limit (PM2 and Governor)",            look_app_healers },
         { "two-healers-unit",  "two healers on one memory limit (systemd and Governor)",        look_unit_healers },
+        { "limits-left",       "limits of Governor's that nothing takes back",                  look_limits_left },
+        { "trials",            "trials that cannot be taken back",                              look_trials },
         { "unit-root",         "a service that runs as root",                                   look_unit_root },
         { "pm2-root",          "apps that run as root",                                         look_app_root },
         { "pm2-secrets",       "saved environments that every user may read",                   look_app_secrets },

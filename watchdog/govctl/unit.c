@@ -13,8 +13,9 @@
 
 /* The way of systemd(1): earlier directories win. */
 static const char *const directories[] = {
-        "/etc/systemd/system",     "/run/systemd/system", "/usr/local/lib/systemd/system",
-        "/usr/lib/systemd/system", "/lib/systemd/system",
+        "/etc/systemd/system.control", /* systemctl set-property writes drop-ins there */
+        "/run/systemd/system.control",   "/etc/systemd/system",     "/run/systemd/system",
+        "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system",
 };
 #define DIRECTORIES_N (sizeof directories / sizeof directories[0])
 
@@ -44,6 +45,9 @@ static const struct {
         { "Service", "User",                  UNIT_USER,                 false },
         { "Service", "DynamicUser",           UNIT_DYNAMIC_USER,         false },
         { "Service", "MemoryMax",             UNIT_MEMORY_MAX,           false },
+        { "Service", "MemoryHigh",            UNIT_MEMORY_HIGH,          false },
+        { "Service", "MemorySwapMax",         UNIT_MEMORY_SWAP_MAX,      false },
+        { "Service", "CPUQuota",              UNIT_CPU_QUOTA,            false },
 };
 /* clang-format on */
 #define KEYS_N (sizeof keys / sizeof keys[0])

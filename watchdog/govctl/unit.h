@@ -25,6 +25,9 @@ enum unit_key {
         UNIT_USER,
         UNIT_DYNAMIC_USER,
         UNIT_MEMORY_MAX,
+        UNIT_MEMORY_HIGH,
+        UNIT_MEMORY_SWAP_MAX,
+        UNIT_CPU_QUOTA,
         UNIT_KEY_N,
 };
 
