@@ -40,8 +40,34 @@ start_app() {
         return 1
 }
 
+# UNIT FILE: a drop-in of Governor's own. One that was not written by it, or stands elsewhere, is not touched.
+drop_limits() {
+        file=${1#* }
+        case $file in
+        *..*) say "does not know how to undo this"; return 1 ;;
+        /etc/systemd/system/*.d/50-governor-limits.conf | /run/systemd/system/*.d/60-governor-limits-trial.conf | \
+                /run/systemd/system/*.d/70-governor-quota.conf) ;;
+        *) say "does not know how to undo this"; return 1 ;;
+        esac
+        if [ -L "$file" ] || { [ -e "$file" ] && ! head -n 1 "$file" | grep -q '^# Written by Governor'; }; then
+                say "$file is not Governor's any more: left as it is"
+                return 0
+        fi
+        if ! rm -f -- "$file"; then
+                say "could not remove it; type: rm '$file' && systemctl daemon-reload"
+                return 1
+        fi
+        rmdir "${file%/*}" 2>/dev/null
+        # also when it was gone already: who removed it may not have come to this
+        [ -d /run/systemd/system ] || return 0
+        systemctl daemon-reload && return
+        say "it is removed; type: systemctl daemon-reload"
+        return 1
+}
+
 undo() {
         case $1 in
+        'limits systemd:'*) drop_limits "${1#limits systemd:}" ;;
         'stopped systemd:'*) start_unit "${1#stopped systemd:}" ;;
         'stopped pm2:'*) start_app "${1#stopped pm2:}" ;;
         *) say "does not know how to undo this"; return 1 ;;
