@@ -20,6 +20,8 @@ struct bus {
         sd_event *event;
         sd_event_source *timer; /* the next attempt, or the end of patience with this one */
         sd_bus *connection;
+        sd_bus *given_up; /* closed by the loop: sd-bus aborts when one is closed in its own callback of a timeout */
+        sd_event_source *closing;
         bool connected;
         bool private_next; /* what failed last is not what is tried next */
         usec_t retry;
@@ -34,15 +36,30 @@ static void bus_arm(struct bus *bus, usec_t wait)
         (void)sd_event_source_set_enabled(bus->timer, SD_EVENT_ONESHOT);
 }
 
+static void give_up_connection(struct bus *bus)
+{
+        if (!bus->connection)
+                return;
+        (void)sd_bus_detach_event(bus->connection);
+        sd_bus_close_unref(bus->given_up);
+        bus->given_up = TAKE_PTR(bus->connection);
+        (void)sd_event_source_set_enabled(bus->closing, SD_EVENT_ONESHOT);
+}
+
+static int on_given_up(sd_event_source *source, void *userdata)
+{
+        struct bus *bus = userdata;
+
+        bus->given_up = sd_bus_close_unref(bus->given_up);
+        return 0;
+}
+
 static void bus_drop(struct bus *bus, int reason)
 {
         struct bus_watcher *next;
 
         bus->connected = false;
-        if (bus->connection) {
-                (void)sd_bus_detach_event(bus->connection);
-                bus->connection = sd_bus_close_unref(bus->connection);
-        }
+        give_up_connection(bus);
         bus_arm(bus, bus->retry);
         bus->retry = bus->retry * 2 < RETRY_MOST ? bus->retry * 2 : RETRY_MOST;
         for (struct bus_watcher *watcher = bus->watchers; watcher; watcher = next) {
@@ -148,6 +165,10 @@ int bus_new(sd_event *event, struct bus **ret)
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(bus->timer, "bus-retry");
+        r = sd_event_add_defer(event, &bus->closing, on_given_up, bus);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_enabled(bus->closing, SD_EVENT_OFF);
         if (sd_booted() <= 0 && !secure_getenv("DBUS_SYSTEM_BUS_ADDRESS")) /* nobody will ever answer: do not knock */
                 (void)sd_event_source_set_enabled(bus->timer, SD_EVENT_OFF);
         *ret = TAKE_PTR(bus);
@@ -159,10 +180,9 @@ struct bus *bus_free(struct bus *bus)
         if (!bus)
                 return NULL;
         sd_event_source_disable_unref(bus->timer);
-        if (bus->connection) {
-                (void)sd_bus_detach_event(bus->connection);
-                sd_bus_close_unref(bus->connection);
-        }
+        give_up_connection(bus);
+        sd_bus_close_unref(bus->given_up);
+        sd_event_source_disable_unref(bus->closing);
         sd_event_unref(bus->event);
         free(bus);
         return NULL;
