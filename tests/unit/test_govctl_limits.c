@@ -74,8 +74,8 @@ static void a_trial_says_how_it_ends(void **state)
         stage_open(&stage, "");
         assert_int_equal(stage_run(&stage, "limits", "agent-oscar", "--apply", "--for=10m", NULL), CODE_OK);
         says(stage.data, "Trial 7: agent-oscar has MemoryMax=276M for 10m.");
-        says(stage.data, "govctl keep 7");
-        says(stage.data, "BUT MemoryMax do nothing on this machine");
+        says(stage.data, "To keep it:          govctl keep 7\n");
+        says(stage.data, "BUT nothing comes of MemoryMax on this machine");
         assert_int_equal(stage_run(&stage, "limits", "new", "--memory-max=1G", "--apply", NULL), CODE_OK);
         says(stage.data, "Nothing was done: Governor only observes now");
         stage_close(&stage);

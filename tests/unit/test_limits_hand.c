@@ -315,9 +315,10 @@ static void without_a_controller_it_is_said_loudly(void **state)
         bed->fake.no_controllers = true;
         fake_systemd_tell_kernel(&bed->fake);
         carried_out(bed, ACTION_LIMIT, LIMITS_TRIAL, OUTCOME_OK);
-        assert_string_equal(bed->text,
-                            "in force; BUT MemoryMax, CPUQuota do nothing on this machine: its kernel keeps no such "
-                            "limit in the cgroup v2 tree");
+        assert_string_equal(
+                bed->text,
+                "in force; BUT nothing comes of MemoryMax, CPUQuota on this machine: its kernel keeps no such "
+                "limit in the cgroup v2 tree");
         carried_out(bed, ACTION_UNLIMIT, LIMITS_TRIAL, OUTCOME_OK);
 }
 

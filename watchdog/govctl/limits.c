@@ -163,16 +163,17 @@ static void show_usage(struct page *page, const json_t *answer)
 static void show_void(struct page *page, const json_t *answer)
 {
         const json_t *list = field(answer, "void"), *name;
-        char text[TEXT_MAX] = "";
+        char text[TEXT_MAX] = "Nothing would come of ";
         size_t i;
 
+        if (json_array_size(list) == 0)
+                return;
         json_array_foreach ((json_t *)(uintptr_t)list, i, name)
                 text_append(text, sizeof text, "%s%s", i > 0 ? ", " : "", json_string_value(name));
-        if (text[0] == '\0')
-                return;
-        text_append(text, sizeof text,
-                    " would be accepted by systemd and do nothing: the kernel of this machine has no such "
-                    "controller in the cgroup v2 tree (govctl doctor).");
+        text_append(
+                text, sizeof text,
+                ": systemd would take it, and the kernel of this machine has no such controller in the cgroup v2 tree "
+                "(govctl doctor).");
         page_wrap(page, TINT_BAD, 0, text);
 }
 

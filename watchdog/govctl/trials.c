@@ -108,13 +108,15 @@ enum code trial_say_begun(struct call *call, const json_t *answer)
 
         if (is_dry(answer))
                 return say_dry(call);
-        snprintf(
-                text, sizeof text,
-                "Trial %lld: %s has %s for %s. It is taken back by itself, sooner when the agent dies or is not well. To keep "
-                "it: govctl keep %lld   To take it back now: govctl undo %lld",
-                number, subject_words(field_text(trial, "agent"), subject), field_text(trial, "text"),
-                text_span(span, until > since ? until - since : 0), number, number);
+        snprintf(text, sizeof text,
+                 "Trial %lld: %s has %s for %s. It is taken back by itself, sooner when the agent dies or is not well.",
+                 number, subject_words(field_text(trial, "agent"), subject), field_text(trial, "text"),
+                 text_span(span, until > since ? until - since : 0));
         page_wrap(&call->page, TINT_GOOD, 0, text);
+        page_text(&call->page, TINT_PLAIN, "To keep it:          govctl keep %lld", number);
+        page_end(&call->page);
+        page_text(&call->page, TINT_PLAIN, "To take it back now: govctl undo %lld", number);
+        page_end(&call->page);
         say_more(&call->page, answer);
         return CODE_OK;
 }

@@ -219,10 +219,9 @@ static void describe_done(const struct task *task, unsigned possible, char *text
         snprintf(text, TEXT_MAX, "%s", "in force");
         if (without == 0)
                 return;
-        text_append(text, TEXT_MAX, "; BUT ");
+        text_append(text, TEXT_MAX, "; BUT nothing comes of ");
         append_names(text, without);
-        text_append(text, TEXT_MAX,
-                    " do nothing on this machine: its kernel keeps no such limit in the cgroup v2 tree");
+        text_append(text, TEXT_MAX, " on this machine: its kernel keeps no such limit in the cgroup v2 tree");
 }
 
 static void complain_of_systemd(struct task *task, const struct unit_limits *now, unsigned differing)
