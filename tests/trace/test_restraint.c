@@ -519,6 +519,28 @@ static void after_a_reboot_quarantine_is_a_trial_one_agent_at_a_time(void **stat
         world_done(&world);
 }
 
+/* systemd lists what is loaded: a unit that nothing wants at boot is not there, whatever it was before. */
+static void what_was_said_before_a_reboot_accuses_nobody_after_it(void **state)
+{
+        struct world world;
+
+        (void)state;
+        world_init(&world, 15);
+        world_add(&world, "systemd:agent-x.service");
+        world_judge(&world);
+        world_host(&world, 10 * HOUR);
+        world_start(&world);
+        world_run_until(&world, 6 * MIN);
+        world_leave(&world);
+        world.actors_n = 0;
+        world_run(&world, 30 * S);
+        world_return(&world);
+        world_host(&world, 30 * S);
+        world_run(&world, 10 * MIN);
+        CHECK_TRACE(&world, "");
+        world_done(&world);
+}
+
 static void a_full_table_is_said_and_survived(void **state)
 {
         struct world world;
@@ -602,6 +624,7 @@ int main(void)
                 cmocka_unit_test(quarantine_outlives_the_daemon),
                 cmocka_unit_test(what_was_not_seen_proves_nothing),
                 cmocka_unit_test(after_a_reboot_quarantine_is_a_trial_one_agent_at_a_time),
+                cmocka_unit_test(what_was_said_before_a_reboot_accuses_nobody_after_it),
                 cmocka_unit_test(a_full_table_is_said_and_survived),
                 cmocka_unit_test(an_acknowledged_incident_is_closed),
                 cmocka_unit_test(hands_that_fail_are_tried_again_more_slowly),

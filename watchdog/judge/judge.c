@@ -186,8 +186,10 @@ static void take_reboot(struct judge *judge)
         for (uint32_t n = 0; n < judge->instances_n; n++) {
                 struct instance *i = &judge->instances[n];
 
-                if (is_alive(i) && life_seen(i)->began < judge->booted)
+                if (is_alive(i) && life_seen(i)->began < judge->booted) {
                         life_gone(judge, agent_of(judge, i), i, ENDING_MANAGER);
+                        life_unlisted(i);
+                }
                 if (i->ladder.state == LADDER_QUARANTINED) /* resumes as a trial */
                         i->ladder.until = judge->booted + BOOT_GRACE;
                 due_sooner(judge, i, judge->now);

@@ -373,6 +373,14 @@ static void check_counter(struct judge *judge, struct instance *instance, uint64
         instance->counted = true;
 }
 
+void life_unlisted(struct instance *instance)
+{
+        instance->claimed = CLAIMED_UNKNOWN;
+        instance->claimed_at = 0;
+        instance->listed_pid = 0;
+        instance->word[0] = '\0';
+}
+
 void life_listed(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact)
 {
         enum claimed claimed = fact->agent_is.claimed;

@@ -10,6 +10,9 @@ void life_ended(struct judge *judge, struct agent *agent, struct instance *insta
 /* The manager lists it. */
 void life_listed(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact);
 
+/* What the manager said of it was about another boot: nothing is known until it says more. */
+void life_unlisted(struct instance *instance);
+
 /* Settles what waited for a cause that did not come, and deaths that only the counter saw. */
 void life_settle(struct judge *judge, struct agent *agent, struct instance *instance);
 
