@@ -39,13 +39,13 @@ static const char *unit_of(const char *agent)
 
 /* ---- what it used ------------------------------------------------------------------------------------------------------------ */
 
-struct weighed {
+struct held {
         uint64_t bytes;
         uint32_t minutes;
 };
 
 struct measured {
-        struct weighed *list;
+        struct held *list;
         size_t n, room;
         uint64_t first_at, minutes;
         uint32_t cpu_most;
@@ -61,7 +61,7 @@ static void take_sample(void *self, const struct history_sample *sample)
                 return; /* it was down */
         if (measured->n == measured->room) {
                 size_t room = measured->room ? 2 * measured->room : 1024;
-                struct weighed *list = reallocarray(measured->list, room, sizeof(*list));
+                struct held *list = reallocarray(measured->list, room, sizeof(*list));
 
                 if (!list) {
                         measured->failed = true;
@@ -72,7 +72,7 @@ static void take_sample(void *self, const struct history_sample *sample)
         }
         if (measured->n == 0)
                 measured->first_at = sample->at;
-        measured->list[measured->n++] = (struct weighed){ sample->memory_most, minutes };
+        measured->list[measured->n++] = (struct held){ sample->memory_most, minutes };
         measured->minutes += minutes;
         if (sample->cpu_permille > measured->cpu_most)
                 measured->cpu_most = sample->cpu_permille;
@@ -80,7 +80,7 @@ static void take_sample(void *self, const struct history_sample *sample)
 
 static int largest_first(const void *a, const void *b)
 {
-        const struct weighed *x = a, *y = b;
+        const struct held *x = a, *y = b;
 
         return x->bytes < y->bytes ? 1 : x->bytes > y->bytes ? -1 : 0;
 }
