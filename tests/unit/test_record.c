@@ -93,6 +93,38 @@ static void the_judges_memory_comes_back_with_every_death_and_with_never(void **
         json_decref(details);
 }
 
+static void what_a_restart_would_free_comes_back_with_how_it_was_measured(void **state)
+{
+        struct fact fact = { .kind = FACT_WEIGHT,
+                             .at = 5,
+                             .manager = MANAGER_PM2,
+                             .agent = "pm2:root/lily",
+                             .instance = 2,
+                             .weight = { .pid = 77,
+                                         .start = 123456,
+                                         .frees_bytes = UINT64_C(5) << 30,
+                                         .swap_bytes = 4096,
+                                         .of = MEMORY_OF_TREE,
+                                         .how = WEIGHED_CGROUP,
+                                         .carries = true,
+                                         .left = 3,
+                                         .name = "mysqld" } };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        assert_int_equal(back.weight.pid, 77);
+        assert_int_equal(back.weight.start, 123456);
+        assert_true(back.weight.frees_bytes == UINT64_C(5) << 30);
+        assert_int_equal(back.weight.swap_bytes, 4096);
+        assert_int_equal(back.weight.of, MEMORY_OF_TREE);
+        assert_int_equal(back.weight.how, WEIGHED_CGROUP);
+        assert_true(back.weight.carries);
+        assert_int_equal(back.weight.left, 3);
+        assert_string_equal(back.weight.name, "mysqld");
+        json_decref(details);
+}
+
 /* Records of before there were several kinds of baselines are about sizes. */
 static void a_baseline_says_what_it_is_about(void **state)
 {
@@ -256,6 +288,7 @@ int main(void)
                 cmocka_unit_test(a_death_comes_back_with_its_cause),
                 cmocka_unit_test(what_the_manager_says_comes_back_word_for_word),
                 cmocka_unit_test(the_judges_memory_comes_back_with_every_death_and_with_never),
+                cmocka_unit_test(what_a_restart_would_free_comes_back_with_how_it_was_measured),
                 cmocka_unit_test(a_baseline_says_what_it_is_about),
                 cmocka_unit_test(an_outcome_record_is_a_fact_and_its_intent_is_not),
                 cmocka_unit_test(a_trial_comes_back_with_its_limits),

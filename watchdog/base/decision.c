@@ -22,6 +22,8 @@ static const char *const withheld_names[] = {
         [WITHHELD_BASE_FIRST] = "base-first",
         [WITHHELD_BLIND] = "blind",
         [WITHHELD_SAFE_MODE] = "safe-mode",
+        [WITHHELD_ILL] = "ill",
+        [WITHHELD_COOLING] = "cooling",
 };
 
 static const char *const purpose_names[] = {
@@ -29,6 +31,7 @@ static const char *const purpose_names[] = {
         [PURPOSE_BACKOFF] = "backoff", [PURPOSE_QUARANTINE] = "quarantine",
         [PURPOSE_TRIAL] = "trial",     [PURPOSE_ASKED] = "asked",
         [PURPOSE_KEEP] = "keep",       [PURPOSE_UNDO] = "undo",
+        [PURPOSE_FLUSH] = "flush",
 };
 
 NAMES_DEFINE(action, action_names)

@@ -38,6 +38,8 @@ enum withheld {
         WITHHELD_BASE_FIRST,   /* an agent that this one comes after is healed first */
         WITHHELD_BLIND,        /* the evidence is incomplete */
         WITHHELD_SAFE_MODE,
+        WITHHELD_ILL,     /* something is wrong with it that comes first, or it is held down */
+        WITHHELD_COOLING, /* the same was done to it a short while ago */
         WITHHELD_N,
 };
 
@@ -51,6 +53,7 @@ enum purpose {
         PURPOSE_ASKED, /* a human asked through govctl */
         PURPOSE_KEEP,  /* what is on trial is made permanent, as a human asked */
         PURPOSE_UNDO,  /* what was on trial, or kept, is taken back */
+        PURPOSE_FLUSH, /* the machine's memory is below its floor */
         PURPOSE_N,
 };
 
@@ -88,6 +91,7 @@ struct decisions {
         unsigned n;
         bool material; /* the fact changed a judged state: record it, before the decisions */
         bool remember; /* part of the memory must be in the chain before more is decided: judge_remember_due() */
+        bool weigh;    /* what a restart would free is to be measured: judge_weighs() says whose */
         struct decision list[DECISIONS_MAX];
 };
 

@@ -11,7 +11,7 @@ static const char *const fact_kind_names[] = {
         [FACT_ASKED] = "asked",       [FACT_REMEMBERED] = "remembered",
         [FACT_BASELINE] = "baseline", [FACT_TICK] = "tick",
         [FACT_CONFIG] = "config",     [FACT_CHANGE] = "change",
-        [FACT_TRIAL] = "trial",
+        [FACT_TRIAL] = "trial",       [FACT_WEIGHT] = "weight",
 };
 
 static const char *const source_state_names[] = {
@@ -61,6 +61,14 @@ static const char *const baseline_of_names[] = {
         [BASELINE_SIZE] = "size",
         [BASELINE_LOAD] = "load",
         [BASELINE_HABIT] = "habit",
+        [BASELINE_FLOOR] = "floor",
+};
+
+static const char *const weighed_names[] = {
+        [WEIGHED_NOT] = "not",
+        [WEIGHED_ROLLUP] = "rollup",
+        [WEIGHED_CGROUP] = "cgroup",
+        [WEIGHED_STATUS] = "status",
 };
 
 NAMES_DEFINE(fact_kind, fact_kind_names)
@@ -71,3 +79,4 @@ NAMES_DEFINE(ask, ask_names)
 NAMES_DEFINE(config_change, config_change_names)
 NAMES_DEFINE(change_step, change_step_names)
 NAMES_DEFINE(baseline_of, baseline_of_names)
+NAMES_DEFINE(weighed, weighed_names)

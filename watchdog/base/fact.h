@@ -25,9 +25,10 @@ enum fact_kind {
         FACT_OUTCOME,    /* what came of an action */
         FACT_ASKED,      /* a human asked for something over the control socket */
         FACT_REMEMBERED, /* the judge's own memory of one agent, from the chain */
-        FACT_BASELINE,   /* the judge's own numbers about one instance: what a finding rests on, or its memory */
+        FACT_BASELINE,   /* the judge's own numbers about an instance or the machine: evidence, or its memory */
         FACT_TICK,       /* the deadline that the judge asked for has come */
         FACT_TRIAL,      /* a human begins, keeps or takes back a change on trial; or it stands, from the chain */
+        FACT_WEIGHT,     /* what a restart of one instance would free, measured near the machine's memory floor */
         FACT_N,
 };
 
@@ -73,6 +74,15 @@ enum change_step {
         CHANGE_STEP_N,
 };
 
+/* How it was found out what a restart would free. */
+enum weighed {
+        WEIGHED_NOT,    /* it vanished meanwhile, or may not be read */
+        WEIGHED_ROLLUP, /* /proc/PID/smaps_rollup of each process: its share of what is not in a file */
+        WEIGHED_CGROUP, /* memory.stat of its unit: anonymous memory and what the kernel keeps for it */
+        WEIGHED_STATUS, /* /proc/PID/status alone: pages shared within the tree count once each */
+        WEIGHED_N,
+};
+
 enum ask {
         ASK_NONE,
         ASK_RESTART,
@@ -90,6 +100,7 @@ enum baseline_of {
         BASELINE_SIZE,  /* how large it is, see judge/swell.h */
         BASELINE_LOAD,  /* how busy it is */
         BASELINE_HABIT, /* how large its lives usually are, see judge/growth.h */
+        BASELINE_FLOOR, /* how much memory the machine has left against its floor, see judge/flush.h */
         BASELINE_OF_N,
 };
 
@@ -167,6 +178,17 @@ struct fact {
                         uint32_t cpus;
                         usec_t uptime;
                 } host;
+                struct {
+                        pid_t pid;
+                        uint64_t start;
+                        uint64_t frees_bytes; /* MemAvailable would be higher by so much */
+                        uint64_t swap_bytes;  /* ... and so much less swap in use, which MemAvailable does not count */
+                        enum memory_of of;    /* its process, its tree or its cgroup */
+                        enum weighed how;
+                        bool carries;     /* a PM2 daemon lives in it: with it every app would go down */
+                        uint32_t left;    /* how many more come of what was asked for */
+                        const char *name; /* of a process that is no agent's (then `agent` is empty); else "" */
+                } weight;
                 struct {
                         const char *on; /* id of the base */
                         enum dependency dependency;
@@ -267,6 +289,7 @@ const char *ask_name(enum ask ask);
 const char *config_change_name(enum config_change change);
 const char *change_step_name(enum change_step step);
 const char *baseline_of_name(enum baseline_of of);
+const char *weighed_name(enum weighed weighed);
 enum fact_kind fact_kind_from_name(const char *name);
 enum source_state source_state_from_name(const char *name);
 enum dependency dependency_from_name(const char *name);
@@ -275,3 +298,4 @@ enum ask ask_from_name(const char *name);
 enum config_change config_change_from_name(const char *name);
 enum change_step change_step_from_name(const char *name);
 enum baseline_of baseline_of_from_name(const char *name);
+enum weighed weighed_from_name(const char *name);

@@ -53,6 +53,7 @@ NAMES_FOR(baseline_of)
 NAMES_FOR(trial_step)
 NAMES_FOR(trial_of)
 NAMES_FOR(trial_state)
+NAMES_FOR(weighed)
 
 #define AT(member) offsetof(struct fact, member)
 #define IN(member) offsetof(struct remembered, member)
@@ -149,6 +150,15 @@ static const struct field fields[] = {
         { FACT_TRIAL,      "tries",       FIELD_U32,  AT(trial.tries) },
         { FACT_TRIAL,      "incident",    FIELD_U64,  AT(trial.incident) },
         { FACT_TRIAL,      "why",         FIELD_TEXT, AT(trial.why) },
+        { FACT_WEIGHT,     "pid",        FIELD_INT,  AT(weight.pid) },
+        { FACT_WEIGHT,     "start",      FIELD_U64,  AT(weight.start) },
+        { FACT_WEIGHT,     "frees_bytes", FIELD_U64, AT(weight.frees_bytes) },
+        { FACT_WEIGHT,     "swap_bytes", FIELD_U64,  AT(weight.swap_bytes) },
+        { FACT_WEIGHT,     "of",         FIELD_ENUM, AT(weight.of), NAMED(memory_of) },
+        { FACT_WEIGHT,     "how",        FIELD_ENUM, AT(weight.how), NAMED(weighed) },
+        { FACT_WEIGHT,     "carries",    FIELD_BOOL, AT(weight.carries) },
+        { FACT_WEIGHT,     "left",       FIELD_U32,  AT(weight.left) },
+        { FACT_WEIGHT,     "name",       FIELD_TEXT, AT(weight.name) },
         { FACT_REMEMBERED, "state",      FIELD_U32,  IN(state) },
         { FACT_REMEMBERED, "rung",       FIELD_U32,  IN(rung) },
         { FACT_REMEMBERED, "attempts",   FIELD_U32,  IN(attempts) },
