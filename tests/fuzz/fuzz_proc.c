@@ -13,11 +13,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const char *text = (const char *)data;
         char cgroup[PROC_CGROUP_MAX], unit[PROC_UNIT_MAX];
         struct proc_stat stat;
+        struct proc_rollup rollup;
         uint64_t bytes;
 
         if (proc_parse_stat(text, size, &stat) == 0)
                 assert(memchr(stat.comm, '\0', sizeof(stat.comm)) && stat.parent >= 0);
         (void)proc_parse_memory(text, size, &bytes);
+        (void)proc_parse_rollup(text, size, &rollup);
+        (void)proc_parse_flat(text, size, "anon", &bytes);
         if (proc_parse_cgroup(text, size, cgroup) == 0 && proc_unit_of_cgroup(cgroup, unit) == 0)
                 assert(strstr(cgroup, unit));
         return 0;

@@ -161,6 +161,26 @@ static void what_the_kernel_never_writes_is_refused(void **state)
         assert_int_equal(extent_of_cgroup(&machine->cgroups, "/b", &bytes), -ENOENT);
 }
 
+static void what_the_end_of_a_cgroup_frees_is_no_page_cache(void **state)
+{
+        struct machine *machine = *state;
+        uint64_t bytes = 0, swap = 7;
+
+        put(machine, "cgroup/system.slice/lily.service/memory.stat",
+            "anon 1000\nfile 500000\nkernel_stack 100\npagetables 20\nshmem 4000\nslab_reclaimable 900\n"
+            "slab_unreclaimable 3\n");
+        assert_int_equal(extent_freed_of_cgroup(&machine->cgroups, "/system.slice/lily.service", &bytes, &swap), 0);
+        assert_int_equal(bytes, 1123);
+        assert_int_equal(swap, 0);
+        put(machine, "cgroup/system.slice/lily.service/memory.swap.current", "4096\n");
+        assert_int_equal(extent_freed_of_cgroup(&machine->cgroups, "/system.slice/lily.service", &bytes, &swap), 0);
+        assert_int_equal(swap, 4096);
+        assert_int_equal(extent_freed_of_cgroup(&machine->cgroups, "/system.slice/rosa.service", &bytes, &swap),
+                         -ENOENT);
+        put(machine, "cgroup/bad/memory.stat", "file 500000\n");
+        assert_int_equal(extent_freed_of_cgroup(&machine->cgroups, "/bad", &bytes, &swap), -EBADMSG);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -172,6 +192,7 @@ int main(void)
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(the_cgroup_of_a_pm2_app_is_not_its_own, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_the_kernel_never_writes_is_refused, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(what_the_end_of_a_cgroup_frees_is_no_page_cache, set_up, tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

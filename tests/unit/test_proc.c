@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,6 +85,68 @@ static void a_process_without_memory_says_so(void **state)
 
         assert_int_equal(proc_parse_memory("Name:\tkthreadd\n", 15, &bytes), -ENODATA);
         assert_int_equal(bytes, 7);
+}
+
+static void what_an_end_gives_back_is_no_part_of_a_file(void **state)
+{
+        static const char rollup[] =
+                "556e3b7c4000-7ffca0d3a000 ---p 00000000 00:00 0                          [rollup]\n"
+                "Rss:               54000 kB\nPss:               20000 kB\nPss_Anon:          10000 kB\n"
+                "Pss_File:           9000 kB\nPss_Shmem:          1000 kB\nPrivate_Clean:      8000 kB\n"
+                "Private_Dirty:     10500 kB\nPrivate_Hugetlb:    2048 kB\nSwap:                900 kB\n"
+                "SwapPss:             500 kB\n";
+        static const char old[] = "Rss: 54000 kB\nPss: 20000 kB\nPrivate_Dirty: 10500 kB\n";
+        struct proc_rollup got = { 0 };
+
+        assert_int_equal(proc_parse_rollup(rollup, strlen(rollup), &got), 0);
+        assert_int_equal(got.bytes, (10000 + 1000 + 2048) * 1024);
+        assert_int_equal(got.swap_bytes, 500 * 1024);
+        assert_int_equal(proc_parse_rollup(old, strlen(old), &got), 0);
+        assert_int_equal(got.bytes, 10500 * 1024);
+        assert_int_equal(got.swap_bytes, 0);
+}
+
+static void a_rollup_of_another_shape_is_refused(void **state)
+{
+        static const char *const bad[] = { "Pss_Anon: x kB\nPss_Shmem: 1 kB\n",
+                                           "Pss_Anon: 18446744073709551615 kB\nPss_Shmem: 1 kB\n",
+                                           "Pss_Anon: 18014398509481983 kB\nPss_Shmem: 18014398509481983 kB\n",
+                                           "Pss_Anon: 1 kB\nPss_Shmem: 1 kB\nSwapPss: -1 kB\n" };
+        struct proc_rollup got = { .bytes = 7 };
+
+        for (size_t n = 0; n < sizeof(bad) / sizeof(bad[0]); n++)
+                assert_int_equal(proc_parse_rollup(bad[n], strlen(bad[n]), &got), -EBADMSG);
+        assert_int_equal(proc_parse_rollup("", 0, &got), -ENODATA);
+        assert_int_equal(proc_parse_rollup("Rss: 1 kB\n", 10, &got), -ENODATA);
+        assert_int_equal(got.bytes, 7);
+}
+
+static void the_rollup_of_this_process_is_no_larger_than_what_it_holds(void **state)
+{
+        struct proc proc;
+        struct proc_rollup got;
+        void *held = mmap(NULL, 32 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+        assert_ptr_not_equal(held, MAP_FAILED);
+        assert_int_equal(proc_open(&proc, "/proc"), 0);
+        assert_int_equal(proc_rollup(&proc, getpid(), &got), 0);
+        assert_true(got.bytes + got.swap_bytes >= 32 << 20 && got.bytes < UINT64_C(4) << 30);
+        assert_int_equal(proc_rollup(&proc, 0x7fffffff, &got), -ESRCH);
+        proc_done(&proc);
+        munmap(held, 32 << 20);
+}
+
+static void a_line_of_a_cgroup_is_found_by_its_whole_key(void **state)
+{
+        static const char stat[] = "anon 4096\nfile 8192\nslab 7\nslab_unreclaimable 512\nanon_thp 3\n";
+        uint64_t value = 1;
+
+        assert_int_equal(proc_parse_flat(stat, strlen(stat), "anon", &value), 0);
+        assert_int_equal(value, 4096);
+        assert_int_equal(proc_parse_flat(stat, strlen(stat), "slab_unreclaimable", &value), 0);
+        assert_int_equal(value, 512);
+        assert_int_equal(proc_parse_flat(stat, strlen(stat), "unreclaimable", &value), -ENODATA);
+        assert_int_equal(proc_parse_flat("anon x\n", 7, "anon", &value), -EBADMSG);
 }
 
 static void unit_of(const char *file, const char *expected)
@@ -274,6 +337,10 @@ int main(void)
                 cmocka_unit_test(a_stat_line_that_is_cut_anywhere_is_refused),
                 cmocka_unit_test(numbers_that_overflow_are_refused),
                 cmocka_unit_test(memory_is_anonymous_shared_and_swapped),
+                cmocka_unit_test(what_an_end_gives_back_is_no_part_of_a_file),
+                cmocka_unit_test(a_rollup_of_another_shape_is_refused),
+                cmocka_unit_test(the_rollup_of_this_process_is_no_larger_than_what_it_holds),
+                cmocka_unit_test(a_line_of_a_cgroup_is_found_by_its_whole_key),
                 cmocka_unit_test(a_process_without_memory_says_so),
                 cmocka_unit_test(the_unit_is_the_last_service_or_scope_of_the_cgroup),
                 cmocka_unit_test(a_machine_with_old_cgroups_only_has_no_unit),

@@ -174,7 +174,8 @@ int proc_exit_status(const struct proc *proc, pid_t pid, int *ret)
         return 0;
 }
 
-int proc_parse_number(const char *text, size_t size, const char *key, uint64_t *ret)
+/* The number in the line that begins with the key and this character. */
+static int find_number(const char *text, size_t size, const char *key, char behind, uint64_t *ret)
 {
         const char *end = text + size;
         size_t length = strlen(key);
@@ -184,12 +185,66 @@ int proc_parse_number(const char *text, size_t size, const char *key, uint64_t *
 
                 stop = stop ? stop : end;
                 next = stop + 1;
-                if ((size_t)(stop - line) <= length || memcmp(line, key, length) != 0 || line[length] != ':')
+                if ((size_t)(stop - line) <= length || memcmp(line, key, length) != 0 || line[length] != behind)
                         continue;
                 line += length + 1;
                 return parse_number(&line, stop, ret) ? 0 : -EBADMSG;
         }
         return -ENODATA;
+}
+
+int proc_parse_number(const char *text, size_t size, const char *key, uint64_t *ret)
+{
+        return find_number(text, size, key, ':', ret);
+}
+
+int proc_parse_flat(const char *text, size_t size, const char *key, uint64_t *ret)
+{
+        return find_number(text, size, key, ' ', ret);
+}
+
+/* A line in kilobytes on top of the sum; -ENODATA when there is none. */
+static int add_kilobytes(const char *text, size_t size, const char *key, uint64_t *sum)
+{
+        uint64_t kilobytes;
+        int r = proc_parse_number(text, size, key, &kilobytes);
+
+        if (r < 0)
+                return r;
+        if (__builtin_mul_overflow(kilobytes, 1024U, &kilobytes) || __builtin_add_overflow(*sum, kilobytes, sum))
+                return -EBADMSG;
+        return 0;
+}
+
+int proc_parse_rollup(const char *text, size_t size, struct proc_rollup *ret)
+{
+        struct proc_rollup rollup = { 0 };
+        int r = add_kilobytes(text, size, "Pss_Anon", &rollup.bytes);
+
+        if (r == 0)
+                r = add_kilobytes(text, size, "Pss_Shmem", &rollup.bytes);
+        if (r == -ENODATA) { /* before Linux 5.4: at least what is its alone */
+                rollup.bytes = 0;
+                r = add_kilobytes(text, size, "Private_Dirty", &rollup.bytes);
+        }
+        if (r < 0)
+                return r;
+        r = add_kilobytes(text, size, "Private_Hugetlb", &rollup.bytes);
+        if (r < 0 && r != -ENODATA)
+                return r;
+        r = add_kilobytes(text, size, "SwapPss", &rollup.swap_bytes);
+        if (r < 0 && r != -ENODATA)
+                return r;
+        *ret = rollup;
+        return 0;
+}
+
+int proc_rollup(const struct proc *proc, pid_t pid, struct proc_rollup *ret)
+{
+        char text[PROC_STATUS_MAX];
+        ssize_t n = read_of(proc, pid, "smaps_rollup", text, sizeof(text));
+
+        return n < 0 ? (int)n : proc_parse_rollup(text, (size_t)n, ret);
 }
 
 int proc_parse_memory(const char *text, size_t size, uint64_t *ret_bytes)
@@ -198,16 +253,10 @@ int proc_parse_memory(const char *text, size_t size, uint64_t *ret_bytes)
         uint64_t sum = 0;
 
         for (size_t i = 0; i < 3; i++) {
-                uint64_t kilobytes;
-                int r = proc_parse_number(text, size, parts[i], &kilobytes);
+                int r = add_kilobytes(text, size, parts[i], &sum);
 
-                if (r == -ENODATA && i == 2)
-                        continue; /* a kernel without swap */
-                if (r < 0)
+                if (r < 0 && !(r == -ENODATA && i == 2)) /* a kernel without swap */
                         return r;
-                if (__builtin_mul_overflow(kilobytes, 1024U, &kilobytes) ||
-                    __builtin_add_overflow(sum, kilobytes, &sum))
-                        return -EBADMSG;
         }
         *ret_bytes = sum;
         return 0;

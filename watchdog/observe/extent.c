@@ -58,18 +58,51 @@ static int read_number(const struct proc *cgroups, const char *path, uint64_t *r
 /* "inactive_file 4096": the page cache that the kernel takes back first; it is no reason for alarm. */
 static int read_inactive_file(const struct proc *cgroups, const char *path, uint64_t *ret)
 {
-        static const char key[] = "inactive_file ";
         char text[STAT_MAX];
         ssize_t n = proc_read(cgroups, path, text, sizeof(text));
+        int r = n < 0 ? (int)n : proc_parse_flat(text, (size_t)n, "inactive_file", ret);
+
+        return r == -ENODATA ? -EBADMSG : r;
+}
+
+/* What its end gives back: what is in no file, and what the kernel keeps for it and cannot do without. */
+static int read_unreclaimable(const struct proc *cgroups, const char *path, uint64_t *ret)
+{
+        static const char *const keys[] = { "anon", "kernel_stack", "pagetables", "slab_unreclaimable" };
+        char text[STAT_MAX];
+        ssize_t n = proc_read(cgroups, path, text, sizeof(text));
+        uint64_t sum = 0, part = 0;
 
         if (n < 0)
                 return (int)n;
-        for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-                if (strncmp(line, key, sizeof(key) - 1) == 0) {
-                        *ret = strtoull(line + sizeof(key) - 1, NULL, 10);
-                        return 0;
-                }
-        return -EBADMSG;
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+                int r = proc_parse_flat(text, (size_t)n, keys[i], &part);
+
+                if (r == -ENODATA && i > 0)
+                        continue; /* older kernels account less */
+                if (r < 0 || __builtin_add_overflow(sum, part, &sum))
+                        return r < 0 && r != -ENODATA ? r : -EBADMSG;
+        }
+        *ret = sum;
+        return 0;
+}
+
+int extent_freed_of_cgroup(const struct proc *cgroups, const char *path, uint64_t *ret_bytes, uint64_t *ret_swap)
+{
+        char file[PROC_CGROUP_MAX + 32];
+        int r;
+
+        if (!cgroups || cgroups->fd < 0)
+                return -ENOENT;
+        path += *path == '/';
+        snprintf(file, sizeof(file), "%s/memory.stat", path);
+        r = read_unreclaimable(cgroups, file, ret_bytes);
+        if (r < 0)
+                return r;
+        snprintf(file, sizeof(file), "%s/memory.swap.current", path);
+        if (read_number(cgroups, file, ret_swap) < 0)
+                *ret_swap = 0; /* a kernel without swap */
+        return 0;
 }
 
 int extent_of_cgroup(const struct proc *cgroups, const char *path, uint64_t *ret_bytes)
@@ -93,8 +126,7 @@ int extent_of_cgroup(const struct proc *cgroups, const char *path, uint64_t *ret
         return 0;
 }
 
-/* The unit's own cgroup, also where its main process sits in a part of it. */
-static int find_cgroup(const struct proc *proc, const char *agent, pid_t pid, char path[PROC_CGROUP_MAX])
+int extent_find_cgroup(const struct proc *proc, const char *agent, pid_t pid, char path[PROC_CGROUP_MAX])
 {
         const char *unit = agent + strlen("systemd:");
         size_t length = strlen(unit);
@@ -118,7 +150,7 @@ static int count_cgroup(const struct proc *proc, const struct proc *cgroups, con
                         struct extent *extent)
 {
         char path[PROC_CGROUP_MAX];
-        int r = find_cgroup(proc, agent, pid, path);
+        int r = extent_find_cgroup(proc, agent, pid, path);
 
         return r < 0 ? r : extent_of_cgroup(cgroups, path, &extent->bytes);
 }

@@ -21,3 +21,9 @@ void extent_read(const struct proc *proc, const struct proc *cgroups, const char
 
 /* The working set in the cgroup at this path below the root: memory.current less inactive_file. -ENOENT: not accounted. */
 int extent_of_cgroup(const struct proc *cgroups, const char *path, uint64_t *ret_bytes);
+
+/* What the end of all in that cgroup gives back, in memory and in swap. -ENOENT: not accounted. */
+int extent_freed_of_cgroup(const struct proc *cgroups, const char *path, uint64_t *ret_bytes, uint64_t *ret_swap);
+
+/* The unit's own cgroup, also where its main process sits in a part of it. -ENOENT: the agent is no unit. */
+int extent_find_cgroup(const struct proc *proc, const char *agent, pid_t pid, char path[PROC_CGROUP_MAX]);
