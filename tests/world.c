@@ -45,6 +45,7 @@ static void default_rule(struct rule *rule)
 void world_init(struct world *world, uint64_t seed)
 {
         *world = (struct world){ .now = WORLD_EPOCH, .began = WORLD_EPOCH, .seed = seed, .chance = seed, .pids = 1000 };
+        world->memory.next = USEC_INFINITY;
         world->queue = calloc(WORLD_QUEUE_MAX, sizeof(*world->queue));
         world->trace = calloc(1, WORLD_TRACE_MAX);
         assert(world->queue && world->trace);
@@ -169,6 +170,8 @@ static void perform(struct world *world, const struct decision *decision)
                                 decision->purpose, decision->trial };
 }
 
+static void answer_weights(struct world *world);
+
 void world_send(struct world *world, const struct fact *fact)
 {
         struct decisions *decisions = malloc(sizeof(*decisions));
@@ -208,6 +211,8 @@ void world_send(struct world *world, const struct fact *fact)
                 while (judge_remember_due(world->judge, &scratch, &memory))
                         world_send(world, &memory);
         }
+        if (decisions->weigh && world->memory.next != USEC_INFINITY)
+                answer_weights(world);
         free(decisions);
 }
 
@@ -225,6 +230,8 @@ static void enqueue(struct world *world, const struct fact *fact, usec_t delay)
                 text_copy(world->queue[n].on, AGENT_ID_MAX, fact->depends.on);
         if (fact->kind == FACT_AGENT)
                 text_copy(world->queue[n].text, AGENT_ID_MAX, fact->agent_is.word);
+        if (fact->kind == FACT_WEIGHT)
+                text_copy(world->queue[n].text, AGENT_ID_MAX, fact->weight.name);
 }
 
 static void list_again(struct world *world, const struct fact *fact)
@@ -269,6 +276,8 @@ static void deliver(struct world *world, size_t n)
                 fact.agent_is.word = text;
                 fact.agent_is.result = "";
         }
+        if (fact.kind == FACT_WEIGHT)
+                fact.weight.name = text;
         world_send(world, &fact);
 }
 
@@ -327,6 +336,109 @@ static void tell_ended(struct world *world, struct actor *actor, enum ending end
         tell(world, &fact, TELL_DELAY);
 }
 
+/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+
+#define WEIGHTS_MAX 16
+#define WEIGH_DELAY (30 * USEC_PER_MSEC)
+
+static void grow(struct world *world)
+{
+        for (int n = 0; n < world->actors_n; n++) {
+                struct actor *actor = &world->actors[n];
+
+                if (actor->up)
+                        actor->holds += actor->leaks * (world->now - actor->held_at) / USEC_PER_MINUTE;
+                actor->held_at = world->now;
+        }
+}
+
+uint64_t world_available(struct world *world)
+{
+        uint64_t used = world->memory.others;
+
+        grow(world);
+        for (int n = 0; n < world->actors_n; n++)
+                used += world->actors[n].up ? world->actors[n].holds : 0;
+        return used < world->memory.total ? world->memory.total - used : 0;
+}
+
+void world_memory(struct world *world, uint64_t total, uint64_t others)
+{
+        world->memory.total = total;
+        world->memory.others = others;
+        world->memory.next = world->now;
+        for (int n = 0; n < world->actors_n; n++)
+                world->actors[n].held_at = world->now;
+}
+
+/* Seldom while there is much, twice a second near the floor, as the observer does. */
+static void sample_host(struct world *world)
+{
+        uint64_t available = world_available(world), floor = world->policy.machine.memory_floor_bytes;
+        struct fact fact = { .kind = FACT_HOST,
+                             .agent = "",
+                             .host = { .total_bytes = world->memory.total,
+                                       .available_bytes = available,
+                                       .memory_some_avg10 = world->memory.some,
+                                       .memory_full_avg10 = world->memory.full,
+                                       .cpus = 2,
+                                       .uptime = world_age(world) + USEC_PER_DAY } };
+        struct floor_view view = { .closely = false };
+
+        if (!world->away)
+                judge_floor(world->judge, &view);
+        world->memory.next =
+                world->now + (available < floor + floor / 8 || view.closely ? 500 * USEC_PER_MSEC : 5 * USEC_PER_SEC);
+        world_send(world, &fact);
+}
+
+static void enqueue_weight(struct world *world, const struct actor *actor, uint32_t left)
+{
+        struct fact fact = { .kind = FACT_WEIGHT, .agent = "", .instance = INSTANCE_ALL };
+
+        fact.weight.name = "mysqld";
+        fact.weight.pid = 812;
+        fact.weight.how = WEIGHED_STATUS;
+        fact.weight.frees_bytes = world->memory.others;
+        if (actor) {
+                fact.agent = actor->id;
+                fact.manager = actor->manager;
+                fact.instance = actor->number;
+                fact.weight = (__typeof__(fact.weight)){ .name = "",
+                                                         .pid = actor->pid,
+                                                         .start = actor->start,
+                                                         .frees_bytes = actor->holds,
+                                                         .swap_bytes = actor->swapped,
+                                                         .of = MEMORY_OF_TREE,
+                                                         .how = actor->up ? WEIGHED_ROLLUP : WEIGHED_NOT,
+                                                         .carries = actor->carries };
+        }
+        fact.weight.left = left;
+        enqueue(world, &fact, WEIGH_DELAY);
+}
+
+static void answer_weights(struct world *world)
+{
+        const char *agent;
+        uint32_t instance, n = 0;
+        const struct actor *asked[WORLD_ACTORS_MAX];
+
+        if (!judge_weighs(world->judge, &agent, &instance))
+                return;
+        world->memory.asked++;
+        if (world->memory.mute)
+                return;
+        grow(world);
+        for (int k = 0; k < world->actors_n; k++)
+                if (*agent ? strcmp(world->actors[k].id, agent) == 0 && world->actors[k].number == instance
+                           : world->actors[k].up)
+                        asked[n++] = &world->actors[k];
+        for (uint32_t k = 0; k < n; k++)
+                enqueue_weight(world, asked[k], n - k - (*agent ? 1 : 0));
+        if (!*agent)
+                enqueue_weight(world, NULL, 0);
+}
+
 /* ---- lives ---------------------------------------------------------------------------------------------------------- */
 
 struct actor *world_add(struct world *world, const char *id)
@@ -376,6 +488,8 @@ static void come_up(struct world *world, struct actor *actor, bool ordered)
         actor->starts_at = USEC_INFINITY;
         actor->claimed = CLAIMED_RUNNING;
         actor->by_judge = false;
+        actor->holds = actor->needs;
+        actor->held_at = world->now;
         tell_started(world, actor, ordered, 0);
         tell_listed(world, actor, TELL_DELAY + 1, false);
 }
@@ -828,7 +942,7 @@ void world_host(struct world *world, usec_t uptime)
 
 /* ---- time ----------------------------------------------------------------------------------------------------------- */
 
-enum what { NOTHING, DEATH, START, ORDER, FACT, DEADLINE, LIST };
+enum what { NOTHING, DEATH, START, ORDER, FACT, DEADLINE, LIST, SAMPLE };
 
 static void earliest(enum what *what, size_t *which, usec_t *at, enum what candidate, size_t n, usec_t when)
 {
@@ -857,6 +971,7 @@ static bool advance(struct world *world, usec_t until)
         }
         for (size_t n = 0; n < world->orders_n; n++)
                 earliest(&what, &which, &at, ORDER, n, world->orders[n].at);
+        earliest(&what, &which, &at, SAMPLE, 0, world->memory.next);
         if (!world->away)
                 earliest(&what, &which, &at, DEADLINE, 0, judge_deadline(world->judge));
         if (what == NOTHING)
@@ -868,6 +983,7 @@ static bool advance(struct world *world, usec_t until)
         case DEATH: world_die(world, &world->actors[which]); break;
         case START: start(world, &world->actors[which], false); break;
         case LIST: list_one(world, &world->actors[which], false); break;
+        case SAMPLE: sample_host(world); break;
         case ORDER: {
                 struct order order = world->orders[which];
 

@@ -46,6 +46,11 @@ struct actor {
         usec_t choked;    /* dies so long after it was limited; 0: lives with that */
         usec_t relist_at; /* a fact got lost: its manager\'s next list tells the truth again */
         uint64_t deaths;  /* real ones, unplanned */
+
+        /* its memory, where that is played: what it holds, what a new life needs, how much is lost a minute, what is swapped */
+        uint64_t holds, needs, leaks, swapped;
+        usec_t held_at;
+        bool carries; /* a PM2 daemon lives in its unit */
 };
 
 /* How facts get lost on their way. In thousandths. */
@@ -97,6 +102,13 @@ struct world {
         void (*sent)(struct world *world, const struct fact *fact, bool material);
         void (*died)(struct world *world, struct actor *actor); /* each real death */
         void *self;
+        struct {
+                uint64_t total, others; /* bytes: all, and what those hold who are no agents */
+                usec_t next;            /* sample; USEC_INFINITY: memory is not played */
+                uint32_t some, full;    /* PSI */
+                bool mute;              /* nobody answers what restarts would free */
+                unsigned asked;         /* how often that was asked */
+        } memory;
         bool quiet;            /* no trace */
         bool blind[MANAGER_N]; /* what this manager would tell is not heard */
 };
@@ -150,6 +162,10 @@ void world_ends(struct world *world, const char *id, uint32_t number, pid_t pid,
 void world_depends(struct world *world, const char *id, const char *on, enum dependency dependency);
 void world_strays(struct world *world, const char *id, enum stray stray, pid_t pid);
 void world_host(struct world *world, usec_t uptime);
+
+/* From now on the machine's memory is played: of so many bytes the actors' and the others' are in use. */
+void world_memory(struct world *world, uint64_t total, uint64_t others);
+uint64_t world_available(struct world *world);
 
 uint64_t world_chance(struct world *world);
 usec_t world_age(const struct world *world);

@@ -77,6 +77,8 @@ struct judge *judge_init(void *memory, const struct judge_limits *limits, const 
         judge->full_incident = NOBODY;
         judge->safe_incident = NOBODY;
         judge->drift_incident = NOBODY;
+        judge->flush.incident = NOBODY;
+        judge->flush.victim = NOBODY;
         lay_out(limits, judge, memory);
         judge->table_n = 2 * limits->agents_max + 1;
         for (uint32_t n = 0; n < judge->table_n; n++)
@@ -89,6 +91,7 @@ void judge_set_policy(struct judge *judge, const struct policy *policy)
         judge->policy = policy;
         judge->disarmed = false;
         table_apply_policy(judge);
+        flush_set_policy(judge);
         due_all(judge, NULL, judge->now);
         if (judge->shown_stale)
                 table_show(judge);
@@ -262,7 +265,11 @@ static void take_instance(struct judge *judge, const struct fact *fact)
         case FACT_ENDED:
         case FACT_DIED: life_ended(judge, agent, instance, fact); break;
         case FACT_SAMPLE: take_sample(judge, agent, instance, fact); break;
-        case FACT_OUTCOME: healer_outcome(judge, agent, instance, fact); break;
+        case FACT_OUTCOME:
+                healer_outcome(judge, agent, instance, fact);
+                if (fact->outcome.purpose == PURPOSE_FLUSH)
+                        flush_outcome(judge, instance, fact);
+                break;
         default: break;
         }
 }
@@ -299,7 +306,11 @@ static void take(struct judge *judge, const struct fact *fact)
         case FACT_CONFIG: drift_take(judge, fact); break;
         case FACT_CHANGE: change_take(judge, fact); break;
         case FACT_TRIAL: trial_take(judge, fact); break;
-        case FACT_HOST: take_host(judge, fact); break;
+        case FACT_HOST:
+                take_host(judge, fact);
+                flush_sample(judge, fact);
+                break;
+        case FACT_WEIGHT: flush_weight(judge, fact); break;
         case FACT_ASKED: take_ask(judge, fact); break;
         default: break;
         }
@@ -347,6 +358,7 @@ static void acknowledge(struct judge *judge)
         source_forget(judge, found);
         brake_forget(judge, found);
         drift_forget(judge, found);
+        flush_forget(judge, found);
         if (judge->full_incident == found)
                 judge->full_incident = NOBODY, judge->turned_away = 0;
         if (judge->incidents[found].agent != NOBODY)
@@ -383,6 +395,7 @@ static void look_at_machine(struct judge *judge)
         source_look(judge, &due);
         brake_look(judge, &due);
         trial_look(judge, &due);
+        flush_look(judge, &due);
         if (due < judge->machine_due)
                 judge->machine_due = due;
 }
@@ -411,7 +424,7 @@ static void look(struct judge *judge, usec_t until)
 void judge_step(struct judge *judge, const struct fact *fact, struct decisions *decisions)
 {
         decisions->n = 0;
-        decisions->material = decisions->remember = false;
+        decisions->material = decisions->remember = decisions->weigh = false;
         judge->decisions = decisions;
         if (fact_is_recalled(fact)) { /* not a moment in time: nothing is judged before all of it is back */
                 if (fact->kind == FACT_TRIAL)

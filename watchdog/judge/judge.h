@@ -17,6 +17,7 @@
  *   orphan duplicate blind   as their facts say
  *   memory-ceiling memory-budget   see swell.h
  *   memory-drift memory-leak       see growth.h
+ *   memory-floor         see flush.h
  * An incident is over when a life outlives its grace (twice the loop's period, at least 10 s, at most 5 min), or when the
  * agent's owner stops it. Its deaths are forgiven then; the ladder remembers until a life of ten periods and ten minutes.
  */
@@ -57,6 +58,13 @@ void judge_set_policy(struct judge *judge, const struct policy *policy);
  * false; the decision follows at the next tick.
  */
 bool judge_remember_due(const struct judge *judge, struct remembered *scratch, struct fact *ret);
+
+/*
+ * A step came back with decisions->weigh: what a restart would free is to be measured, as FACT_WEIGHT, of this instance or, with
+ * "", of all agents of size and of the largest process that is none's. The last of them has nothing left behind it. The answer
+ * is waited for, but not for long. False: nothing is wanted any more.
+ */
+bool judge_weighs(const struct judge *judge, const char **ret_agent, uint32_t *ret_instance);
 
 /*
  * The daemon was away and is back at `now`: call it once, after the chain was lived through again and before the memory is
@@ -110,12 +118,29 @@ struct agent_view {
         enum ending last_ending;
         int last_code, last_signal;
         usec_t last_death; /* 0 never seen */
+        uint64_t flushed;  /* the incident in which it was restarted for the memory floor last, 0 never */
         const struct rule *rule;
         bool enforce;
 };
 
 /* Whether something is open about the agent, or it is held down: it is to be watched until that is over, rule or not. */
 bool judge_holds(const struct judge *judge, const char *id);
+
+/* The machine's free memory against its floor. The pace is as of the newest samples. */
+struct floor_view {
+        uint64_t floor_bytes; /* 0: the policy has none */
+        uint64_t margin_bytes;
+        bool below;
+        bool closely; /* something is under way: samples are wanted often */
+        const char *
+                state; /* "calm", "weighing", "choosing", "restarting", "settling", "checking", "resting", "above", "quiet" */
+        usec_t next;         /* when a rest, or the minute above, ends; 0: neither */
+        uint64_t pace_bytes; /* lost a minute, 0: it does not fall */
+        usec_t reached_in;   /* the floor, at that pace; USEC_INFINITY: it is not */
+        uint64_t incident;   /* 0 none */
+};
+
+void judge_floor(const struct judge *judge, struct floor_view *ret);
 
 struct incident_view {
         uint64_t incident;
@@ -126,7 +151,8 @@ struct incident_view {
         usec_t opened, resolved;
         uint64_t count; /* deaths (or sightings) since it opened, those that opened it included */
         const struct rule *rule;
-        const char *reason; /* as last told */
+        struct policy_origin origin; /* of the rule, or of what the machine's incident goes by; .file may be NULL */
+        const char *reason;          /* as last told */
 };
 
 uint32_t judge_agents(const struct judge *judge); /* how many there are */

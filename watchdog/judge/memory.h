@@ -5,6 +5,8 @@
 
 #include "base/decision.h"
 #include "base/fact.h"
+#include "judge/ebb.h"
+#include "judge/flush.h"
 #include "judge/growth.h"
 #include "judge/judge.h"
 #include "judge/ladder.h"
@@ -78,6 +80,35 @@ struct life {
         bool guessed; /* that it ended was concluded from what its manager lists, and told by nobody */
 };
 
+/* What a restart of one life would free, as it was measured. */
+struct weight {
+        usec_t at; /* 0: never */
+        pid_t pid;
+        uint64_t start;
+        uint32_t frees_kib, swap_kib;
+        enum memory_of of;
+        enum weighed how;
+        bool carries; /* a PM2 daemon lives in it */
+};
+
+enum flushed_how {
+        FLUSHED_RESTARTED, /* or so it was ordered */
+        FLUSHED_DRY,       /* only told: it is observed */
+        FLUSHED_FAILED,
+        FLUSHED_N,
+};
+
+/* What was done to an instance for the memory floor. */
+struct flushed {
+        usec_t at; /* ordered, 0 never */
+        enum flushed_how how;
+        uint32_t times;     /* without a day between them */
+        uint32_t needs_kib; /* what its new life took at once, 0 unknown */
+        uint64_t incident;  /* in which that was, and in which ... */
+        uint64_t told_in;   /* ... the reasons against it were told that have a bit in `told` */
+        uint32_t told;      /* enum withheld */
+};
+
 struct instance {
         uint32_t agent;
         uint32_t number; /* PM2's pm_id, 0 under systemd */
@@ -111,6 +142,8 @@ struct instance {
         struct swell swell;
         struct growth growth;
         usec_t swell_restarts[SWELL_RESTARTS]; /* ordered for its size, newest last, 0 none */
+        struct weight weight;
+        struct flushed flushed;
 
         /* as it is judged */
         enum cause cause;  /* what is wrong with it, CAUSE_NONE when nothing */
@@ -263,6 +296,9 @@ struct judge {
         struct change changes[CHANGES_MAX];
         struct drift drift;
         uint32_t drift_incident; /* of files that are no single agent's */
+        struct ebb ebb;          /* as samples have it; no decision rests on it */
+        bool ebb_wants_record;   /* it adds up to something else than was told, or is wanted: to be recorded first */
+        struct flush flush;
 
         struct agent *agents;
         struct instance *instances;

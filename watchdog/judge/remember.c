@@ -1,5 +1,6 @@
 #include "judge/remember.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -8,12 +9,14 @@
 #include "judge/table.h"
 #include "judge/trial.h"
 
+#define NAME_BYTES 6
 #define LAYOUT 1 /* of `more`; a memory in another layout is not taken, its incident numbers are */
 
 /* What a record with no agent is about is told by its instance. */
 #define ABOUT_MACHINE 0
 #define ABOUT_SOURCES 1000
 #define ABOUT_BRAKES 2000
+#define ABOUT_FLUSH 3000
 
 /* ---- one description for both directions ---------------------------------------------------------------------------- */
 
@@ -197,6 +200,99 @@ static void pack_agent(struct pack *p, struct judge *judge, struct agent *agent)
         }
 }
 
+static void pack_weight(struct pack *p, struct weight *weight)
+{
+        PACK(weight->at);
+        if (weight->at == 0)
+                return;
+        PACK(weight->pid);
+        PACK(weight->start);
+        PACK(weight->frees_kib);
+        PACK(weight->swap_kib);
+        PACK(weight->of);
+        PACK(weight->how);
+        PACK(weight->carries);
+}
+
+/* What was done to it for the floor, and whether it is what the floor waits for. */
+static void pack_flushed(struct pack *p, struct judge *judge, struct instance *instance)
+{
+        uint32_t index = (uint32_t)(instance - judge->instances);
+        bool victim = judge->flush.victim == index;
+
+        PACK(victim);
+        PACK(instance->flushed.at);
+        PACK(instance->flushed.how);
+        PACK(instance->flushed.times);
+        PACK(instance->flushed.needs_kib);
+        PACK(instance->flushed.incident);
+        PACK(instance->flushed.told_in);
+        PACK(instance->flushed.told);
+        pack_weight(p, &instance->weight);
+        if (p->reading && victim)
+                judge->flush.victim = index;
+}
+
+static void pack_ebb(struct pack *p, struct ebb *ebb)
+{
+        PACK(ebb->total_kib);
+        PACK(ebb->some);
+        PACK(ebb->full);
+        PACK(ebb->n);
+        if (ebb->n > EBB_SAMPLES)
+                ebb->n = EBB_SAMPLES;
+        for (uint32_t n = 0; n < ebb->n; n++) {
+                PACK(ebb->at[n]);
+                PACK(ebb->kib[n]);
+        }
+        PACK(ebb->span_newest);
+        for (uint32_t n = 0; n < EBB_SPANS; n++)
+                PACK(ebb->spans[n]);
+}
+
+/* Six bytes a number: the chain's integers have 53 bits. */
+static void pack_name(struct pack *p, char *name, size_t size)
+{
+        for (size_t at = 0; at < size; at += NAME_BYTES) {
+                uint64_t number = 0;
+
+                memcpy(&number, name + at, NAME_BYTES);
+                number = pack(p, htole64(number));
+                number = le64toh(number);
+                memcpy(name + at, &number, NAME_BYTES);
+        }
+        name[size - 1] = '\0';
+}
+
+static void pack_flush(struct pack *p, struct judge *judge, struct flush *flush)
+{
+        PACK(flush->state);
+        if ((unsigned)flush->state >= FLUSH_N)
+                flush->state = FLUSH_BLANK;
+        PACK(flush->since);
+        PACK(flush->until);
+        PACK(flush->found.below);
+        PACK(flush->found.sign);
+        PACK(flush->found.lasts);
+        PACK(flush->found.gone_in);
+        PACK(flush->before_kib);
+        PACK(flush->expected_kib);
+        PACK(flush->weighed_at);
+        PACK(flush->rest_until);
+        PACK(flush->rests);
+        PACK(flush->ordered_at);
+        PACK(flush->restarts);
+        PACK(flush->freed_kib);
+        PACK(flush->assumed_kib);
+        PACK(flush->told_hash);
+        PACK(flush->stranger.at);
+        PACK(flush->stranger.pid);
+        PACK(flush->stranger.kib);
+        pack_name(p, flush->stranger.name, sizeof(flush->stranger.name));
+        pack_incident(p, judge, NULL, &flush->incident);
+        pack_ebb(p, &flush->ebb);
+}
+
 static void pack_instance(struct pack *p, struct judge *judge, struct agent *agent, struct instance *instance)
 {
         pack_claims(p, instance);
@@ -210,6 +306,7 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
         PACK(agent->acknowledged);
         for (unsigned n = NOTE_BUDGET; n < NOTE_N; n++)
                 pack_incident(p, judge, agent, &agent->noted[n]);
+        pack_flushed(p, judge, instance);
 }
 
 static void pack_machine(struct pack *p, struct judge *judge)
@@ -362,6 +459,29 @@ static bool remember_brake(const struct judge *judge, uint32_t n, struct remembe
         return true;
 }
 
+static bool remember_flush(const struct judge *judge, struct remembered *scratch, struct fact *ret)
+{
+        struct pack pack_to = writer(scratch);
+
+        if (judge->flush.state == FLUSH_BLANK)
+                return false;
+        pack_flush(&pack_to, readable(judge), &readable(judge)->flush);
+        remembered_fact(judge, "", ABOUT_FLUSH, &pack_to, scratch, ret);
+        return true;
+}
+
+/* What the machine has left, as samples have it: from here on decisions rest on it. */
+static bool remember_ebb(const struct judge *judge, struct remembered *scratch, struct fact *ret)
+{
+        struct pack pack_to = { .numbers = scratch->more, .most = REMEMBERED_MORE_MAX };
+
+        *scratch = (struct remembered){ .state = BASELINE_FLOOR };
+        pack_ebb(&pack_to, &readable(judge)->ebb);
+        remembered_fact(judge, "", 0, &pack_to, scratch, ret);
+        ret->kind = FACT_BASELINE;
+        return true;
+}
+
 static bool remember_instance(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
 {
         struct instance *i = &readable(judge)->instances[n];
@@ -455,6 +575,12 @@ bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remember
                         continue;
                 }
                 n -= BRAKES_MAX;
+                if (n == 0) {
+                        if (remember_flush(judge, scratch, ret))
+                                return true;
+                        continue;
+                }
+                n -= 1;
                 if (n < judge->instances_n) {
                         if (remember_instance(judge, n, scratch, ret))
                                 return true;
@@ -485,6 +611,8 @@ bool judge_remember_due(const struct judge *judge, struct remembered *scratch, s
         for (uint32_t n = 0; n < judge->instances_n; n++)
                 if (judge->instances[n].growth.wants_record)
                         return growth_remember(judge, &judge->instances[n], scratch, ret);
+        if (judge->ebb_wants_record && judge->ebb.n > 0)
+                return remember_ebb(judge, scratch, ret);
         return false;
 }
 
@@ -548,11 +676,16 @@ static void take_brake(struct judge *judge, const struct fact *fact, struct pack
                 brake->on = false;
 }
 
-static void take_baseline(struct judge *judge, const struct fact *fact)
+static void take_baseline(struct judge *judge, const struct fact *fact, struct pack *p)
 {
         struct agent *agent = *fact->agent ? table_agent(judge, fact->agent) : NULL;
         struct instance *i = agent ? table_instance(judge, agent, fact->instance) : NULL;
 
+        if (!*fact->agent && fact->remembered->state == BASELINE_FLOOR) {
+                judge->flush.ebb = (struct ebb){ .n = 0 };
+                pack_ebb(p, &judge->flush.ebb);
+                flush_told(judge, fact->at);
+        }
         if (!i)
                 return;
         switch (fact->remembered->state) {
@@ -570,7 +703,7 @@ void remember_take(struct judge *judge, const struct fact *fact)
                                .reading = true };
 
         if (fact->kind == FACT_BASELINE) {
-                take_baseline(judge, fact);
+                take_baseline(judge, fact, &reader);
                 return;
         }
         if (fact->remembered->count > judge->incidents_last && !*fact->agent)
@@ -584,6 +717,8 @@ void remember_take(struct judge *judge, const struct fact *fact)
                 take_instance(judge, fact, &reader);
         else if (fact->instance == ABOUT_MACHINE)
                 pack_machine(&reader, judge);
+        else if (fact->instance == ABOUT_FLUSH)
+                pack_flush(&reader, judge, &judge->flush);
         else if (fact->instance - ABOUT_SOURCES < judge->sources_n)
                 pack_source(&reader, judge, &judge->sources[fact->instance - ABOUT_SOURCES]);
 }

@@ -144,6 +144,8 @@ static void view_instance(const struct judge *judge, const struct instance *i, u
                         view_usual(judge, i, now, ret);
                 }
         }
+        if (i->flushed.incident > ret->flushed)
+                ret->flushed = i->flushed.incident;
         if (i->last_death > ret->last_death) {
                 ret->last_death = i->last_death;
                 ret->last_ending = i->last_ending;
@@ -209,7 +211,14 @@ uint32_t judge_incidents(const struct judge *judge)
         return n;
 }
 
-static void view_incident(const struct incident *incident, struct incident_view *ret)
+static struct policy_origin origin_of(const struct judge *judge, const struct incident *incident)
+{
+        if (incident->rule)
+                return incident->rule->origin;
+        return incident->cause == CAUSE_MEMORY_FLOOR ? judge->policy->machine.origin : (struct policy_origin){ 0 };
+}
+
+static void view_incident(const struct judge *judge, const struct incident *incident, struct incident_view *ret)
 {
         *ret = (struct incident_view){ .incident = incident->number,
                                        .agent = incident->id,
@@ -220,6 +229,7 @@ static void view_incident(const struct incident *incident, struct incident_view 
                                        .resolved = incident->resolved,
                                        .count = incident->count,
                                        .rule = incident->rule,
+                                       .origin = origin_of(judge, incident),
                                        .reason = incident->reason };
 }
 
@@ -234,7 +244,7 @@ bool judge_incident_below(const struct judge *judge, uint64_t below, struct inci
                         found = incident;
         }
         if (found)
-                view_incident(found, ret);
+                view_incident(judge, found, ret);
         return found != NULL;
 }
 

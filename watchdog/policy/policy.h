@@ -73,7 +73,7 @@ struct rule {
 };
 
 struct machine_rule {
-        uint64_t memory_floor_bytes; /* 0: none; not acted on yet */
+        uint64_t memory_floor_bytes; /* MemAvailable that is too little; 0: none */
         uint32_t actions_at_most;    /* the global budget: at most this many actions ... */
         usec_t actions_within;       /* ... within this time */
         struct policy_origin origin;
