@@ -16,6 +16,7 @@
 #include "observe/host.h"
 
 struct stage {
+        struct host_watch watch;
         char root[64], dpkg[80];
         sd_event *event;
         struct clock clock;
@@ -83,6 +84,11 @@ static int set_up(void **state)
         return 0;
 }
 
+static struct host_watch watch(void *self)
+{
+        return ((struct stage *)self)->watch;
+}
+
 static void begin(struct stage *stage)
 {
         struct host_options options = {
@@ -90,6 +96,8 @@ static void begin(struct stage *stage)
                 .proc = &stage->proc,
                 .sink = { take, stage },
                 .dpkg = stage->dpkg,
+                .watch = watch,
+                .self = stage,
         };
 
         assert_int_equal(host_new(stage->event, &options, &stage->host), 0);
@@ -249,6 +257,102 @@ static void pressure_files_of_other_shapes_are_refused(void **state)
         assert_int_equal(value, 120);
 }
 
+/* ---- near the floor -------------------------------------------------------------------------------------------------- */
+
+#define MB (UINT64_C(1) << 20)
+
+static usec_t period(uint64_t floor_mb, uint64_t available_mb, uint64_t before_mb, bool trigger)
+{
+        struct host_watch floor = { .floor_bytes = floor_mb * MB };
+        struct host_tide tide = { .total_bytes = 4000 * MB,
+                                  .available_bytes = available_mb * MB,
+                                  .before_bytes = before_mb * MB,
+                                  .passed = 15 * USEC_PER_SEC,
+                                  .trigger = trigger };
+
+        return host_period(&floor, &tide);
+}
+
+static void far_above_the_floor_nothing_more_is_looked_at(void **state)
+{
+        assert_true(period(0, 10, 10, false) == USEC_INFINITY); /* no floor at all */
+        assert_true(period(500, 3000, 3000, true) == USEC_INFINITY);
+        assert_true(period(500, 3000, 3000, false) == USEC_INFINITY);
+        assert_true(period(500, 1010, 1010, true) == USEC_INFINITY);
+}
+
+static void the_nearer_the_floor_the_more_often_it_is_looked_at(void **state)
+{
+        usec_t last = USEC_INFINITY;
+
+        for (uint64_t above = 480; above > 0; above -= 20) {
+                usec_t now = period(500, 500 + above, 500 + above, true);
+
+                assert_true(now <= last && now >= HOST_SAMPLE_NEAR);
+                last = now;
+        }
+        assert_true(period(500, 510, 510, true) == HOST_SAMPLE_NEAR);
+        assert_true(period(500, 500, 500, true) == HOST_SAMPLE_NEAR);
+        assert_true(period(500, 100, 100, true) == HOST_SAMPLE_NEAR);
+}
+
+static void a_fall_brings_the_next_look_forward(void **state)
+{
+        /* 500 MB above it, and 500 lost in the last 15 s: half of that time at most */
+        assert_true(period(500, 1000, 1500, true) <= 8 * USEC_PER_SEC);
+        assert_true(period(500, 1000, 1500, true) > 6 * USEC_PER_SEC);
+        assert_true(period(500, 2000, 2010, true) == USEC_INFINITY);
+}
+
+static void without_the_kernels_word_it_looks_oftener(void **state)
+{
+        assert_true(period(500, 1200, 1200, false) == 5 * USEC_PER_SEC);
+        assert_true(period(500, 1600, 1600, false) == USEC_INFINITY);
+}
+
+static void what_is_done_about_it_is_watched_closely(void **state)
+{
+        struct host_watch closely = { .floor_bytes = 500 * MB, .closely = true };
+        struct host_tide tide = { .total_bytes = 4000 * MB, .available_bytes = 3000 * MB };
+
+        assert_true(host_period(&closely, &tide) == HOST_SAMPLE_NEAR);
+        assert_true(host_period(&closely, &(struct host_tide){ 0 }) == HOST_SAMPLE_NEAR);
+}
+
+/* On the usual grid there would be one in the time that this waits at most. */
+static void below_the_floor_samples_follow_each_other(void **state)
+{
+        struct stage *stage = *state;
+
+        stage->watch.floor_bytes = UINT64_C(2) << 30;
+        begin(stage);
+        for (int n = 0; n < 4; n++)
+                run_until(stage, &stage->hosts);
+        put(stage, "meminfo", "MemTotal: 4000000 kB\nMemAvailable: 3900000 kB\n");
+        run_until(stage, &stage->hosts);
+        assert_true(stage->last.host.available_bytes == UINT64_C(3900000) * 1024);
+}
+
+static void a_trigger_is_never_written_to_what_is_no_file_of_the_kernels(void **state)
+{
+        static const char text[] = "some avg10=0.00 avg60=0.00 avg300=0.00 total=1\n"
+                                   "full avg10=0.00 avg60=0.00 avg300=0.00 total=1\n";
+        struct stage *stage = *state;
+        char back[256] = "";
+
+        make_folder(stage, "pressure");
+        put(stage, "pressure/memory", text);
+        put(stage, "pressure/cpu", text);
+        stage->watch.floor_bytes = UINT64_C(2) << 30;
+        begin(stage);
+        for (int n = 0; n < 2; n++)
+                run_until(stage, &stage->hosts);
+        assert_true(proc_read(&stage->proc, "pressure/memory", back, sizeof(back)) > 0);
+        assert_string_equal(back, text);
+        assert_int_equal(stage->source.source.state, SOURCE_SEEING);
+        assert_non_null(strstr(stage->why, "without a pressure trigger"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -259,6 +363,14 @@ int main(void)
                 cmocka_unit_test_setup_teardown(needrestart_counts_after_the_lock_is_gone, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_machine_without_dpkg_has_no_package_runs, set_up, tear_down),
                 cmocka_unit_test(pressure_files_of_other_shapes_are_refused),
+                cmocka_unit_test(far_above_the_floor_nothing_more_is_looked_at),
+                cmocka_unit_test(the_nearer_the_floor_the_more_often_it_is_looked_at),
+                cmocka_unit_test(a_fall_brings_the_next_look_forward),
+                cmocka_unit_test(without_the_kernels_word_it_looks_oftener),
+                cmocka_unit_test(what_is_done_about_it_is_watched_closely),
+                cmocka_unit_test_setup_teardown(below_the_floor_samples_follow_each_other, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_trigger_is_never_written_to_what_is_no_file_of_the_kernels, set_up,
+                                                tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

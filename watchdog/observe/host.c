@@ -3,10 +3,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +20,11 @@
 #define LOCKS 2
 #define LOCK_SETTLE (100 * USEC_PER_MSEC) /* from opening the lock file to holding the lock */
 #define PLANNED_EVERY USEC_PER_MINUTE
+#define KIB 1024
+#define FILLS_IN (2 * USEC_PER_MINUTE)
+#define ALERT_FOR (5 * USEC_PER_SEC)    /* after the kernel's word */
+#define UNTRIGGERED (5 * USEC_PER_SEC)  /* between samples when there is little left and the kernel says no word */
+#define TRIGGER "some 150000 2000000"   /* 150 ms within 2 s: other windows take CAP_SYS_RESOURCE */
 #define PLANNED_FOR (90 * USEC_PER_SEC) /* outlasts the run by what it leaves behind: services that start again late */
 
 struct host {
@@ -24,8 +32,14 @@ struct host {
         struct host_options options;
         sd_event_source *sample, *lock_opened, *lock_look;
         int locks[LOCKS]; /* dpkg's lock files, held open because each opening wakes those who watch them, us too */
-        bool told, pressure_missing;
+        bool pressure_missing;
         uint32_t cpus;
+        struct host_tide tide;
+        usec_t sampled_at, alert_until; /* in CLOCK_BOOTTIME */
+        sd_event_source *trigger;       /* owns its descriptor; NULL: there is none */
+        int trigger_error;              /* why, 0: none was wanted yet */
+        enum source_state state;
+        const char *why; /* as last told */
 };
 
 DEFINE_CLEANUP_FUNC(struct host *, host_free);
@@ -115,20 +129,31 @@ static void tell(const struct host *host, const struct fact *fact)
         host->options.sink.take(host->options.sink.self, fact);
 }
 
-/* Said once: what the kernel does not have today it will not have tomorrow. */
+/* What it lacks to see all that it could; "" nothing. */
+static const char *lacks(const struct host *host, bool memory, int pressure)
+{
+        if (!memory)
+                return "/proc/meminfo cannot be read";
+        if (pressure < 0)
+                return "without pressure: this kernel has no /proc/pressure (boot it with psi=1)";
+        if (host->trigger_error == -EPERM || host->trigger_error == -EACCES)
+                return "without a pressure trigger: this kernel gives one only to CAP_SYS_RESOURCE";
+        return host->trigger_error < 0 ? "without a pressure trigger: this kernel has none" : "";
+}
+
+/* Said when it changes: what the kernel does not have today it mostly will not have tomorrow. */
 static void tell_source(struct host *host, bool memory, int pressure)
 {
         struct fact fact = { .kind = FACT_SOURCE, .at = clock_now(host->options.clock), .agent = "" };
 
-        if (host->told)
-                return;
-        host->told = true;
-        host->pressure_missing = pressure < 0;
         fact.source.name = SOURCE;
         fact.source.state = memory ? SOURCE_SEEING : SOURCE_BLIND;
-        fact.source.why = !memory        ? "/proc/meminfo cannot be read"
-                          : pressure < 0 ? "without pressure: this kernel has no /proc/pressure (boot it with psi=1)"
-                                         : "";
+        fact.source.why = lacks(host, memory, pressure);
+        host->pressure_missing = pressure < 0;
+        if (fact.source.state == host->state && fact.source.why == host->why)
+                return;
+        host->state = fact.source.state;
+        host->why = fact.source.why;
         tell(host, &fact);
 }
 
@@ -139,7 +164,7 @@ static void sample_now(struct host *host)
         char text[128];
         int memory = read_memory(proc, &fact),
             pressure = host->pressure_missing ? -ENODATA : read_pressures(proc, &fact);
-        uint64_t now;
+        uint64_t now = 0;
 
         tell_source(host, memory >= 0, pressure);
         if (memory < 0)
@@ -149,19 +174,128 @@ static void sample_now(struct host *host)
         (void)sd_event_now(host->event, CLOCK_BOOTTIME, &now);
         fact.host.uptime = now;
         fact.host.cpus = host->cpus;
+        host->tide = (struct host_tide){
+                .total_bytes = fact.host.total_bytes,
+                .available_bytes = fact.host.available_bytes,
+                .before_bytes = host->tide.available_bytes,
+                .passed = host->sampled_at > 0 ? now - host->sampled_at : 0,
+        };
+        host->sampled_at = now;
         tell(host, &fact);
+}
+
+/* ---- the kernel's word ----------------------------------------------------------------------------------------------- */
+
+/* Processes stall for memory: from here on every moment counts. */
+static int on_trigger(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        struct host *host = userdata;
+        uint64_t now = 0;
+
+        if (revents & (EPOLLERR | EPOLLHUP)) {
+                host->trigger = sd_event_source_disable_unref(host->trigger);
+                host->trigger_error = -EIO;
+                return 0;
+        }
+        (void)sd_event_now(host->event, CLOCK_BOOTTIME, &now);
+        host->alert_until = now + ALERT_FOR;
+        host_again(host);
+        return 0;
+}
+
+/* A file that is not the kernel's would be written to. */
+static bool is_of_proc(int fd)
+{
+        struct statfs fs;
+
+        return fstatfs(fd, &fs) >= 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+static int open_trigger(struct host *host)
+{
+        _cleanup_close_ int fd =
+                openat(host->options.proc->fd, "pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        if (!is_of_proc(fd))
+                return -EOPNOTSUPP;
+        if (write(fd, TRIGGER, sizeof(TRIGGER)) < 0)
+                return -errno;
+        r = sd_event_add_io(host->event, &host->trigger, fd, EPOLLPRI, on_trigger, host);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_io_fd_own(host->trigger, true);
+        (void)TAKE_FD(fd);
+        return 0;
+}
+
+static void watch_pressure(struct host *host, bool wanted)
+{
+        if (!wanted) {
+                host->trigger = sd_event_source_disable_unref(host->trigger);
+                host->trigger_error = 0;
+        } else if (!host->trigger && host->trigger_error == 0 && !host->pressure_missing) {
+                host->trigger_error = open_trigger(host);
+        }
+}
+
+/* ---- how often ------------------------------------------------------------------------------------------------------- */
+
+usec_t host_period(const struct host_watch *watch, const struct host_tide *tide)
+{
+        uint64_t above = tide->available_bytes > watch->floor_bytes ? tide->available_bytes - watch->floor_bytes : 0;
+        uint64_t lost = tide->before_bytes > tide->available_bytes ? tide->before_bytes - tide->available_bytes : 0;
+        usec_t filled = above / KIB * FILLS_IN / (tide->total_bytes / KIB + 1), fallen = USEC_INFINITY, period;
+
+        if (watch->closely)
+                return HOST_SAMPLE_NEAR;
+        if (watch->floor_bytes == 0)
+                return USEC_INFINITY;
+        if (lost > 0 && tide->passed > 0 && tide->passed < USEC_PER_MINUTE)
+                fallen = above / KIB * tide->passed / (2 * lost / KIB + 1);
+        period = fallen < filled ? fallen : filled;
+        if (!tide->trigger && above < tide->total_bytes / 4 && period > UNTRIGGERED)
+                period = UNTRIGGERED;
+        if (period >= PROCESS_SAMPLE_EVERY)
+                return USEC_INFINITY;
+        return period > HOST_SAMPLE_NEAR ? period : HOST_SAMPLE_NEAR;
+}
+
+static void set_timer(struct host *host)
+{
+        struct host_watch watch =
+                host->options.watch ? host->options.watch(host->options.self) : (struct host_watch){ .floor_bytes = 0 };
+        usec_t period;
+        uint64_t now = 0;
+
+        (void)sd_event_now(host->event, CLOCK_BOOTTIME, &now);
+        watch_pressure(host, watch.floor_bytes > 0);
+        host->tide.trigger = host->trigger != NULL;
+        period = host_period(&watch, &host->tide);
+        if (host->alert_until > now)
+                period = HOST_SAMPLE_NEAR;
+        (void)sd_event_source_set_time(host->sample, period == USEC_INFINITY ? process_next_sample(now) : now + period);
+        (void)sd_event_source_set_time_accuracy(host->sample,
+                                                period == USEC_INFINITY ? PROCESS_SAMPLE_SLACK : period / 10);
+        (void)sd_event_source_set_enabled(host->sample, SD_EVENT_ONESHOT);
 }
 
 static int on_sample(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct host *host = userdata;
-        uint64_t now;
 
         sample_now(host);
-        (void)sd_event_now(host->event, CLOCK_BOOTTIME, &now);
-        (void)sd_event_source_set_time(source, process_next_sample(now));
-        (void)sd_event_source_set_time_accuracy(source, PROCESS_SAMPLE_SLACK);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        set_timer(host);
+        return 0;
+}
+
+void host_again(struct host *host)
+{
+        (void)sd_event_source_set_time(host->sample, 0);
+        (void)sd_event_source_set_time_accuracy(host->sample, 1);
+        (void)sd_event_source_set_enabled(host->sample, SD_EVENT_ONESHOT);
 }
 
 /* ---- package runs ---------------------------------------------------------------------------------------------------- */
@@ -267,6 +401,7 @@ struct host *host_free(struct host *host)
         if (!host)
                 return NULL;
         sd_event_source_disable_unref(host->sample);
+        sd_event_source_disable_unref(host->trigger);
         sd_event_source_disable_unref(host->lock_opened);
         sd_event_source_disable_unref(host->lock_look);
         for (size_t i = 0; i < LOCKS; i++)

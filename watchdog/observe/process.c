@@ -257,6 +257,21 @@ void process_measure_again(struct process *process)
                 ask_measure(process->watched[i]);
 }
 
+void process_each(const struct process *process,
+                  void (*each)(void *self, const char *agent, uint32_t instance, pid_t pid, uint64_t start), void *self)
+{
+        for (size_t i = 0; i < process->n; i++) {
+                const struct watched *watched = process->watched[i];
+
+                each(self, watched->agent, watched->instance, watched->pid, watched->start);
+        }
+}
+
+size_t process_count(const struct process *process)
+{
+        return process->n;
+}
+
 int process_watch(struct process *process, const char *agent, uint32_t instance, pid_t pid, uint64_t start)
 {
         _cleanup_(watched_freep) struct watched *watched = NULL;

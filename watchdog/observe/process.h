@@ -49,6 +49,12 @@ int process_watch(struct process *process, const char *agent, uint32_t instance,
 /* Ceases to watch; its end is not told. `start` 0 means whatever has that pid. */
 void process_forget(struct process *process, pid_t pid, uint64_t start);
 
+/* Calls `each` for all that is watched. */
+void process_each(const struct process *process,
+                  void (*each)(void *self, const char *agent, uint32_t instance, pid_t pid, uint64_t start),
+                  void *self);
+size_t process_count(const struct process *process);
+
 /* The policy is another one: what is to be measured is asked anew. */
 void process_measure_again(struct process *process);
 
