@@ -96,9 +96,11 @@ static json_t *answer_why(void *self, const struct control_request *request, str
 
                 answer =
                         json_pack("{s:i, s:s, s:o}", "schema_version", SCHEMA_VERSION, "subject", what, "story", story);
-                if (view_find_incident(governor, number, &incident) == 0)
+                if (view_find_incident(governor, number, &incident) == 0) {
                         json_object_set_new(answer, "incident", view_incident(&incident));
-                else if (json_array_size(story) == 0) {
+                        if (incident.open && incident.cause == CAUSE_MEMORY_FLOOR)
+                                json_object_set_new(answer, "memory_floor", view_floor(governor));
+                } else if (json_array_size(story) == 0) {
                         json_decref(answer);
                         return control_refuse(error, 5, "govctl incidents --all", "there is no incident '%s'", what);
                 }

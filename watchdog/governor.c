@@ -110,6 +110,16 @@ static void remember(struct governor *governor)
         }
 }
 
+/* The judge wants to know what restarts would free. */
+static void weigh(struct governor *governor)
+{
+        const char *agent;
+        uint32_t instance;
+
+        if (governor->observers && judge_weighs(governor->judge, &agent, &instance))
+                observers_weigh(governor->observers, agent, instance);
+}
+
 void governor_take(void *self, const struct fact *fact)
 {
         struct governor *governor = self;
@@ -138,6 +148,8 @@ void governor_take(void *self, const struct fact *fact)
         trials_look(governor, fact->at);
         if (decisions.remember)
                 remember(governor);
+        if (decisions.weigh)
+                weigh(governor);
         governor_arm(governor);
 }
 

@@ -18,6 +18,7 @@
 #include "observe/host.h"
 #include "observe/pm2.h"
 #include "observe/process.h"
+#include "observe/scales.h"
 #include "observe/systemd.h"
 #include "observers.h"
 
@@ -36,6 +37,7 @@ struct observers {
         struct pm2_hand *pm2_hand;
         struct process *process;
         struct host *host;
+        struct scales *scales;
         struct config *config;
 };
 
@@ -100,15 +102,81 @@ static int start_process(struct observers *observers)
         return process_new(observers->event, &options, &observers->process);
 }
 
+static struct host_watch watch_memory(void *self)
+{
+        const struct observers *observers = self;
+        struct floor_view view;
+
+        judge_floor(*observers->options.judge, &view);
+        return (struct host_watch){ .floor_bytes = view.floor_bytes, .closely = view.closely };
+}
+
 static int start_host(struct observers *observers)
 {
         struct host_options options = {
                 .clock = observers->options.clock,
                 .proc = &observers->proc,
                 .sink = observers->options.sink,
+                .watch = watch_memory,
+                .self = observers,
         };
 
         return host_new(observers->event, &options, &observers->host);
+}
+
+/* ---- what restarts would free --------------------------------------------------------------------------------------------- */
+
+static int start_scales(struct observers *observers)
+{
+        struct scales_options options = {
+                .clock = observers->options.clock,
+                .proc = &observers->proc,
+                .cgroups = &observers->cgroups,
+                .sink = observers->options.sink,
+        };
+
+        return scales_new(observers->event, &options, &observers->scales);
+}
+
+struct subjects {
+        const struct policy *policy;
+        struct scales_subject *list;
+        size_t n, only;
+        const char *agent; /* the only one */
+        uint32_t instance;
+};
+
+static void add_subject(void *self, const char *agent, uint32_t instance, pid_t pid, uint64_t start)
+{
+        struct subjects *subjects = self;
+        const struct rule *rule = policy_rule(subjects->policy, agent);
+
+        if (*subjects->agent && instance == subjects->instance && strcmp(agent, subjects->agent) == 0)
+                subjects->only = subjects->n;
+        subjects->list[subjects->n++] = (struct scales_subject){
+                .agent = agent, .instance = instance, .pid = pid, .start = start, .spared = rule && rule->critical
+        };
+}
+
+void observers_weigh(struct observers *observers, const char *agent, uint32_t instance)
+{
+        struct subjects subjects = {
+                .policy = *observers->options.policy, .only = SIZE_MAX, .agent = agent, .instance = instance
+        };
+        int r = -ENOMEM;
+
+        if (!observers->process || !observers->scales)
+                return;
+        subjects.list = calloc(process_count(observers->process) + 1, sizeof(*subjects.list));
+        if (subjects.list) {
+                process_each(observers->process, add_subject, &subjects);
+                r = *agent && subjects.only == SIZE_MAX
+                            ? 0 /* it does not run: there is nothing to weigh */
+                            : scales_weigh(observers->scales, subjects.list, subjects.n, subjects.only);
+        }
+        free(subjects.list);
+        if (r < 0)
+                log_ignored(r, "Cannot measure what restarts would free");
 }
 
 static int start_systemd(struct observers *observers)
@@ -301,7 +369,7 @@ void observers_start(struct observers *observers)
                 int (*start)(struct observers *observers);
         } all[] = {
                 { "process", start_process }, { "host", start_host },     { "systemd", start_systemd },
-                { "pm2", start_pm2 },         { "config", start_config },
+                { "pm2", start_pm2 },         { "config", start_config }, { "scales", start_scales },
         };
 
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -320,6 +388,7 @@ struct observers *observers_free(struct observers *observers)
         pm2_free(observers->pm2);
         process_free(observers->process);
         host_free(observers->host);
+        scales_free(observers->scales);
         config_free(observers->config);
         systemd_hand_free(observers->systemd_hand);
         limits_hand_free(observers->limits_hand);
@@ -393,6 +462,8 @@ void observers_again(struct observers *observers)
 {
         if (observers->process)
                 process_measure_again(observers->process);
+        if (observers->host)
+                host_again(observers->host);
         if (observers->systemd)
                 systemd_again(observers->systemd);
         if (observers->pm2)

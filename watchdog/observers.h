@@ -53,5 +53,8 @@ unsigned observers_limits_possible(const struct observers *observers);
 /* Whether the process lives in the unit. */
 bool observers_lives_in(struct observers *observers, pid_t pid, const char *unit);
 
+/* Measures what a restart of this instance would free or, with "", of all agents of size: FACT_WEIGHT, from the loop. */
+void observers_weigh(struct observers *observers, const char *agent, uint32_t instance);
+
 /* The policy changed: everything is listed anew. */
 void observers_again(struct observers *observers);

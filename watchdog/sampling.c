@@ -218,13 +218,15 @@ static void list_sample(void *self, const struct history_sample *sample)
                                               (int)sample->cpu_permille, "starts", (int)sample->starts));
 }
 
-static json_t *incidents_of(struct governor *governor, const char *agent, uint64_t since)
+/* Its own, and the machine's in which it was restarted last. */
+static json_t *incidents_of(struct governor *governor, const struct agent_view *agent, uint64_t since)
 {
         json_t *list = json_array();
         struct incident_view view;
 
         for (uint64_t below = UINT64_MAX; judge_incident_below(governor->judge, below, &view); below = view.incident)
-                if (strcmp(view.agent, agent) == 0 && (view.open || view.resolved / USEC_PER_SEC >= since))
+                if ((strcmp(view.agent, agent->id) == 0 || view.incident == agent->flushed) &&
+                    (view.open || view.resolved / USEC_PER_SEC >= since))
                         json_array_append_new(list, view_incident(&view));
         return list;
 }
@@ -251,7 +253,7 @@ json_t *sampling_history(void *self, const struct control_request *request, stru
                 return control_refuse(error, 1, "df -h", "the history cannot be read: %s", strerror(-r));
         }
         return json_pack("{s:i, s:s, s:I, s:o, s:o}", "schema_version", SCHEMA_VERSION, "agent", view.id, "since",
-                         (json_int_t)since, "samples", samples, "incidents", incidents_of(governor, view.id, since));
+                         (json_int_t)since, "samples", samples, "incidents", incidents_of(governor, &view, since));
 }
 
 /* ---- beginning and end -------------------------------------------------------------------------------------------------------- */

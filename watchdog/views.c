@@ -146,6 +146,22 @@ static json_t *view_audit(const struct governor *governor)
                          anchoring_view(governor));
 }
 
+json_t *view_floor(const struct governor *governor)
+{
+        struct floor_view view;
+
+        judge_floor(governor->judge, &view);
+        if (view.floor_bytes == 0)
+                return json_null();
+        return json_pack("{s:I, s:I, s:I, s:b, s:s, s:I, s:o, s:I, s:o}", "floor_bytes", (json_int_t)view.floor_bytes,
+                         "margin_bytes", (json_int_t)view.margin_bytes, "available_bytes",
+                         (json_int_t)governor->host.host.available_bytes, "below", view.below, "state", view.state,
+                         "falls_bytes_per_minute", (json_int_t)view.pace_bytes, "reached_in_s",
+                         view.reached_in == USEC_INFINITY ? json_null()
+                                                          : json_integer((json_int_t)(view.reached_in / USEC_PER_SEC)),
+                         "next", (json_int_t)view.next, "incident", incident_json(view.incident));
+}
+
 json_t *view_machine(struct governor *governor)
 {
         const struct fact *host = &governor->host;
@@ -154,7 +170,7 @@ json_t *view_machine(struct governor *governor)
         gethostname(name, sizeof(name) - 1);
         return json_pack(
                 "{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b, s:s, s:i}, "
-                "s:o, s:i}",
+                "s:o, s:i, s:i, s:o}",
                 "host", name, "version", GOVERNOR_VERSION, "mode", mode_now(governor), "safe_mode", governor->safe_mode,
                 "disarmed", judge_is_disarmed(governor->judge), "now", (json_int_t)clock_now(&governor->clock),
                 "uptime_s", (json_int_t)(host->host.uptime / USEC_PER_SEC), "memory_total_bytes",
@@ -163,15 +179,16 @@ json_t *view_machine(struct governor *governor)
                 (int)host->host.memory_some_avg10, "psi_cpu_some_centi", (int)host->host.cpu_some_avg10, "policy",
                 "discovered", governor->policy->discovered, "bad", governor->policy_bad, "digest",
                 governor->policy->digest, "rules", (int)governor->policy->rules_n, "audit", view_audit(governor),
-                "agents_max", (int)governor->policy->daemon.agents_max);
+                "agents_max", (int)governor->policy->daemon.agents_max, "psi_memory_full_centi",
+                (int)host->host.memory_full_avg10, "memory_floor", view_floor(governor));
 }
 
 json_t *view_incident(const struct incident_view *view)
 {
         char where[512] = "";
 
-        if (view->rule && view->rule->origin.file && view->rule->origin.file[0])
-                snprintf(where, sizeof(where), "%s:%u", view->rule->origin.file, view->rule->origin.line);
+        if (view->origin.file && view->origin.file[0])
+                snprintf(where, sizeof(where), "%s:%u", view->origin.file, view->origin.line);
         return json_pack("{s:o, s:s, s:s, s:s, s:s, s:I, s:o, s:I, s:s, s:[s], s:[]}", "id",
                          incident_json(view->incident), "agent", view->agent, "manager", manager_name(view->manager),
                          "cause", cause_name(view->cause), "state", view->open ? "open" : "resolved", "opened",

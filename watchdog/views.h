@@ -10,6 +10,9 @@ json_t *view_agent(const struct agent_view *view);
 json_t *view_agents(struct governor *governor, const char *only); /* NULL: all of them */
 json_t *view_sources(const struct governor *governor);
 json_t *view_machine(struct governor *governor);
+
+/* Free memory against its floor; null where the policy has none. */
+json_t *view_floor(const struct governor *governor);
 json_t *view_incident(const struct incident_view *view);
 
 json_t *view_trial(const struct trial_view *view);

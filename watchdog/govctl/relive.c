@@ -93,12 +93,20 @@ static bool is_decision(const char *verb, const json_t *details)
         return text_starts(verb, "finding.") || (text_starts(verb, "agent.") && !json_object_get(details, "intent"));
 }
 
+/* The floor's numbers are no part of what is written down at a judge.start: where they stand behind it they are news. */
+static bool is_of_floor(const struct fact *fact)
+{
+        return fact->kind == FACT_BASELINE && fact->remembered->state == BASELINE_FLOOR;
+}
+
 static bool is_memory(struct reading *reading, const struct fact *fact)
 {
         bool first = fact->kind == FACT_SOURCE || fact->kind == FACT_DEPENDS || fact->kind == FACT_CHANGE ||
                      fact_is_recalled(fact);
 
-        if (fact_is_memory(fact->kind) && reading->memory != MEMORY_OVER)
+        if (is_of_floor(fact))
+                reading->memory = MEMORY_OVER;
+        else if (fact_is_memory(fact->kind) && reading->memory != MEMORY_OVER)
                 reading->memory = MEMORY_AGENTS;
         else if (reading->memory != MEMORY_SOURCES || !first)
                 reading->memory = MEMORY_OVER;
