@@ -56,8 +56,8 @@ const struct key policy_keys[] = {
         { SECTION_AUDIT,     "retention",    FORM_DAYS,       NO_SUB,            INTO(struct policy, audit.retention_days), "400d",   "1d",    "36500d", 0,
           "How long records are kept." },
 
-        { SECTION_MACHINE,   "memory_floor", FORM_SIZE,       NO_SUB,            INTO(struct policy, machine.memory_floor_bytes), NULL, "1M",  "1024G", KEY_NOT_YET,
-          "With less memory available than this, the largest agents that are not critical are restarted." },
+        { SECTION_MACHINE,   "memory_floor", FORM_SIZE,       NO_SUB,            INTO(struct policy, machine.memory_floor_bytes), NULL, "1M",  "1024G", 0,
+          "With less memory available than this (MemAvailable), agents that are not critical are restarted until there is more: first the one that frees most for what its restart costs, one after the other, each at most once in half an hour, within the budget of actions. One whose rule only observes is told." },
         { SECTION_MACHINE,   "cpu",          FORM_SECTION,    SECTION_CPU,       CHECKED,                                 NULL,       NULL,    NULL,   KEY_NOT_YET,
           "CPU use of the whole machine that a host throttles when it lasts." },
         { SECTION_MACHINE,   "actions",      FORM_SECTION,    SECTION_ACTIONS,   CHECKED,                                 NULL,       NULL,    NULL,   0,
