@@ -10,6 +10,7 @@
 #include "govctl/check.h"
 #include "govctl/field.h"
 #include "io/cleanup.h"
+#include "io/proc.h"
 
 void look_daemon(struct machine *machine, struct findings *findings)
 {
@@ -132,6 +133,99 @@ void look_memory_of(struct machine *machine, struct findings *findings)
         finding_fix(finding, "# add to the kernel's command line, then reboot:\n"
                              "#   cgroup_enable=memory systemd.unified_cgroup_hierarchy=1");
 }
+
+/* ---- the memory floor ---- */
+
+static uint64_t floor_of(const struct machine *machine)
+{
+        return machine->policy ? machine->policy->machine.memory_floor_bytes : 0;
+}
+
+static struct finding *floor_finding(struct machine *machine, struct findings *findings, const char *what)
+{
+        const struct policy_origin *origin = &machine->policy->machine.origin;
+        struct finding *finding = finding_new(findings, "machine", what);
+        char where[512] = "";
+
+        if (origin->file && origin->file[0])
+                snprintf(where, sizeof where, "%s:%u", origin->file, origin->line);
+        finding_in(finding, where);
+        return finding;
+}
+
+/* A floor of all the memory there is would restart everybody for ever, so Governor does not go by it. */
+void look_memory_floor(struct machine *machine, struct findings *findings)
+{
+        _cleanup_free_ char *text = NULL;
+        char floor[TEXT_BYTES_MAX], total[TEXT_BYTES_MAX];
+        struct finding *finding;
+        uint64_t kilobytes = 0;
+
+        if (floor_of(machine) == 0 || machine_read(machine, "/proc/meminfo", &text, NULL) < 0 ||
+            proc_parse_number(text, strlen(text), "MemTotal", &kilobytes) < 0 ||
+            floor_of(machine) / 1024 < kilobytes / 4 * 3)
+                return;
+        text_bytes(floor, floor_of(machine));
+        text_bytes(total, kilobytes * 1024);
+        if (floor_of(machine) / 1024 >= kilobytes) {
+                finding = floor_finding(machine, findings, "the memory floor is larger than the machine");
+                finding_why(
+                        finding,
+                        "memory_floor is %s and the machine has %s: there is never so much, and nobody is restarted "
+                        "for what no restart can bring.",
+                        floor, total);
+        } else {
+                finding = floor_finding(machine, findings, "the memory floor is most of the machine's memory");
+                finding_why(
+                        finding,
+                        "memory_floor is %s of %s: agents are restarted, each every half an hour and then less often, "
+                        "for as long as they and all others need more than the rest.",
+                        floor, total);
+        }
+        finding_fix(finding, "# memory_floor is what must stay free, a tenth of the memory for example: %lluM",
+                    (unsigned long long)(kilobytes / 10 / 1024));
+}
+
+void look_floor_victims(struct machine *machine, struct findings *findings)
+{
+        struct finding *finding;
+
+        if (floor_of(machine) == 0)
+                return;
+        for (unsigned i = 0; i < machine->policy->rules_n; i++)
+                if (machine->policy->rules[i].mode == MODE_ENFORCE && !machine->policy->rules[i].critical)
+                        return;
+        finding = floor_finding(machine, findings, "nobody may be restarted for the memory floor");
+        finding_why(finding,
+                    "Every rule only observes or is critical: below the floor that is told, and nothing is done.");
+        finding_fix(finding, "# mode: enforce, in at least one rule that is not critical");
+}
+
+/* Its words are the daemon's, which tried. */
+void look_floor_trigger(struct machine *machine, struct findings *findings)
+{
+        size_t i;
+        const json_t *source;
+
+        json_array_foreach ((json_t *)field(machine->status, "sources"), i, source) {
+                const char *why = field_text(source, "why");
+                struct finding *finding;
+
+                if (floor_of(machine) == 0 || strcmp(field_text(source, "name"), "host") != 0 ||
+                    !text_starts(why, "without a pressure trigger"))
+                        continue;
+                finding = finding_new(findings, "governor", "the kernel does not wake it when memory gets short");
+                finding_why(
+                        finding,
+                        "It works %s. Free memory is looked at every 5 seconds instead, and more often near its floor.",
+                        why);
+                if (strstr(why, "CAP_SYS_RESOURCE"))
+                        finding_drop_in(finding, "governor.service", "pressure",
+                                        "[Service]\nCapabilityBoundingSet=CAP_SYS_RESOURCE\n");
+        }
+}
+
+/* ---- the daemon's own ---- */
 
 void look_state(struct machine *machine, struct findings *findings)
 {

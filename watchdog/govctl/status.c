@@ -16,6 +16,7 @@
 #include "io/cleanup.h"
 
 #define WINDOWS_MAX 4
+#define FORETOLD_MOST USEC_PER_HOUR /* further away it says nothing */
 
 static bool source_blind(const json_t *source)
 {
@@ -80,16 +81,44 @@ static void show_health(struct page *page, const json_t *status)
         put_count(page, TINT_FAINT, tally.by[STANDING_OFF], "stopped");
 }
 
-static void show_resources(struct page *page, const json_t *machine)
+/* How far the floor is, and when it is reached if memory goes on to fall as it does. */
+static enum tint say_floor(const json_t *floor, char *text, size_t size)
 {
-        char text[96], one[TEXT_BYTES_MAX], two[TEXT_BYTES_MAX], span[TEXT_SPAN_MAX];
+        usec_t reached_in = (usec_t)field_number(floor, "reached_in_s") * USEC_PER_SEC;
+        char bytes[TEXT_BYTES_MAX], span[TEXT_SPAN_MAX];
+
+        text_bytes(bytes, (uint64_t)field_number(floor, "floor_bytes"));
+        if (field_true(floor, "below")) {
+                text_append(text, size, ", below its floor of %s", bytes);
+                return TINT_BAD;
+        }
+        text_append(text, size, ", floor %s", bytes);
+        if (!field_given(floor, "reached_in_s") || reached_in > FORETOLD_MOST)
+                return TINT_PLAIN;
+        text_append(text, size, " in %s at this pace", text_span(span, reached_in));
+        return TINT_WATCH;
+}
+
+static void show_memory(struct page *page, const json_t *machine)
+{
         uint64_t total = (uint64_t)field_number(machine, "memory_total_bytes");
         uint64_t available = (uint64_t)field_number(machine, "memory_available_bytes");
+        char text[128], one[TEXT_BYTES_MAX], two[TEXT_BYTES_MAX];
+        enum tint tint = available < total / 10 ? TINT_BAD : TINT_PLAIN;
 
-        if (total > 0) {
-                snprintf(text, sizeof text, "memory %s free of %s", text_bytes(one, available), text_bytes(two, total));
-                put_piece(page, available < total / 10 ? TINT_BAD : TINT_PLAIN, text);
-        }
+        if (total == 0)
+                return;
+        snprintf(text, sizeof text, "memory %s free of %s", text_bytes(one, available), text_bytes(two, total));
+        if (field_given(machine, "memory_floor.floor_bytes"))
+                tint = say_floor(field(machine, "memory_floor"), text, sizeof text);
+        put_piece(page, tint, text);
+}
+
+static void show_resources(struct page *page, const json_t *machine)
+{
+        char text[96], span[TEXT_SPAN_MAX];
+
+        show_memory(page, machine);
         if (field_given(machine, "load1_centi")) {
                 snprintf(text, sizeof text, "load %.2f", (double)field_number(machine, "load1_centi") / 100);
                 put_piece(page, TINT_PLAIN, text);

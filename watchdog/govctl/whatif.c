@@ -220,7 +220,7 @@ static struct seen *seen_of(struct whatif *whatif, const struct fact *fact)
 static bool is_about_life(const struct fact *fact)
 {
         return fact->kind == FACT_AGENT || fact->kind == FACT_STARTED || fact->kind == FACT_ENDED ||
-               fact->kind == FACT_DIED || fact->kind == FACT_SAMPLE;
+               fact->kind == FACT_DIED || fact->kind == FACT_SAMPLE || fact->kind == FACT_WEIGHT;
 }
 
 static void follow(struct seen *seen, const struct fact *fact)
@@ -255,6 +255,7 @@ static struct fact renamed(const struct fact *fact, const struct seen *before)
         case FACT_ENDED:
         case FACT_DIED: rename_pid(&other.ended.pid, before); break;
         case FACT_SAMPLE: rename_pid(&other.sample.pid, before); break;
+        case FACT_WEIGHT: rename_pid(&other.weight.pid, before); break;
         default: break;
         }
         return other;

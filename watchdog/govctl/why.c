@@ -67,6 +67,26 @@ static void show_incident(struct page *page, const json_t *incident)
         }
 }
 
+/* How much there is now, against the floor, and where that leads. */
+static void show_floor(struct page *page, const json_t *floor)
+{
+        char text[256], one[TEXT_BYTES_MAX], two[TEXT_BYTES_MAX], span[TEXT_SPAN_MAX];
+        uint64_t pace = (uint64_t)field_number(floor, "falls_bytes_per_minute");
+
+        if (!field_given(floor, "floor_bytes"))
+                return;
+        snprintf(text, sizeof text, "Now %s are available, the floor is %s",
+                 text_bytes(one, (uint64_t)field_number(floor, "available_bytes")),
+                 text_bytes(two, (uint64_t)field_number(floor, "floor_bytes")));
+        if (pace > 0)
+                text_append(text, sizeof text, "; it falls by %s a minute", text_bytes(one, pace));
+        if (field_number(floor, "reached_in_s") > 0)
+                text_append(text, sizeof text, ", and reaches the floor in %s",
+                            text_span(span, (usec_t)field_number(floor, "reached_in_s") * USEC_PER_SEC));
+        text_append(text, sizeof text, ".");
+        page_wrap(page, TINT_PLAIN, 0, text);
+}
+
 static void show_rule(struct page *page, const json_t *rule)
 {
         char words[RULE_WORDS_MAX], text[RULE_WORDS_MAX + 256];
@@ -166,16 +186,19 @@ static const json_t *outcome_of(const json_t *story, const json_t *step)
         return NULL;
 }
 
-/* An intent is told together with what came of it. */
-static void show_step(struct page *page, const json_t *story, const json_t *step)
+/* An intent is told together with what came of it, and what the machine's incident did to an agent with its name. */
+static void show_step(struct page *page, const json_t *story, const json_t *step, bool whole_machine)
 {
-        char words[RECORD_WORDS_MAX], after[RECORD_WORDS_MAX];
+        char words[RECORD_WORDS_MAX + SUBJECT_WORDS_MAX], after[RECORD_WORDS_MAX], name[SUBJECT_WORDS_MAX];
         bool pending = strcmp(field_text(step, "outcome"), "pending") == 0;
         const json_t *outcome = pending ? outcome_of(story, step) : NULL;
         enum tint tint = record_tint(outcome ? outcome : step);
 
         begin_step(page, step);
-        record_words(step, words);
+        words[0] = '\0';
+        if (whole_machine && field_text(step, "subject")[0])
+                text_append(words, sizeof words, "%s: ", subject_words(field_text(step, "subject"), name));
+        text_append(words, sizeof words, "%s", record_words(step, after));
         text_append(words, sizeof words, " (#%lld)", (long long)field_number(step, "seq"));
         page_wrap(page, pending ? TINT_PLAIN : tint, WORDS_COLUMN, words);
         if (!pending)
@@ -198,6 +221,7 @@ static bool in_a_row(const json_t *story, size_t index)
                 const json_t *other = json_array_get(story, i);
 
                 if (i == index || strcmp(field_text(other, "action"), field_text(step, "action")) != 0 ||
+                    strcmp(field_text(other, "subject"), field_text(step, "subject")) != 0 ||
                     strcmp(field_text(other, "details.purpose"), field_text(step, "details.purpose")) != 0 ||
                     strcmp(field_text(other, "outcome"), field_text(step, "outcome")) != 0)
                         continue;
@@ -226,7 +250,7 @@ static void show_folded(struct page *page, unsigned *folded)
         *folded = 0;
 }
 
-static void show_story(struct page *page, const json_t *story)
+static void show_story(struct page *page, const json_t *story, bool whole_machine)
 {
         struct run run = { 0 };
         unsigned folded = 0;
@@ -248,7 +272,7 @@ static void show_story(struct page *page, const json_t *story)
                 else {
                         show_folded(page, &folded);
                         run_show(page, &run);
-                        show_step(page, story, step);
+                        show_step(page, story, step, whole_machine);
                 }
         }
         show_folded(page, &folded);
@@ -264,6 +288,7 @@ static bool told_later(const json_t *story, size_t index)
                 const json_t *other = json_array_get(story, i);
 
                 if (strcmp(field_text(other, "action"), field_text(step, "action")) == 0 &&
+                    strcmp(field_text(other, "subject"), field_text(step, "subject")) == 0 &&
                     strcmp(field_text(other, "details.withheld"), field_text(step, "details.withheld")) == 0)
                         return true;
         }
@@ -313,16 +338,43 @@ static void show_trials(struct page *page, const json_t *trials)
         }
 }
 
+/* What the flush of the machine's memory waits for. */
+static void show_flush(struct page *page, const json_t *floor)
+{
+        static const struct {
+                const char *state, *words;
+        } waits[] = {
+                { "resting", "who may be restarted is looked at again" },
+                { "above", "it is over, if it stays so" },
+                { "quiet", "nothing more, until there is more memory than the floor again" },
+        };
+        usec_t next = (usec_t)field_number(floor, "next");
+        char text[256], ago[PAGE_AGO_MAX];
+
+        for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+                if (strcmp(field_text(floor, "state"), waits[i].state) != 0)
+                        continue;
+                snprintf(text, sizeof text, "By itself: %s", waits[i].words);
+                if (next > 0)
+                        text_append(text, sizeof text, ", %s", page_ago(page, next, ago));
+                text_append(text, sizeof text, ".");
+                page_go(page, TIME_COLUMN);
+                page_wrap(page, TINT_PLAIN, 4, text);
+        }
+}
+
 /* What comes by itself, then what a person may type. */
-static void show_next(struct page *page, const json_t *agent, const json_t *incident, const json_t *trials)
+static void show_next(struct page *page, const json_t *agent, const json_t *incident, const json_t *answer)
 {
         char text[256], ago[PAGE_AGO_MAX], moment[PAGE_MOMENT_MAX];
         const char *name = field_text(agent, "name"), *waiting = field_text(agent, "waiting_for");
+        const json_t *trials = field(answer, "trials");
         usec_t next = (usec_t)field_number(agent, "next");
         bool open = strcmp(field_text(incident, "state"), "open") == 0;
 
         show_title(page, "What comes next");
         show_trials(page, trials);
+        show_flush(page, field(answer, "memory_floor"));
         if (next > 0) {
                 snprintf(text, sizeof text, "By itself: %s, %s (%s).", waiting_words(waiting),
                          page_ago(page, next, ago), page_moment(page, next, moment));
@@ -358,11 +410,12 @@ static void show(struct page *page, const json_t *answer)
                 page_wrap(page, TINT_PLAIN, 0, "This is about the machine as a whole.");
         if (incident && !json_is_null(incident))
                 show_incident(page, incident);
+        show_floor(page, field(answer, "memory_floor"));
         show_rule(page,
                   field_given(answer, "agent.rule") ? field(answer, "agent.rule") : field(answer, "incident.rule"));
-        show_story(page, field(answer, "story"));
+        show_story(page, field(answer, "story"), !agent || json_is_null(agent));
         show_considered(page, field(answer, "story"));
-        show_next(page, agent, incident, field(answer, "trials"));
+        show_next(page, agent, incident, answer);
 }
 
 /* To the story of an incident belongs how its agent is now. */

@@ -24,6 +24,7 @@ struct phrase {
 /* clang-format off */
 static const struct phrase phrases[] = {
         { "agent.restart",       "asked",      "restarting it, as asked",    "restarted, as asked",     "could not be restarted" },
+        { "agent.restart",       "flush",      "restarting it for the memory floor", "restarted for the memory floor", "could not be restarted" },
         { "agent.restart",       NULL,         "restarting it",              "restarted",               "could not be restarted" },
         { "agent.stop",          "quarantine", "putting it into quarantine", "put into quarantine",     "could not be put into quarantine" },
         { "agent.stop",          "backoff",    "stopping it for a pause",    "stopped for a pause",     "could not be stopped" },
@@ -67,6 +68,8 @@ static const char *const withheld_words[WITHHELD_N] = {
         [WITHHELD_BASE_FIRST]   = "an agent that it comes after is healed first",
         [WITHHELD_BLIND]        = "the evidence is incomplete",
         [WITHHELD_SAFE_MODE]    = "safe mode",
+        [WITHHELD_ILL]          = "something is wrong with it that comes first",
+        [WITHHELD_COOLING]      = "the same was done to it a short while ago",
 };
 /* clang-format on */
 
@@ -165,6 +168,7 @@ static void say_baseline(const json_t *details, char *words)
                 [BASELINE_SIZE] = "how large it is",
                 [BASELINE_LOAD] = "how busy it is",
                 [BASELINE_HABIT] = "how large its lives usually are",
+                [BASELINE_FLOOR] = "how much memory the machine has left",
         };
 
         text_append(words, RECORD_WORDS_MAX, "noted: %s", about[baseline_of_from_name(field_text(details, "of"))]);
@@ -177,6 +181,23 @@ static void say_trial(const json_t *details, char *words)
         text_append(words, RECORD_WORDS_MAX, "trial %lld of its %s: %s, %s%s%s",
                     (long long)field_number(details, "number"), field_text(details, "of"), field_text(details, "step"),
                     field_text(details, "by"), reason[0] ? ": " : "", reason);
+}
+
+static void say_weight(const json_t *details, char *words)
+{
+        const char *name = field_text(details, "name");
+        char bytes[TEXT_BYTES_MAX];
+
+        if (strcmp(field_text(details, "how"), weighed_name(WEIGHED_NOT)) == 0)
+                text_append(words, RECORD_WORDS_MAX, "what a restart of it frees could not be measured");
+        else if (name[0])
+                text_append(words, RECORD_WORDS_MAX, "%s (pid %lld), which is no agent, holds %s", name,
+                            (long long)field_number(details, "pid"),
+                            text_bytes(bytes, (uint64_t)field_number(details, "frees_bytes")));
+        else
+                text_append(words, RECORD_WORDS_MAX, "a restart of it frees about %s (of its %s, by %s)",
+                            text_bytes(bytes, (uint64_t)field_number(details, "frees_bytes")),
+                            field_text(details, "of"), field_text(details, "how"));
 }
 
 /* clang-format off */
@@ -194,6 +215,7 @@ static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_CHANGE]  = say_change,
         [FACT_BASELINE] = say_baseline,
         [FACT_TRIAL]   = say_trial,
+        [FACT_WEIGHT]  = say_weight,
 };
 /* clang-format on */
 
