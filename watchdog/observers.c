@@ -158,6 +158,30 @@ static void add_subject(void *self, const char *agent, uint32_t instance, pid_t 
         };
 }
 
+static size_t list_gods(const struct observers *observers, pid_t gods[PM2_HOMES_MAX])
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < observers->directory.n_homes && n < PM2_HOMES_MAX; i++)
+                if (observers->directory.homes[i]->god > 0)
+                        gods[n++] = observers->directory.homes[i]->god;
+        return n;
+}
+
+static int weigh(struct observers *observers, struct subjects *subjects)
+{
+        pid_t gods[PM2_HOMES_MAX];
+        struct scales_question question = { .gods = gods, .gods_n = list_gods(observers, gods) };
+
+        process_each(observers->process, add_subject, subjects);
+        if (*subjects->agent && subjects->only == SIZE_MAX)
+                return 0; /* it does not run: there is nothing to weigh */
+        question.subjects = subjects->list;
+        question.n = subjects->n;
+        question.only = subjects->only;
+        return scales_weigh(observers->scales, &question);
+}
+
 void observers_weigh(struct observers *observers, const char *agent, uint32_t instance)
 {
         struct subjects subjects = {
@@ -168,12 +192,8 @@ void observers_weigh(struct observers *observers, const char *agent, uint32_t in
         if (!observers->process || !observers->scales)
                 return;
         subjects.list = calloc(process_count(observers->process) + 1, sizeof(*subjects.list));
-        if (subjects.list) {
-                process_each(observers->process, add_subject, &subjects);
-                r = *agent && subjects.only == SIZE_MAX
-                            ? 0 /* it does not run: there is nothing to weigh */
-                            : scales_weigh(observers->scales, subjects.list, subjects.n, subjects.only);
-        }
+        if (subjects.list)
+                r = weigh(observers, &subjects);
         free(subjects.list);
         if (r < 0)
                 log_ignored(r, "Cannot measure what restarts would free");

@@ -147,10 +147,17 @@ static void wait_for(struct stage *stage)
         fail_msg("no answer");
 }
 
+static int ask(struct stage *stage, const struct scales_subject *list, size_t n, size_t only)
+{
+        const struct scales_question question = { .subjects = list, .n = n, .only = only };
+
+        stage->facts = 0;
+        return scales_weigh(stage->scales, &question);
+}
+
 static void weigh(struct stage *stage, size_t only)
 {
-        stage->facts = 0;
-        assert_int_equal(scales_weigh(stage->scales, subjects, sizeof(subjects) / sizeof(subjects[0]), only), 0);
+        assert_int_equal(ask(stage, subjects, sizeof(subjects) / sizeof(subjects[0]), only), 0);
         wait_for(stage);
 }
 
@@ -197,6 +204,24 @@ static void a_unit_with_a_pm2_daemon_is_marked_and_its_apps_are_not_its(void **s
         assert_int_equal(unit->weight.frees_bytes, 50 * MB);
 }
 
+/* pm2-runtime is a process like any other, in a unit that somebody else is the main process of. */
+static void a_pm2_daemon_is_known_by_its_pid_too(void **state)
+{
+        static const pid_t gods[] = { 131 };
+        struct stage *stage = *state;
+        struct scales_question question = { .subjects = subjects, .n = 4, .only = SIZE_MAX };
+
+        assert_int_equal(scales_weigh(stage->scales, &question), 0);
+        wait_for(stage);
+        assert_false(of(stage, "systemd:agent-x.service")->weight.carries);
+        question.gods = gods;
+        question.gods_n = 1;
+        stage->facts = 0;
+        assert_int_equal(scales_weigh(stage->scales, &question), 0);
+        wait_for(stage);
+        assert_true(of(stage, "systemd:agent-x.service")->weight.carries);
+}
+
 /* The largest first, then those that are not touched anyway, then the largest process that is nobody's. */
 static void the_answer_has_an_order_and_an_end(void **state)
 {
@@ -223,7 +248,7 @@ static void one_alone_is_weighed_when_only_one_is_asked_for(void **state)
         assert_int_equal(stage->facts, 1);
         assert_string_equal(stage->list[0].agent, "systemd:agent-x.service");
         assert_int_equal(stage->list[0].fact.weight.left, 0);
-        assert_int_equal(scales_weigh(stage->scales, subjects, 2, 2), -EINVAL);
+        assert_int_equal(ask(stage, subjects, 2, 2), -EINVAL);
 }
 
 static void an_accounted_cgroup_is_read_instead(void **state)
@@ -260,7 +285,7 @@ static void a_machine_without_agents_gets_an_answer_too(void **state)
 {
         struct stage *stage = *state;
 
-        assert_int_equal(scales_weigh(stage->scales, NULL, 0, SIZE_MAX), 0);
+        assert_int_equal(ask(stage, NULL, 0, SIZE_MAX), 0);
         wait_for(stage);
         assert_int_equal(stage->facts, 1);
         assert_string_equal(stage->list[0].name, "mysqld");
@@ -270,8 +295,8 @@ static void the_newest_question_is_the_one_that_is_answered(void **state)
 {
         struct stage *stage = *state;
 
-        assert_int_equal(scales_weigh(stage->scales, subjects, 4, SIZE_MAX), 0);
-        assert_int_equal(scales_weigh(stage->scales, subjects, 4, 2), 0);
+        assert_int_equal(ask(stage, subjects, 4, SIZE_MAX), 0);
+        assert_int_equal(ask(stage, subjects, 4, 2), 0);
         wait_for(stage);
         assert_int_equal(stage->facts, 1);
         for (int n = 0; n < 3; n++)
@@ -289,8 +314,8 @@ static void a_helper_that_is_stuck_keeps_nobody_waiting(void **state)
         snprintf(path, sizeof(path), "%s/proc/110/smaps_rollup", stage->path);
         assert_int_equal(unlink(path), 0);
         assert_int_equal(mkfifo(path, 0600), 0);
-        assert_int_equal(scales_weigh(stage->scales, subjects, 4, 0), 0);
-        assert_int_equal(scales_weigh(stage->scales, subjects, 4, 0), 0);
+        assert_int_equal(ask(stage, subjects, 4, 0), 0);
+        assert_int_equal(ask(stage, subjects, 4, 0), 0);
         wait_for(stage);
         assert_int_equal(stage->facts, 1);
         assert_int_equal(stage->list[0].fact.weight.how, WEIGHED_STATUS);
@@ -330,7 +355,7 @@ static void a_real_child_weighs_what_it_holds(void **state)
         assert_int_equal(proc_stat(&stage->proc, pid, &stat), 0);
         self.pid = pid;
         self.start = stat.start;
-        assert_int_equal(scales_weigh(stage->scales, &self, 1, 0), 0);
+        assert_int_equal(ask(stage, &self, 1, 0), 0);
         wait_for(stage);
         assert_int_equal(stage->list[0].fact.weight.how, WEIGHED_ROLLUP);
         assert_true(stage->list[0].fact.weight.frees_bytes >= 40 * MB);
@@ -348,6 +373,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(what_left_its_parents_still_is_its_units, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_unit_with_a_pm2_daemon_is_marked_and_its_apps_are_not_its, set_up,
                                                 tear_down),
+                cmocka_unit_test_setup_teardown(a_pm2_daemon_is_known_by_its_pid_too, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(the_answer_has_an_order_and_an_end, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(one_alone_is_weighed_when_only_one_is_asked_for, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(an_accounted_cgroup_is_read_instead, set_up, tear_down),

@@ -61,6 +61,8 @@ struct job {
         atomic_bool helped; /* a helper is at it */
         struct subject *subjects;
         size_t subjects_n, only;
+        pid_t *gods;
+        size_t gods_n;
         struct row *rows;
         size_t rows_n, rows_space;
         struct result results[RESULTS_MAX];
@@ -84,6 +86,7 @@ static void job_unref(struct job *job)
         for (size_t i = 0; i < job->subjects_n; i++)
                 free(job->subjects[i].agent);
         free(job->subjects);
+        free(job->gods);
         free(job->rows);
         proc_done(&job->proc);
         proc_done(&job->cgroups);
@@ -102,13 +105,17 @@ static void job_freep(struct job **job)
         job_unref(*job);
 }
 
-static int copy_subjects(struct job *job, const struct scales_subject *subjects, size_t n)
+static int copy_question(struct job *job, const struct scales_question *question)
 {
-        job->subjects = calloc(n + 1, sizeof(*job->subjects));
-        if (!job->subjects)
+        job->only = question->only;
+        job->subjects = calloc(question->n + 1, sizeof(*job->subjects));
+        job->gods = calloc(question->gods_n + 1, sizeof(*job->gods));
+        if (!job->subjects || !job->gods)
                 return -ENOMEM;
-        for (; job->subjects_n < n; job->subjects_n++) {
-                const struct scales_subject *from = &subjects[job->subjects_n];
+        for (; job->gods_n < question->gods_n; job->gods_n++)
+                job->gods[job->gods_n] = question->gods[job->gods_n];
+        for (; job->subjects_n < question->n; job->subjects_n++) {
+                const struct scales_subject *from = &question->subjects[job->subjects_n];
 
                 job->subjects[job->subjects_n] = (struct subject){ .agent = strdup(from->agent),
                                                                    .instance = from->instance,
@@ -122,8 +129,7 @@ static int copy_subjects(struct job *job, const struct scales_subject *subjects,
 }
 
 /* Descriptors of its own: ours may be closed before it is done. */
-static int job_new(const struct scales *scales, const struct scales_subject *subjects, size_t n, size_t only,
-                   struct job **ret)
+static int job_new(const struct scales *scales, const struct scales_question *question, struct job **ret)
 {
         _cleanup_(job_freep) struct job *job = calloc(1, sizeof(*job));
         const struct proc *cgroups = scales->options.cgroups;
@@ -132,14 +138,13 @@ static int job_new(const struct scales *scales, const struct scales_subject *sub
         if (!job)
                 return -ENOMEM;
         job->owners = 1;
-        job->only = only;
         job->cgroups.fd = job->finished = -EBADF;
         job->proc.fd = fcntl(scales->options.proc->fd, F_DUPFD_CLOEXEC, 3);
         if (job->proc.fd < 0)
                 return -errno;
         if (cgroups && cgroups->fd >= 0)
                 job->cgroups.fd = fcntl(cgroups->fd, F_DUPFD_CLOEXEC, 3);
-        r = copy_subjects(job, subjects, n);
+        r = copy_question(job, question);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(job);
@@ -147,6 +152,14 @@ static int job_new(const struct scales *scales, const struct scales_subject *sub
 }
 
 /* ---- whose each process is ------------------------------------------------------------------------------------------- */
+
+static bool is_god(const struct job *job, pid_t pid)
+{
+        for (size_t i = 0; i < job->gods_n; i++)
+                if (job->gods[i] == pid)
+                        return true;
+        return false;
+}
 
 /* Kernel threads, and what vanished on the way, hold nothing. */
 static int add_row(void *self, pid_t pid)
@@ -172,7 +185,7 @@ static int add_row(void *self, pid_t pid)
                 .start = stat.start,
                 .bytes = bytes,
                 .subject = NOBODY,
-                .god = strncmp(stat.comm, GOD, strlen(GOD)) == 0,
+                .god = strncmp(stat.comm, GOD, strlen(GOD)) == 0 || is_god(job, pid),
         };
         return 0;
 }
@@ -458,10 +471,10 @@ static int begin(struct scales *scales, struct job *job)
         return eventfd_write(job->finished, 1) < 0 ? -errno : 0;
 }
 
-int scales_weigh(struct scales *scales, const struct scales_subject *subjects, size_t n, size_t only)
+int scales_weigh(struct scales *scales, const struct scales_question *question)
 {
         _cleanup_(job_freep) struct job *job = NULL;
-        int r = only == SIZE_MAX || only < n ? job_new(scales, subjects, n, only, &job) : -EINVAL;
+        int r = question->only == SIZE_MAX || question->only < question->n ? job_new(scales, question, &job) : -EINVAL;
 
         if (r < 0)
                 return r;

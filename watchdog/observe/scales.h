@@ -34,8 +34,17 @@ struct scales_subject {
         bool spared; /* will not be restarted anyway */
 };
 
+/* All subjects are given, so that each process finds its agent. */
+struct scales_question {
+        const struct scales_subject *subjects;
+        size_t n;
+        size_t only;       /* weigh just this one; SIZE_MAX: those of size */
+        const pid_t *gods; /* PM2 daemons that are known; one that is not is known by its name */
+        size_t gods_n;
+};
+
 int scales_new(sd_event *event, const struct scales_options *options, struct scales **ret);
 struct scales *scales_free(struct scales *scales);
 
-/* All subjects are given, so that each process finds its agent; `only` one of them is weighed, SIZE_MAX: those of size. */
-int scales_weigh(struct scales *scales, const struct scales_subject *subjects, size_t n, size_t only);
+/* What was asked before and is not answered yet is not any more. */
+int scales_weigh(struct scales *scales, const struct scales_question *question);
