@@ -166,10 +166,10 @@ static void say_restart(const struct judge *judge, const struct instance *instan
         const struct weight *weight = &instance->weight;
         char holds[TEXT_BYTES_MAX], gain[TEXT_BYTES_MAX], available[TEXT_BYTES_MAX], floor[TEXT_BYTES_MAX];
 
-        text_append(reason, REASON_MAX, "MemAvailable %s, floor %s; it holds %s (%s, by %s)",
+        text_append(reason, REASON_MAX, "MemAvailable %s, floor %s; it holds %s%s (of its %s)",
                     text_bytes(available, ebb_available(&judge->flush.ebb)), text_bytes(floor, floor_of(judge)),
-                    text_bytes(holds, (uint64_t)weight->frees_kib * KIB), memory_of_name(weight->of),
-                    weighed_name(weight->how));
+                    weight->how == WEIGHED_STATUS ? "roughly " : "",
+                    text_bytes(holds, (uint64_t)weight->frees_kib * KIB), memory_of_name(weight->of));
         if (weight->swap_kib >= KIB)
                 text_append(reason, REASON_MAX, " and %s of swap", text_bytes(holds, (uint64_t)weight->swap_kib * KIB));
         text_append(reason, REASON_MAX, ", and a restart frees about %s",
