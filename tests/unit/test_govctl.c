@@ -100,6 +100,13 @@ static void put(const char *directory, const char *path, const char *text)
         fclose(file);
 }
 
+static void a_machine_below_its_floor_says_who_was_restarted_for_it_and_who_was_not(void **state)
+{
+        golden("floor", 100, CODE_FINDING, "floor-status.txt", "status", NULL);
+        golden("floor", 100, CODE_OK, "floor-why.txt", "why", "inc-7");
+        golden("floor", 100, CODE_FINDING, "floor-incidents.txt", "incidents", NULL);
+}
+
 static void discovery_prints_a_policy_to_keep(void **state)
 {
         struct stage stage;
@@ -177,6 +184,7 @@ int main(void)
                 cmocka_unit_test(why_tells_a_story),
                 cmocka_unit_test(a_long_story_is_told_by_its_first_and_last),
                 cmocka_unit_test(why_says_that_observing_did_nothing),
+                cmocka_unit_test(a_machine_below_its_floor_says_who_was_restarted_for_it_and_who_was_not),
                 cmocka_unit_test(discovery_prints_a_policy_to_keep),
                 cmocka_unit_test(discovery_proposes_ceilings_that_are_no_guess),
         };

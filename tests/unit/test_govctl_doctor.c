@@ -546,6 +546,86 @@ static void two_healers_on_one_limit_are_found(void **state)
         ground_close(&ground);
 }
 
+static void look_at_floor(struct ground *ground, struct policy *policy, uint64_t mb, const char *why)
+{
+        char status[256];
+
+        ground_open(ground);
+        put(ground, "proc/meminfo", "MemTotal:        4096000 kB\nMemAvailable:    1500000 kB\n");
+        policy->machine.memory_floor_bytes = mb << 20;
+        policy->machine.origin = (struct policy_origin){ "/etc/governor/governor.yaml", 2 };
+        snprintf(status, sizeof status,
+                 "{ \"sources\": [ { \"name\": \"host\", \"state\": \"seeing\", \"why\": \"%s\" } ] }", why ? why : "");
+        ground_look(ground, why ? status : NULL, policy);
+}
+
+static void a_floor_that_is_too_high_is_found(void **state)
+{
+        struct rule rules[] = { { .name = "all", .manager = MANAGER_PM2, .pattern = "*", .mode = MODE_ENFORCE } };
+        struct policy policy = { .rules = rules, .rules_n = 1 };
+        const struct finding *finding;
+        struct ground ground;
+
+        look_at_floor(&ground, &policy, 4000, NULL);
+        finding = found(&ground, "memory-floor", "machine");
+        assert_string_equal(finding->what, "the memory floor is larger than the machine");
+        assert_string_equal(finding->where, "/etc/governor/governor.yaml:2");
+        assert_non_null(strstr(finding->fix, "400M"));
+        ground_close(&ground);
+
+        look_at_floor(&ground, &policy, 3500, NULL);
+        assert_string_equal(found(&ground, "memory-floor", "machine")->what,
+                            "the memory floor is most of the machine's memory");
+        ground_close(&ground);
+
+        look_at_floor(&ground, &policy, 500, NULL);
+        assert_null(found(&ground, "memory-floor", "machine"));
+        assert_null(found(&ground, "floor-victims", "machine"));
+        ground_close(&ground);
+
+        look_at_floor(&ground, &policy, 0, NULL);
+        assert_null(found(&ground, "memory-floor", "machine"));
+        ground_close(&ground);
+}
+
+static void a_floor_for_which_nobody_may_be_restarted_is_found(void **state)
+{
+        struct rule rules[] = {
+                { .name = "dear", .manager = MANAGER_PM2, .pattern = "a", .mode = MODE_ENFORCE, .critical = true },
+                { .name = "seen", .manager = MANAGER_PM2, .pattern = "*", .mode = MODE_OBSERVE }
+        };
+        struct policy policy = { .rules = rules, .rules_n = 2 };
+        struct ground ground;
+
+        look_at_floor(&ground, &policy, 500, NULL);
+        assert_non_null(found(&ground, "floor-victims", "machine"));
+        ground_close(&ground);
+        rules[1].mode = MODE_ENFORCE;
+        look_at_floor(&ground, &policy, 500, NULL);
+        assert_null(found(&ground, "floor-victims", "machine"));
+        ground_close(&ground);
+}
+
+static void a_kernel_that_gives_no_trigger_is_found_where_there_is_a_floor(void **state)
+{
+        static const char denied[] = "without a pressure trigger: this kernel gives one only to CAP_SYS_RESOURCE";
+        struct policy policy = { .rules_n = 0 };
+        struct ground ground;
+
+        look_at_floor(&ground, &policy, 500, denied);
+        assert_non_null(strstr(found(&ground, "floor-trigger", "governor")->fix, "CAP_SYS_RESOURCE"));
+        ground_close(&ground);
+        look_at_floor(&ground, &policy, 500, "without a pressure trigger: this kernel has none");
+        assert_non_null(found(&ground, "floor-trigger", "governor"));
+        ground_close(&ground);
+        look_at_floor(&ground, &policy, 0, denied);
+        assert_null(found(&ground, "floor-trigger", "governor"));
+        ground_close(&ground);
+        look_at_floor(&ground, &policy, 500, "");
+        assert_null(found(&ground, "floor-trigger", "governor"));
+        ground_close(&ground);
+}
+
 static void limits_without_a_controller_are_found(void **state)
 {
         struct ground ground;
@@ -744,6 +824,9 @@ int main(void)
                 cmocka_unit_test(apps_that_run_as_root_are_one_finding_a_home),
                 cmocka_unit_test(a_name_cannot_break_out_of_a_fix),
                 cmocka_unit_test(two_healers_on_one_limit_are_found),
+                cmocka_unit_test(a_floor_that_is_too_high_is_found),
+                cmocka_unit_test(a_floor_for_which_nobody_may_be_restarted_is_found),
+                cmocka_unit_test(a_kernel_that_gives_no_trigger_is_found_where_there_is_a_floor),
                 cmocka_unit_test(limits_without_a_controller_are_found),
                 cmocka_unit_test(a_cgroup_that_cannot_be_counted_is_found),
                 cmocka_unit_test(what_the_daemon_says_of_itself_is_passed_on),

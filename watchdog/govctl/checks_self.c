@@ -222,6 +222,8 @@ void look_floor_trigger(struct machine *machine, struct findings *findings)
                 if (strstr(why, "CAP_SYS_RESOURCE"))
                         finding_drop_in(finding, "governor.service", "pressure",
                                         "[Service]\nCapabilityBoundingSet=CAP_SYS_RESOURCE\n");
+                else
+                        finding_fix(finding, "# Linux 5.2 or later is needed, and a /proc that may be written to");
         }
 }
 

@@ -89,7 +89,10 @@ static enum tint say_floor(const json_t *floor, char *text, size_t size)
 
         text_bytes(bytes, (uint64_t)field_number(floor, "floor_bytes"));
         if (field_true(floor, "below")) {
-                text_append(text, size, ", below its floor of %s", bytes);
+                bool clear = field_number(floor, "available_bytes") >= field_number(floor, "floor_bytes");
+
+                text_append(text, size, clear ? ", not clear of its floor of %s yet" : ", below its floor of %s",
+                            bytes);
                 return TINT_BAD;
         }
         text_append(text, size, ", floor %s", bytes);
