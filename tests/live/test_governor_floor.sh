@@ -116,6 +116,12 @@ why_tells_the_story() {
         grep -q 'the memory floor is most of the machine' "$BED_DIR/doctor"
 }
 
+history_marks_it() {
+        bed_run govctl history big --json | jq -e 'any(.incidents[]; .cause == "memory-floor")' >/dev/null
+        bed_run govctl history machine --json | jq -e 'any(.incidents[]; .cause == "memory-floor")' >/dev/null
+        bed_run govctl history hog --json | jq -e '.incidents == []' >/dev/null
+}
+
 nobody_is_restarted_twice() {
         [ "$(flushed $BIG | wc -l)" = 1 ] && [ "$(flushed $MID | wc -l)" = 1 ]
 }
@@ -134,6 +140,7 @@ bed_story what_was_freed_is_told
 bed_story an_observed_one_is_only_told
 bed_story a_critical_hog_is_reported_and_not_touched
 bed_story why_tells_the_story
+bed_story history_marks_it
 bed_story nobody_is_restarted_twice
 bed_story it_is_over_when_the_floor_is_gone
 bed_story no_secret_is_told
