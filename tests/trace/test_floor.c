@@ -210,6 +210,34 @@ static void who_holds_the_memory_and_is_not_touched_is_told(void **state)
         done(&house);
 }
 
+/* Nothing can be done, and then somebody takes more: it is looked at again at once, and who holds it is told anew. */
+static void who_takes_more_meanwhile_is_told(void **state)
+{
+        struct house house;
+
+        make(&house);
+        house.hog->holds += 140 * MB;
+        house.lily->holds = house.otto->holds = house.unit->holds = 15 * MB;
+        squeeze(&house, 220);
+        world_run(&house.world, 2 * MIN);
+        CHECK_TRACE(
+                &house.world,
+                "1213.0s open inc-1 machine memory-floor: MemAvailable 179.0M of 1000.0M, below the floor of 200.0M for 8s\n"
+                "1213.0s withhold restart hog (critical): hog holds 440.0M: critical, not touched\n"
+                "1213.0s worsen inc-1 machine memory-floor: nothing more can be freed: hog holds 440.0M: critical, not touched; 5 hold less than 16M each\n");
+        house.hog->holds += 10 * MB;
+        world_run(&house.world, 2 * MIN);
+        CHECK_TRACE(&house.world, "");
+        house.otto->holds = 80 * MB;
+        world_run(&house.world, 20 * S);
+        CHECK_TRACE(
+                &house.world,
+                "1441.5s restart otto (flush)\n"
+                "1446.5s worsen inc-1 machine memory-floor: otto was restarted: MemAvailable 104.0M to 134.0M, 30.0M more where about 72.0M were expected; it holds 50.0M now\n"
+                "1451.5s worsen inc-1 machine memory-floor: nothing more can be freed: hog holds 450.0M: critical, not touched; otto holds 50.0M: restarted for the floor 10s ago, not touched; 4 hold less than 16M each\n");
+        done(&house);
+}
+
 static void what_is_no_agent_is_named(void **state)
 {
         struct house house;
@@ -789,6 +817,7 @@ int main(void)
                 cmocka_unit_test(so_does_the_pace),
                 cmocka_unit_test(next_to_nothing_needs_no_confirmation_and_little_patience),
                 cmocka_unit_test(who_holds_the_memory_and_is_not_touched_is_told),
+                cmocka_unit_test(who_takes_more_meanwhile_is_told),
                 cmocka_unit_test(what_is_no_agent_is_named),
                 cmocka_unit_test(a_restart_that_costs_more_comes_later),
                 cmocka_unit_test(what_a_critical_agent_stands_on_is_critical),

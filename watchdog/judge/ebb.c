@@ -192,6 +192,11 @@ static struct run run_of(const struct ebb *ebb, uint64_t level_bytes, bool below
         return run;
 }
 
+bool ebb_is_under(const struct ebb *ebb, uint64_t level_bytes)
+{
+        return run_of(ebb, level_bytes, true).n >= CONFIRMED;
+}
+
 static enum ebb_sign sign_of(const struct ebb *ebb, uint64_t floor_bytes, const struct run *run)
 {
         if (run_of(ebb, floor_bytes / 4, true).n >= CONFIRMED - 1)

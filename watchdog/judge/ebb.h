@@ -47,6 +47,9 @@ void ebb_add(struct ebb *ebb, const struct fact *fact);
 /* What the samples add up to; `was_below` holds until they say that it is over. */
 void ebb_find(const struct ebb *ebb, uint64_t floor_bytes, bool was_below, struct ebb_found *ret);
 
+/* Whether three samples in a row say that less than this is left. */
+bool ebb_is_under(const struct ebb *ebb, uint64_t level_bytes);
+
 /* How far above the floor is above enough. */
 uint64_t ebb_margin(const struct ebb *ebb, uint64_t floor_bytes);
 

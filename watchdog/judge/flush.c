@@ -316,14 +316,29 @@ static void tell_holds(struct judge *judge, const struct victim_choice *choice)
         }
 }
 
+static void mix(uint64_t *hash, uint64_t number)
+{
+        *hash = (*hash ^ number) * 0x100000001b3;
+}
+
+/* Twice as much is another matter, a little more is not. */
+static uint64_t magnitude(uint32_t kib)
+{
+        return kib > 0 ? 32 - (uint64_t)__builtin_clz(kib) : 0;
+}
+
 static uint64_t hash_of(const struct judge *judge, const struct victim_choice *choice)
 {
+        const struct flush *flush = &judge->flush;
         uint64_t hash = 0xcbf29ce484222325 ^ (choice->observed > 0) ^ (choice->weighed > 0) << 1;
 
         for (uint32_t n = 0; n < choice->holds_n; n++) {
-                hash = (hash ^ (uint64_t)(choice->holds[n].instance - judge->instances)) * 0x100000001b3;
-                hash = (hash ^ choice->holds[n].why) * 0x100000001b3;
+                mix(&hash, (uint64_t)(choice->holds[n].instance - judge->instances));
+                mix(&hash, choice->holds[n].why);
+                mix(&hash, magnitude(choice->holds[n].instance->weight.frees_kib));
         }
+        if (flush->stranger.at >= flush->weighed_at)
+                mix(&hash, magnitude(flush->stranger.kib));
         return hash;
 }
 
@@ -393,6 +408,7 @@ static void rest(struct judge *judge, usec_t until)
         usec_t least = judge->now + REST_LEAST, most = judge->now + (REST_MOST << doublings);
 
         judge->flush.rests++;
+        judge->flush.rest_kib = (uint32_t)(ebb_available(&judge->flush.ebb) / KIB);
         judge->flush.rest_until = until < least ? least : until > most ? most : until;
         take(judge, FLUSH_NOBODY);
 }
@@ -488,6 +504,14 @@ void flush_look(struct judge *judge, usec_t *due)
 
 /* ---- facts ----------------------------------------------------------------------------------------------------------- */
 
+/* By more than the margin since nothing could be done: whoever takes it may be another one. */
+static bool has_sunk(const struct judge *judge, const struct ebb *ebb)
+{
+        uint64_t rest = (uint64_t)judge->flush.rest_kib * KIB, margin = ebb_margin(ebb, floor_of(judge));
+
+        return judge->flush.state == FLUSH_RESTING && rest > margin && ebb_is_under(ebb, rest - margin);
+}
+
 void flush_sample(struct judge *judge, const struct fact *fact)
 {
         struct ebb_found found;
@@ -497,13 +521,14 @@ void flush_sample(struct judge *judge, const struct fact *fact)
         ebb_add(&judge->ebb, fact);
         ebb_find(&judge->ebb, floor_of(judge), judge->flush.found.below, &found);
         if (found.below != judge->flush.found.below ||
-            (found.below && found.sign == EBB_DEEP && judge->flush.found.sign != EBB_DEEP))
+            (found.below && found.sign == EBB_DEEP && judge->flush.found.sign != EBB_DEEP) ||
+            has_sunk(judge, &judge->ebb))
                 judge->ebb_wants_record = true;
         if (judge->ebb_wants_record)
                 judge->decisions->remember = true;
 }
 
-/* Next to nothing is left all of a sudden. */
+/* There is less all of a sudden. */
 static void hurry(struct flush *flush, usec_t at)
 {
         if (flush->state == FLUSH_SETTLING && flush->until > at + SETTLE_DEEP)
@@ -519,7 +544,7 @@ void flush_told(struct judge *judge, usec_t at)
 
         judge->ebb_wants_record = false;
         ebb_find(&flush->ebb, floor_of(judge), flush->found.below, &flush->found);
-        if (!was_deep && flush->found.sign == EBB_DEEP)
+        if ((!was_deep && flush->found.sign == EBB_DEEP) || has_sunk(judge, &flush->ebb))
                 hurry(flush, at);
         if (flush->state == FLUSH_QUIET && flush->incident != NOBODY && flush->found.below && !is_hopeless(judge))
                 flush->state = FLUSH_CALM; /* by another policy there is something to be done about it */

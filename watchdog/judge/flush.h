@@ -78,6 +78,7 @@ struct flush {
         usec_t weighed_at;                 /* weights since then are believed */
         usec_t rest_until;
         uint32_t rests;    /* since the newest restart */
+        uint32_t rest_kib; /* available when the rest began */
         usec_t ordered_at; /* newest restart */
         uint32_t restarts; /* of this incident, and what they freed */
         uint64_t freed_kib;

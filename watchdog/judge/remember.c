@@ -280,6 +280,7 @@ static void pack_flush(struct pack *p, struct judge *judge, struct flush *flush)
         PACK(flush->weighed_at);
         PACK(flush->rest_until);
         PACK(flush->rests);
+        PACK(flush->rest_kib);
         PACK(flush->ordered_at);
         PACK(flush->restarts);
         PACK(flush->freed_kib);
