@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "judge/budget.h"
 #include "judge/course.h"
+#include "judge/flush_words.h"
 #include "judge/guard.h"
 #include "judge/incidents.h"
 #include "judge/memory.h"
@@ -140,102 +141,6 @@ static bool take(struct judge *judge, enum flush_input input)
         return true;
 }
 
-/* ---- in words -------------------------------------------------------------------------------------------------------- */
-
-static void say_sunk(const struct judge *judge, char reason[REASON_MAX])
-{
-        const struct flush *flush = &judge->flush;
-        char available[TEXT_BYTES_MAX], total[TEXT_BYTES_MAX], floor[TEXT_BYTES_MAX], span[TEXT_SPAN_MAX];
-        text_append(reason, REASON_MAX, "MemAvailable %s of %s, below the floor of %s",
-                    text_bytes(available, ebb_available(&flush->ebb)),
-                    text_bytes(total, (uint64_t)flush->ebb.total_kib * KIB), text_bytes(floor, floor_of(judge)));
-        if (flush->found.lasts >= USEC_PER_SEC)
-                text_append(reason, REASON_MAX, " for %s", text_span(span, flush->found.lasts));
-        if (flush->found.sign == EBB_PRESSURE)
-                text_append(reason, REASON_MAX, "; processes stall for memory (some %u.%02u%%, full %u.%02u%%)",
-                            flush->ebb.some / 100, flush->ebb.some % 100, flush->ebb.full / 100, flush->ebb.full % 100);
-        else if (flush->found.sign == EBB_FALLS)
-                text_append(reason, REASON_MAX, "; at this pace nothing is left in %s",
-                            text_span(span, flush->found.gone_in));
-        else if (flush->found.sign == EBB_DEEP)
-                text_append(reason, REASON_MAX, "; that is next to nothing");
-}
-
-static void say_restart(const struct judge *judge, const struct instance *instance, char reason[REASON_MAX])
-{
-        const struct weight *weight = &instance->weight;
-        char holds[TEXT_BYTES_MAX], gain[TEXT_BYTES_MAX], available[TEXT_BYTES_MAX], floor[TEXT_BYTES_MAX];
-
-        text_append(reason, REASON_MAX, "MemAvailable %s, floor %s; it holds %s%s (of its %s)",
-                    text_bytes(available, ebb_available(&judge->flush.ebb)), text_bytes(floor, floor_of(judge)),
-                    weight->how == WEIGHED_STATUS ? "roughly " : "",
-                    text_bytes(holds, (uint64_t)weight->frees_kib * KIB), memory_of_name(weight->of));
-        if (weight->swap_kib >= KIB)
-                text_append(reason, REASON_MAX, " and %s of swap", text_bytes(holds, (uint64_t)weight->swap_kib * KIB));
-        text_append(reason, REASON_MAX, ", and a restart frees about %s",
-                    text_bytes(gain, (uint64_t)victim_gain(instance) * KIB));
-        victim_cost(judge, instance, reason, REASON_MAX);
-}
-
-static bool is_weighed_anew(const struct judge *judge, const struct instance *instance)
-{
-        return is_alive(instance) && instance->weight.at > judge->flush.ordered_at &&
-               instance->weight.pid == life_seen(instance)->pid;
-}
-
-static void say_verified(const struct judge *judge, const struct instance *instance, char reason[REASON_MAX])
-{
-        const struct flush *flush = &judge->flush;
-        uint64_t before = (uint64_t)flush->before_kib * KIB, after = ebb_available(&flush->ebb);
-        char name[AGENT_ID_MAX], one[TEXT_BYTES_MAX], two[TEXT_BYTES_MAX], three[TEXT_BYTES_MAX];
-
-        agent_short_name(agent_of(judge, instance)->id, name);
-        text_append(reason, REASON_MAX, "%s was restarted: MemAvailable %s to %s", name, text_bytes(one, before),
-                    text_bytes(two, after));
-        text_append(reason, REASON_MAX, ", %s more where about %s were expected",
-                    after > before ? text_bytes(one, after - before) : "nothing",
-                    text_bytes(three, (uint64_t)flush->expected_kib * KIB));
-        if (!is_alive(instance))
-                text_append(reason, REASON_MAX, "; it does not run");
-        else if (is_weighed_anew(judge, instance))
-                text_append(reason, REASON_MAX, "; it holds %s now",
-                            text_bytes(one, (uint64_t)instance->weight.frees_kib * KIB));
-}
-
-static void say_hold(const struct judge *judge, const struct victim_hold *hold, char reason[REASON_MAX])
-{
-        char name[AGENT_ID_MAX], holds[TEXT_BYTES_MAX];
-
-        agent_short_name(agent_of(judge, hold->instance)->id, name);
-        text_append(reason, REASON_MAX, "%s holds %s: %s, not touched", name,
-                    text_bytes(holds, (uint64_t)hold->instance->weight.frees_kib * KIB), hold->words);
-}
-
-/* Who holds the memory instead: an agent that may not be touched, or a process that is nobody's. */
-static void say_nobody(const struct judge *judge, const struct victim_choice *choice, char reason[REASON_MAX])
-{
-        const struct flush *flush = &judge->flush;
-        bool stranger = flush->stranger.at >= flush->weighed_at && flush->stranger.pid > 0;
-        char holds[TEXT_BYTES_MAX];
-
-        text_append(reason, REASON_MAX,
-                    choice->observed > 0  ? "nothing more is done, the others are only observed"
-                    : choice->weighed > 0 ? "nothing more can be freed"
-                                          : "what restarts free could not be measured");
-        if (stranger && (choice->holds_n == 0 || flush->stranger.kib > choice->holds[0].instance->weight.frees_kib))
-                text_append(reason, REASON_MAX, ": %s (pid %d) holds %s: no agent, not touched", flush->stranger.name,
-                            (int)flush->stranger.pid, text_bytes(holds, (uint64_t)flush->stranger.kib * KIB));
-        else
-                stranger = false;
-        for (uint32_t n = 0; n < choice->holds_n; n++) {
-                text_append(reason, REASON_MAX, n > 0 || stranger ? "; " : ": ");
-                say_hold(judge, &choice->holds[n], reason);
-        }
-        if (choice->small > 0)
-                text_append(reason, REASON_MAX, "; %u hold%s less than 16M%s", choice->small,
-                            choice->small == 1 ? "s" : "", choice->small == 1 ? "" : " each");
-}
-
 /* ---- told ------------------------------------------------------------------------------------------------------------ */
 
 static void tell(struct judge *judge, const char *reason)
@@ -249,7 +154,7 @@ static void tell_sunk(struct judge *judge, bool hopeless)
         struct flush *flush = &judge->flush;
         char reason[REASON_MAX] = "";
 
-        say_sunk(judge, reason);
+        flush_say_sunk(judge, reason);
         if (hopeless)
                 text_append(reason, sizeof(reason), "; no restart can ever bring that much: nothing is done for it");
         if (flush->incident != NOBODY) {
@@ -305,7 +210,7 @@ static void tell_holds(struct judge *judge, const struct victim_choice *choice)
                         continue;
                 flushed->told |= 1u << hold->why;
                 told++;
-                say_hold(judge, hold, reason);
+                flush_say_hold(judge, hold, reason);
                 decision = decide(judge, DECIDE_WITHHOLD, agent_of(judge, hold->instance), hold->instance,
                                   judge->flush.incident);
                 decision->cause = CAUSE_MEMORY_FLOOR;
@@ -350,7 +255,7 @@ static void tell_nobody(struct judge *judge, const struct victim_choice *choice)
         if (hash == judge->flush.told_hash)
                 return;
         judge->flush.told_hash = hash;
-        say_nobody(judge, choice, reason);
+        flush_say_nobody(judge, choice, reason);
         tell(judge, reason);
 }
 
@@ -368,7 +273,7 @@ static void order(struct judge *judge, struct instance *instance)
         decision->rule = "machine.memory_floor";
         decision->rule_file = judge->policy->machine.origin.file ? judge->policy->machine.origin.file : "";
         decision->rule_line = judge->policy->machine.origin.line;
-        say_restart(judge, instance, decision->reason);
+        flush_say_restart(judge, instance, decision->reason);
         agent->busy = (uint32_t)(instance - judge->instances);
         victim_spend(judge, instance, !decision->enforce);
         flush->victim = agent->busy;
@@ -396,9 +301,9 @@ static void verify(struct judge *judge)
         flush->victim = NOBODY;
         if (after > flush->before_kib)
                 flush->freed_kib += after - flush->before_kib;
-        if (is_weighed_anew(judge, instance))
+        if (flush_is_weighed_anew(judge, instance))
                 instance->flushed.needs_kib = instance->weight.frees_kib;
-        say_verified(judge, instance, reason);
+        flush_say_verified(judge, instance, reason);
         tell(judge, reason);
 }
 
