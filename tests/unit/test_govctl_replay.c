@@ -17,7 +17,10 @@ static const char POLICY[] = "mode: enforce\n"
                              "agents:\n"
                              "  - { name: patient, pm2: lily, heal: { ladder: [restart, restart, quarantine] } }\n"
                              "  - { name: apps, pm2: \"*\" }\n"
+                             "  - { name: observed, systemd: \"seen-*\", mode: observe }\n"
                              "  - { name: services, systemd: \"*\" }\n";
+
+#define OBSERVED 6
 
 struct bed {
         struct chain_world chain;
@@ -27,8 +30,10 @@ struct bed {
 
 static int setup(void **state)
 {
-        static const char *const names[] = { "pm2:root/lily", "pm2:root/rosa",           "pm2:root/tamara",
-                                             "pm2:root/one",  "systemd:agent-x.service", "systemd:agent-y.service" };
+        static const char *const names[] = { "pm2:root/lily",           "pm2:root/rosa",
+                                             "pm2:root/tamara",         "pm2:root/one",
+                                             "systemd:agent-x.service", "systemd:agent-y.service",
+                                             "systemd:seen-z.service" };
         struct bed *bed = calloc(1, sizeof *bed);
 
         assert_non_null(bed);
@@ -90,6 +95,19 @@ static int replay(struct bed *bed)
 static int64_t number(const struct bed *bed, const char *path)
 {
         return field_number(bed->told, path);
+}
+
+/* The newest that is open about the agent. */
+static uint64_t incident_of(const struct bed *bed, const char *agent)
+{
+        struct incident_view view;
+
+        for (uint64_t below = UINT64_MAX; judge_incident_below(bed->chain.world.judge, below, &view);
+             below = view.incident)
+                if (view.open && strcmp(view.agent, agent) == 0)
+                        return view.incident;
+        fail_msg("nothing is open about %s", agent);
+        return 0;
 }
 
 static void ill_for_two_hours(struct bed *bed)
@@ -202,6 +220,26 @@ static void what_a_kill_cut_off_is_said_and_no_difference(void **state)
         assert_true(json_is_true(field(json_array_get(field(bed->told, "runs"), 0), "killed")));
 }
 
+/* Its deaths are not recorded one by one any more when the human comes, and are again afterwards. */
+static void an_endless_loop_that_a_human_closed_follows_too(void **state)
+{
+        struct bed *bed = *state;
+        struct world *world = &bed->chain.world;
+
+        fall_ill(bed, OBSERVED, USEC_PER_MINUTE, USEC_PER_DAY, 300 * USEC_PER_MSEC);
+        world->actors[OBSERVED].gives_up = false;
+        world_run(world, 30 * USEC_PER_MINUTE);
+        for (unsigned n = 0; n < 3; n++) {
+                world_ask(world, "", ASK_ACKNOWLEDGE, incident_of(bed, "systemd:seen-z.service"));
+                world_run(world, 30 * USEC_PER_MINUTE + n * 1234567);
+        }
+        chain_world_end(&bed->chain);
+        assert_int_equal(replay(bed), 0);
+        assert_true(number(bed, "same") > 10);
+        assert_int_equal(number(bed, "differ"), 0);
+        assert_int_equal(number(bed, "not_compared"), 0);
+}
+
 static void a_decision_that_follows_from_nothing_is_found(void **state)
 {
         struct bed *bed = *state;
@@ -261,6 +299,7 @@ int main(void)
                 TEST(a_daemon_that_comes_back_is_another_run),
                 TEST(what_became_of_trials_follows_too),
                 TEST(what_a_kill_cut_off_is_said_and_no_difference),
+                TEST(an_endless_loop_that_a_human_closed_follows_too),
                 TEST(a_decision_that_follows_from_nothing_is_found),
                 TEST(a_decision_that_was_left_out_is_found),
                 TEST(a_log_without_its_policy_proves_nothing),

@@ -333,6 +333,7 @@ static void pack_machine(struct pack *p, struct judge *judge)
                 PACK(judge->budget[n]);
         pack_incident(p, judge, NULL, &judge->drift_incident);
         PACK(judge->trials_last);
+        PACK(judge->acknowledged);
 }
 
 static void pack_source(struct pack *p, struct judge *judge, struct source *source)
@@ -661,6 +662,8 @@ static void take_instance(struct judge *judge, const struct fact *fact, struct p
         }
         if (thin) /* now that it is written down, it is judged again */
                 i->thin = i->wants_record = false;
+        if (thin && judge->acknowledged > 0)
+                judge->machine_due = fact->at;
         judge->shown_stale = true;
         /* after an absence as judge_resume() had it, not when it came to be written down; in a run, when it was recorded */
         due_set(judge, i, thin ? fact->at : judge->now);
