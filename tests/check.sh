@@ -1,11 +1,12 @@
 #!/bin/bash
 # `make check`: sets up, builds and runs every tier, also when an earlier one failed, and counts them all.
-# The last line is `N passed, N failed`. PARTS="unit trace" runs just those.
+# Before the end it names the slowest programs. The last line is `N passed, N failed`. PARTS="unit trace" runs just those.
 set -u
 
 TALLY=$(mktemp)
-export TALLY
-trap 'rm -f "$TALLY"' EXIT
+TIMES=$(mktemp)
+export TALLY TIMES
+trap 'rm -f "$TALLY" "$TIMES"' EXIT
 make=(make --no-print-directory)
 
 # A part that ends badly without having counted a failure (it did not compile, say) is one failure.
@@ -26,4 +27,5 @@ for name in ${PARTS:-setup all unit trace lint sim asan corpora live vm}; do
         part "$name"
 done
 
+sort -rn "$TIMES" | awk '$1 >= 10 && NR <= 10 { printf "%7.1f s  %s\n", $1 / 10, $2 }'
 awk '{ passed += $2; failed += $3 } END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 }' "$TALLY"

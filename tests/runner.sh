@@ -7,6 +7,7 @@
 #   ok NAME | not ok NAME: why | skip NAME: why
 # Everything else it prints is kept and shown only when the program failed. A program that says nothing is one test,
 # judged by its exit status. The last line is `N passed, N failed`; with TALLY=FILE the counts are added to that file.
+# The slowest programs are named above it; with TIMES=FILE each one's seconds are added to that file.
 # As root on Debian 12, where everything can be had, a skipped test counts as failed.
 set -u
 
@@ -48,16 +49,27 @@ fuzz_one() {
                 -artifact_prefix="$B/found/$noun-" "$B/corpus/$noun" "${seeds[@]}"
 }
 
-# start INDEX PROGRAM: in the background; ends with the program's own status
+run_one() {
+        [ "$tier" != fuzz ] || fuzz_one "$1"
+        exec timeout --kill-after=10 "$limit" "$1"
+}
+
+# start INDEX PROGRAM: in the background; ends with the program's own status, and leaves how long it took
 start() {
         (
-                if [ "$tier" = fuzz ]; then
-                        fuzz_one "$2"
-                else
-                        exec timeout --kill-after=10 "$limit" "$2"
-                fi
+                began=${EPOCHREALTIME/[.,]/} rc=0
+                run_one "$2" &
+                trap "kill $!; exit 143" TERM
+                wait $! || rc=$?
+                echo "$(((${EPOCHREALTIME/[.,]/} - began) / 100000)) $tier/$(basename "$2")" >>"$work/times"
+                exit $rc
         ) >"$work/$1" 2>&1 </dev/null 8>&- &
         pids[$1]=$!
+}
+
+# slowest N FILE: "12.3 s unit/test_x, 4.5 s unit/test_y", of those that took a second or more.
+slowest() {
+        sort -rn "$2" | awk -v n="$1" '$1 >= 10 && NR <= n { printf "%s%.1f s %s", NR > 1 ? ", " : "", $1 / 10, $2 }'
 }
 
 judge_program() {
@@ -135,6 +147,10 @@ for i in ${again[@]+"${again[@]}"}; do
         judge_program "$work/$i" $rc "${@:i+1:1}"
 done
 
+touch "$work/times"
+slow=$(slowest 5 "$work/times")
+[ -z "$slow" ] || echo "slowest: $slow"
+[ -z "${TIMES:-}" ] || cat "$work/times" >>"$TIMES"
 [ $skipped = 0 ] || echo "$skipped skipped"
 [ -z "${TALLY:-}" ] || echo "$tier $passed $failed" >>"$TALLY"
 echo "$passed passed, $failed failed"

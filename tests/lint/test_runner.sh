@@ -13,7 +13,7 @@ counts() {
         n=$((n + 1))
         cat >"$work/$n"
         chmod +x "$work/$n"
-        last=$(cd "$top" && TALLY='' B=$work TEST_SECONDS=1 tests/runner.sh "${tier:-unit}" "$work/$n" 2>&1) || status=$?
+        last=$(cd "$top" && TALLY='' TIMES=$work/times B=$work TEST_SECONDS=1 tests/runner.sh "${tier:-unit}" "$work/$n" 2>&1) || status=$?
         last=${last##*$'\n'}
         if [ "$last" != "$1" ]; then
                 echo "not ok $2: expected '$1', got '$last'"
@@ -42,6 +42,12 @@ counts '1 passed, 1 failed' a_plan_that_was_not_kept_is_a_failure <<<'#!/bin/sh
 printf "1..2\nok 1 - one\n"'
 counts '0 passed, 1 failed' a_program_that_hangs_is_ended_and_a_failure <<<'#!/bin/sh
 sleep 60'
+if grep -qE "^1[0-9] unit/$n\$" "$work/times"; then
+        echo "ok it_says_how_long_that_took"
+else
+        echo "not ok it_says_how_long_that_took: $(cat "$work/times")"
+        failed=1
+fi
 if [ "$(id -u)" = 0 ] && grep -q '^VERSION_ID="12"' /etc/os-release; then
         counts '1 passed, 1 failed' a_skip_is_a_failure_where_everything_can_be_had <<<'#!/bin/sh
 printf "ok one\nskip two: no root\n"'
