@@ -20,6 +20,8 @@ keep() {
 
 head_anchor() { bed_run govctl audit checkpoint | sed -n '1,3p' | paste -sd' ' | sed 's/^/govaudit1 /'; }
 
+nonce_after() { sqlite3 "$BED_DIR/base/audit.db" "SELECT min(seq) FROM record WHERE seq>=$1 AND body LIKE '%\"action\":\"audit.nonce\"%'"; }
+
 # Agents die and are restarted, auditors ask; it is killed, started and stopped in between.
 a_log_is_written() {
         local name
@@ -55,7 +57,8 @@ POLICY
         epochs=$(sqlite3 "$BED_DIR/base/audit.db" 'SELECT max(epoch)+1 FROM checkpoint')
         echo "$size records, $epochs seals; $(cat "$BED_DIR/genesis"); $(cat "$BED_DIR/head")"
         [ "$size" -gt 280 ]
-        echo "size=$size epochs=$epochs" >"$BED_DIR/facts"
+        # nothing but a nonce's record holds the word that most forgeries change; which ones these are depends on the machine
+        echo "size=$size epochs=$epochs early=$(nonce_after 100) late=$(nonce_after 300)" >"$BED_DIR/facts"
 }
 
 # ---- judging -------------------------------------------------------------------------------------------------------------------
@@ -100,9 +103,9 @@ the_log_is_whole() {
 
 an_edited_record() {
         attack
-        forge sql "UPDATE record SET body=replace(body,'audit.nonce','audit.nonsc') WHERE seq=100"
+        forge sql "UPDATE record SET body=replace(body,'audit.nonce','audit.nonsc') WHERE seq=$early"
         verdict 3 'PREV_MISMATCH ROOT_MISMATCH'
-        finding PREV_MISMATCH seq 101
+        finding PREV_MISMATCH seq $((early + 1))
 }
 
 a_deleted_record() {
@@ -136,16 +139,16 @@ bodies_in_other_clothes() {
                 "replace(body, '\"v\":1', '\"v\":1.0')" "CAST(replace(body, 'audit.nonce', x'eda080') AS TEXT)" \
                 "CAST(replace(body, 'audit.nonce', x'c0ae') AS TEXT)" "''"; do
                 attack
-                forge sql "UPDATE record SET body=$edit WHERE seq=100"
+                forge sql "UPDATE record SET body=$edit WHERE seq=$early"
                 verdict 3 'NOT_CANONICAL PREV_MISMATCH ROOT_MISMATCH'
-                finding NOT_CANONICAL seq 100
+                finding NOT_CANONICAL seq "$early"
         done
 }
 
 a_log_chained_again() {
         attack
-        forge sql "UPDATE record SET body=replace(body,'audit.nonce','audit.nonsc') WHERE seq=300"
-        forge rechain 300
+        forge sql "UPDATE record SET body=replace(body,'audit.nonce','audit.nonsc') WHERE seq=$late"
+        forge rechain "$late"
         verdict 3 ROOT_MISMATCH
 }
 
@@ -288,15 +291,15 @@ smashed_pages() {
 
 an_edit_behind_damage() {
         attack
-        forge sql "UPDATE record SET body=replace(body,'audit.nonce','audit.nonsc') WHERE seq=300"
+        forge sql "UPDATE record SET body=replace(body,'audit.nonce','audit.nonsc') WHERE seq=$late"
         smash "$(page_of '"seq":200,')"
         verdict 3 'CORRUPT PREV_MISMATCH ROOT_MISMATCH'
-        finding PREV_MISMATCH seq 301
+        finding PREV_MISMATCH seq $((late + 1))
 }
 
 an_edit_behind_another_version() {
         attack
-        forge sql "PRAGMA user_version=2; UPDATE record SET body=replace(body,'audit.nonce','audit.nonsc') WHERE seq=100"
+        forge sql "PRAGMA user_version=2; UPDATE record SET body=replace(body,'audit.nonce','audit.nonsc') WHERE seq=$early"
         verdict 3 'PREV_MISMATCH ROOT_MISMATCH SCHEMA'
         attack
         forge sql 'PRAGMA application_id=0'
