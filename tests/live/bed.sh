@@ -126,6 +126,10 @@ bed_end() {
 bed_clean() {
         local status=$? name
         trap '' INT TERM HUP
+        [ $status -gt 128 ] || [ "${BED_REPLAY:-yes}" = no ] || for name in "${!BED_LEADER[@]}"; do
+                BED_NOW=$name
+                ! kill -0 "${BED_LEADER[$name]}" 2>/dev/null || bed_replay
+        done
         for name in "${!BED_NSPAWN[@]}"; do
                 BED_NOW=$name
                 bed_cut
@@ -133,6 +137,61 @@ bed_clean() {
         rm -rf --one-file-system "$BED_DIR"
         [ $status != 0 ] || [ $BED_FAILED = 0 ] || status=1
         exit $status
+}
+
+# ---- every log again ---------------------------------------------------------------------------------------------------
+
+# Before a bed ends, each log that a governord wrote in it is replayed: from its facts the same decisions must follow. Also
+# logs that were set aside, or whose daemon was killed. What a test removes it keeps first: `bed_keep_logs`. What it forges
+# it names with the reason: `bed_forged PATH WHY`, a pattern of paths in the bed.
+
+bed_forged() { printf '%s\t%s\n' "$1" "$2" >>"$BED_DIR/forged"; }
+
+bed_keep_logs() {
+        bed_run sh -c 'mkdir -p /srv/logs && cp -a "${1:-/var/lib/governor}" "$(mktemp -d /srv/logs/XXXXXX)/"' sh "$@"
+}
+
+# The logs in the bed, as paths there; of copies that are the same one.
+bed_logs() {
+        find "$(bed_root)/var/lib" "$(bed_root)/srv" "$(bed_root)/root" -xdev -name audit.db -size +0 -exec sha256sum {} + |
+                sort -u -k 1,1 | sed "s,^[^ ]* *$(bed_root),," | sort
+}
+
+bed_replay() {
+        bed_run systemctl stop governor 2>/dev/null || :
+        [ -n "$(bed_logs)" ] || return 0
+        : >"$BED_DIR/replays"
+        bed_story every_decision_follows_from_its_facts
+        sed 's/^/# /' "$BED_DIR/replays"
+}
+
+every_decision_follows_from_its_facts() {
+        local log why
+        touch "$BED_DIR/forged"
+        for log in $(bed_logs); do
+                why=$(while IFS=$'\t' read -r pattern reason; do
+                        # shellcheck disable=SC2053 # a pattern
+                        [[ $log != $pattern ]] || echo "$reason"
+                done <"$BED_DIR/forged")
+                if [ -n "$why" ]; then
+                        echo "$log is not replayed: $why" >>"$BED_DIR/replays"
+                else
+                        log_replays "$log"
+                fi
+        done
+}
+
+# Not compared may be what a kill, or the log's end, cut off in the middle of a moment. Nothing else.
+log_replays() {
+        local status=0
+        bed_run /opt/gov/bin/govctl replay --db "$1" --json >"$BED_DIR/replayed" || status=$?
+        jq -r --arg log "$1" '"\($log): \(.same) the same, \(.differ) differ, \(.not_compared) not compared",
+                (.runs[] | select(.not_compared > 0) | "  run \(.seq): \(.not_compared) not compared: \(.because)"),
+                (.differences[] | "  \(tojson)")' "$BED_DIR/replayed" | tee -a "$BED_DIR/replays"
+        [ $status = 0 ] || bed_fail "govctl replay of $1 ends with $status: $(jq -c '.differences[0]' "$BED_DIR/replayed")"
+        jq -e '[.runs[] | select(.not_compared > 0 and
+                (.because | IN("the daemon was killed before it wrote them", "the end of the log cut them off") | not))] == []' \
+                "$BED_DIR/replayed" >/dev/null || bed_fail "$1: $(jq -c '[.runs[] | select(.not_compared > 0)][0]' "$BED_DIR/replayed")"
 }
 
 # ---- in the bed --------------------------------------------------------------------------------------------------------
@@ -191,15 +250,20 @@ bed_show() { bed_run systemctl show -P "$2" "$1"; }
 
 # bed_wait SECONDS CONDITION...: until it holds. One word is evaluated as shell, several are a command.
 bed_wait() {
-        local until=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000)) condition=("${@:2}")
+        local began=${EPOCHREALTIME/[.,]/} waited=0 pause condition=("${@:2}")
         [ $# -gt 2 ] || condition=(eval "$2")
         BED_GIVE_UP=''
         until "${condition[@]}" >/dev/null 2>&1; do
-                if [ -n "$BED_GIVE_UP" ] || [ "${EPOCHREALTIME/[.,]/}" -gt "$until" ]; then
+                waited=$((${EPOCHREALTIME/[.,]/} - began))
+                if [ -n "$BED_GIVE_UP" ] || [ $waited -gt $(($1 * 1000000)) ]; then
                         echo "waited $1 s in vain for: ${*:2}${BED_GIVE_UP:+ ($BED_GIVE_UP)}" >&2
                         return 1
                 fi
-                sleep 0.05
+                # to ask costs more than it gains where the answer takes its time: after 50 ms, after a tenth of it, after 400 ms
+                pause=$((waited / 10000))
+                [ $pause -ge 5 ] || pause=5
+                [ $pause -le 40 ] || pause=40
+                sleep "0.$(printf %02d $pause)"
         done
 }
 
@@ -231,7 +295,7 @@ bed_blame() {
 # bed_story FUNCTION [ARG...]: runs it and prints `ok` or `not ok` with the reason; what it says itself is shown when
 # it failed, or as it goes with BED_VERBOSE=/dev/stderr.
 bed_story() {
-        local status name=$* since=$EPOCHSECONDS
+        local status name=$* since=$EPOCHSECONDS began=${EPOCHREALTIME/[.,]/} took
         name=${name// /_}
         : >"$BED_DIR/why"
         (
@@ -242,8 +306,10 @@ bed_story() {
                 "$@"
         ) >"${BED_VERBOSE:-$BED_DIR/said}" 2>&1
         status=$?
+        took=$((${EPOCHREALTIME/[.,]/} - began))
         if [ $status = 0 ]; then
                 echo "ok $name"
+                [ $took -lt 1000000 ] || printf '# it took %d.%d s\n' $((took / 1000000)) $((took / 100000 % 10))
                 return 0
         fi
         BED_FAILED=$((BED_FAILED + 1))

@@ -71,11 +71,6 @@ is_named() { [ -n "$(named_at "$@")" ]; }
 # The log as a whole proves itself.
 the_log_verifies() { bed_run govctl audit verify; }
 
-# Its decisions, made again from its facts, are the same; what cannot be compared (a daemon killed meanwhile) is no difference.
-the_decisions_follow() {
-        bed_run govctl replay --width 160
-}
-
 # ---- agents --------------------------------------------------------------------------------------------------------------
 
 # app NAME [MEMBERS]: a PM2 app that lives until its fault is set; MEMBERS as in an ecosystem file: 'max_restarts: 3'.

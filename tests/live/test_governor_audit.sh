@@ -216,6 +216,7 @@ an_older_copy_is_set_aside() {
         bed_run cp -a $state/audit.db /srv/older.db
         start_again
         bed_run systemctl stop governor
+        bed_keep_logs
         bed_run sh -c "rm -f $state/audit.db-wal $state/audit.db-shm; cp -a /srv/older.db $state/audit.db"
         start_again
         set_aside_says KEY_AHEAD zoo-1
@@ -232,6 +233,7 @@ a_missing_key_sets_the_log_aside() {
 
 a_tampered_tail_is_set_aside() {
         bed_run systemctl stop governor
+        bed_keep_logs
         bed_run sqlite3 $state/audit.db "DROP TRIGGER record_no_update; UPDATE record SET body = replace(body, 'zoo-', 'too-') WHERE seq = (SELECT max(seq) FROM record WHERE body LIKE '%zoo-%');
                 CREATE TRIGGER record_no_update BEFORE UPDATE ON record BEGIN SELECT RAISE(ABORT,'append-only'); END;"
         start_again
@@ -266,6 +268,7 @@ a_log_deleted_while_it_runs_is_begun_anew() {
 old_records_are_archived_while_it_runs() {
         local before since nonces='[.[] | select(.action == "audit.nonce" and (.details.nonce | startswith("a0a1a2a3a4a5a6a7"))).details.nonce]'
         bed_run systemctl stop governor
+        bed_keep_logs
         bed_run rm -rf $state
         bed_run mkdir -m 0700 $state
         bed_run /opt/gov/tests/live/old_log $state 3000 5
@@ -304,6 +307,7 @@ old_records_are_archived_while_it_runs() {
 # The log says since when a witness is waited for, so that a restart does not begin the day anew.
 a_day_without_any_witness_is_an_incident() {
         bed_run systemctl stop governor
+        bed_keep_logs
         bed_run rm -rf $state
         bed_run mkdir -m 0700 $state
         bed_write /etc/governor/witnesses <<<"$witness https://witness.example/"
@@ -330,6 +334,7 @@ a_file_of_anchors_that_is_wrong_is_blindness() {
 # Database and keys of an earlier day fit each other: only what was kept elsewhere tells.
 a_snapshot_put_back_is_found_by_an_anchor() {
         local since anchor
+        bed_keep_logs
         bed_run rm -rf /etc/governor/anchors $state/set-aside
         ask audit-rotate '{"reason":"a new log for this story"}' >/dev/null
         bed_run systemctl stop governor
@@ -337,6 +342,7 @@ a_snapshot_put_back_is_found_by_an_anchor() {
         start_again
         anchor=$(ask audit-seal '{"nonce":"00112233445566778899aabbccddeeff"}' | jq -r .anchor)
         bed_run systemctl stop governor
+        bed_keep_logs
         bed_run sh -c "rm -rf $state/* && cp -a /srv/snapshot/. $state/"
         bed_write /etc/governor/anchors <<<"$anchor"
         start_again
@@ -375,6 +381,7 @@ a_full_disk_keeps_nobody_dead() {
         the_log_verifies
         records_say 'any((.action | IN("agent.start", "agent.restart")) and .subject == "systemd:vital-1.service" and .details.late == true)'
         bed_run systemctl stop governor
+        bed_keep_logs
         bed_run umount $state
         start_again
 }

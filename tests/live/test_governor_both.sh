@@ -55,5 +55,4 @@ bed_story it_is_one_agent
 bed_story each_death_counts_once
 bed_story there_is_one_incident
 bed_story the_log_verifies
-bed_story the_decisions_follow
 bed_story no_secret_is_told

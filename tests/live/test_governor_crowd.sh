@@ -23,4 +23,3 @@ bed_boot one
 bed_story a_crowd_is_seen_at_once
 bed_story what_does_not_fit_is_said
 bed_story the_log_verifies
-bed_story the_decisions_follow

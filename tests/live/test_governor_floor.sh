@@ -145,4 +145,3 @@ bed_story nobody_is_restarted_twice
 bed_story it_is_over_when_the_floor_is_gone
 bed_story no_secret_is_told
 bed_story the_log_verifies
-bed_story the_decisions_follow

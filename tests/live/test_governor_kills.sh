@@ -131,5 +131,4 @@ bed_story each_intent_has_one_outcome
 bed_story nothing_is_repeated
 bed_story the_others_were_not_touched
 bed_story the_log_verifies
-bed_story the_decisions_follow
 bed_story no_secret_is_told

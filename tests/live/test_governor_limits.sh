@@ -215,6 +215,5 @@ bed_story what_may_not_be_limited_is_not
 bed_story rescue_takes_it_back_without_a_daemon
 bed_story disarming_takes_everything_back
 bed_story the_log_verifies
-bed_story the_decisions_follow
 bed_story no_secret_is_told
 bed_story uninstall_leaves_nothing

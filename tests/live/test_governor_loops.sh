@@ -81,5 +81,4 @@ bed_story a_dragged_dependent_is_named_with_its_base
 bed_story a_dead_bound_unit_is_named_within_5_s
 bed_story the_neighbours_are_left_alone
 bed_story the_log_verifies
-bed_story the_decisions_follow
 bed_story no_secret_is_told

@@ -75,4 +75,3 @@ bed_story what_is_counted_is_said
 bed_story learning_takes_a_day
 bed_story samples_are_not_in_the_log
 bed_story the_log_verifies
-bed_story the_decisions_follow

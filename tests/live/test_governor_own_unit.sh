@@ -82,5 +82,4 @@ bed_story it_is_told_how_and_no_value_is_told
 bed_story what_is_printed_does_it
 bed_story the_unit_can_be_limited
 bed_story a_list_that_lies_gains_nothing
-bed_story the_decisions_follow
 bed_story no_secret_is_told

@@ -117,5 +117,4 @@ bed_story a_timetable_is_planned
 bed_story nothing_was_found
 bed_story nothing_counts_as_a_death
 bed_story the_log_verifies
-bed_story the_decisions_follow
 bed_story no_secret_is_told

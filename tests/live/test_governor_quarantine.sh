@@ -132,5 +132,4 @@ bed_story so_is_systemctl_start
 bed_story the_others_were_not_touched
 bed_story each_intent_has_its_outcome
 bed_story the_log_verifies
-bed_story the_decisions_follow
 bed_story no_secret_is_told

@@ -80,6 +80,7 @@ a_bad_reload_keeps_the_old_policy() {
 
 a_missing_state_directory_is_made_anew() {
         bed_run systemctl stop governor
+        bed_keep_logs
         bed_run rm -rf /var/lib/governor
         bed_run systemctl start governor
         bed_wait 20 governor_answers
@@ -105,6 +106,7 @@ a_full_disk_harms_nobody() {
         bed_wait 10 the_log_verifies
         the_agents_are_the_same
         bed_run systemctl stop governor
+        bed_keep_logs
         bed_run umount /var/lib/governor
         bed_run systemctl start governor
         the_log_verifies
@@ -125,6 +127,7 @@ a_disk_that_fills_is_said() {
         mend zoo-y
         bed_wait 20 the_log_verifies
         bed_run systemctl stop governor
+        bed_keep_logs
         bed_run umount /var/lib/governor
         bed_run systemctl start governor
 }

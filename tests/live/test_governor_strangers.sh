@@ -107,4 +107,3 @@ bed_story it_costs_little hangup
 bed_story it_costs_little flood
 bed_story it_costs_little many
 bed_story the_log_verifies
-bed_story the_decisions_follow

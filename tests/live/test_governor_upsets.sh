@@ -125,5 +125,4 @@ bed_story nothing_was_found
 bed_story nobody_was_touched
 bed_story and_a_real_loop_is_still_found
 bed_story the_log_verifies
-bed_story the_decisions_follow
 bed_story no_secret_is_told

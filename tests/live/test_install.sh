@@ -99,6 +99,7 @@ uninstall_leaves_nothing_but_the_evidence() {
         bed_run test ! -e /run/governor
         listing >"$BED_DIR/after"
         diff "$BED_DIR/before" "$BED_DIR/after"
+        bed_keep_logs
         units_install uninstall PURGE=yes
         bed_run test ! -e /var/lib/governor
 }

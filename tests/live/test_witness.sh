@@ -215,6 +215,7 @@ root_rolls_the_log_back() {
         bed_wait 30 governor_answers
         push
         bed_run systemctl stop governor
+        bed_keep_logs
         bed_run sh -c "rm -rf $state/audit.db* $state/keys && cp -a /srv/snapshot/audit.db* /srv/snapshot/keys $state/"
         the_log_verifies
         bed_run systemctl start governor
