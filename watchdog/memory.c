@@ -50,13 +50,26 @@ static void write_policy(struct governor *governor)
                 write_policy_part(governor, at, part_length(at), ++part, parts);
 }
 
+/* Facts that follow a judge.start: whoever lives through the chain again must know where they end. */
+static uint64_t count_memory(const struct governor *governor)
+{
+        struct remembered scratch;
+        struct fact fact;
+        uint32_t cursor = 0;
+        uint64_t n = 0;
+
+        while (judge_remember(governor->judge, &cursor, &scratch, &fact))
+                n++;
+        return n;
+}
+
 /* judge.start and what the judge remembers: from here on the chain can be lived through again. */
 void memory_write(struct governor *governor, bool again)
 {
-        json_t *details = json_pack("{s:I, s:b, s:i, s:s, s:b, s:I}", "at", (json_int_t)clock_now(&governor->clock),
-                                    "again", again, "agents_max", (int)governor->policy->daemon.agents_max, "policy",
-                                    governor->policy->digest, "safe_mode", governor->safe_mode, "seed",
-                                    (json_int_t)governor->seed);
+        json_t *details = json_pack(
+                "{s:I, s:b, s:i, s:s, s:b, s:I, s:I}", "at", (json_int_t)clock_now(&governor->clock), "again", again,
+                "agents_max", (int)governor->policy->daemon.agents_max, "policy", governor->policy->digest, "safe_mode",
+                governor->safe_mode, "seed", (json_int_t)governor->seed, "memory", (json_int_t)count_memory(governor));
         struct audit_entry entry = {
                 .action = "judge.start",
                 .subject = "judge",

@@ -122,15 +122,8 @@ static void tick_until(struct judge *judge, usec_t at)
         }
 }
 
-/* Its memory comes first, in records of these kinds. */
-static bool is_memory(const struct fact *fact)
-{
-        return fact_is_recalled(fact) || fact->kind == FACT_SOURCE || fact->kind == FACT_DEPENDS ||
-               fact->kind == FACT_CHANGE;
-}
-
-/* `waking`: nothing is judged before all of its memory is back. */
-static int live_one(struct judge *judge, const struct audit_item *item, bool *waking, usec_t *last)
+/* Nothing is judged before all of its memory is back. */
+static int live_one(struct judge *judge, const struct audit_item *item, struct record_memory *memory, usec_t *last)
 {
         _cleanup_(json_decrefp) json_t *record = json_loadb(item->body, item->length, 0, NULL);
         const json_t *details = json_object_get(record, "details");
@@ -139,14 +132,19 @@ static int live_one(struct judge *judge, const struct audit_item *item, bool *wa
         struct remembered scratch;
         struct decisions decisions = { .n = 0 };
         struct fact fact;
+        bool known;
 
         if (!verb || !subject)
                 return -EBADMSG;
-        if (record_to_fact(verb, subject, details, &scratch, &fact) < 0)
-                return 0; /* not a fact, or one of a later version: the rest is still worth living through */
-        *waking = *waking && is_memory(&fact);
-        if (!*waking)
+        if (strcmp(verb, "judge.start") == 0)
+                record_memory_begin(memory, details);
+        known = record_to_fact(verb, subject, details, &scratch, &fact) >= 0;
+        if (!known && !text_starts(verb, "fact."))
+                return 0;
+        if (!record_is_memory(memory, known ? &fact : NULL) && known)
                 tick_until(judge, fact.at);
+        if (!known)
+                return 0; /* one of a later version: the rest is still worth living through */
         judge_step(judge, &fact, &decisions);
         if (fact.at > *last)
                 *last = fact.at;
@@ -158,7 +156,7 @@ int recall_live(const char *database, const struct recall *recall, struct judge 
         _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
         struct audit_range range = { .from = recall->from, .to = UINT64_MAX };
         struct audit_item item;
-        bool waking = true;
+        struct record_memory memory = { .ended = true };
         int r;
 
         if (recall->from == UINT64_MAX)
@@ -167,7 +165,7 @@ int recall_live(const char *database, const struct recall *recall, struct judge 
         if (r >= 0)
                 r = audit_reader_seek(reader, &range);
         while (r >= 0 && (r = audit_reader_next(reader, &item)) > 0)
-                r = live_one(judge, &item, &waking, ret_last);
+                r = live_one(judge, &item, &memory, ret_last);
         return r;
 }
 

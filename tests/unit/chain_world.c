@@ -122,15 +122,19 @@ void chain_world_begin(struct chain_world *chain, bool again)
         struct remembered scratch;
         struct fact fact;
         uint32_t cursor = 0;
+        json_int_t memory = 0;
 
         if (!again) {
                 judge_resume(chain->world.judge, chain->world.now);
                 world_remember(&chain->world);
         }
+        while (judge_remember(chain->world.judge, &cursor, &scratch, &fact))
+                memory++;
+        cursor = 0;
         chain_world_append(chain, "judge.start", "judge", 0, AUDIT_INFO,
-                           json_pack("{s:I, s:b, s:i, s:s, s:b, s:I}", "at", (json_int_t)chain->world.now, "again",
+                           json_pack("{s:I, s:b, s:i, s:s, s:b, s:I, s:I}", "at", (json_int_t)chain->world.now, "again",
                                      again, "agents_max", 64, "policy", "0123", "safe_mode", 0, "seed",
-                                     (json_int_t)chain->world.seed));
+                                     (json_int_t)chain->world.seed, "memory", memory));
         append_policy(chain);
         while (judge_remember(chain->world.judge, &cursor, &scratch, &fact)) {
                 char verb[RECORD_VERB_MAX];

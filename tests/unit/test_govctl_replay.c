@@ -14,12 +14,15 @@
 
 static const char POLICY[] = "mode: enforce\n"
                              "machine: { actions: { at_most: 100, within: 10m } }\n"
+                             "classes: { thrifty: { memory: { budget: 80M } } }\n"
                              "agents:\n"
+                             "  - { name: thrifty, pm2: one, class: thrifty }\n"
                              "  - { name: patient, pm2: lily, heal: { ladder: [restart, restart, quarantine] } }\n"
                              "  - { name: apps, pm2: \"*\" }\n"
                              "  - { name: observed, systemd: \"seen-*\", mode: observe }\n"
                              "  - { name: services, systemd: \"*\" }\n";
 
+#define THRIFTY 3
 #define OBSERVED 6
 
 struct bed {
@@ -151,6 +154,37 @@ static void the_judge_goes_on_from_what_it_remembers(void **state)
         ill_for_two_hours(bed);
         assert_int_equal(replay(bed), 0);
         assert_int_equal(json_array_size(field(bed->told, "runs")), 1);
+        assert_int_equal(number(bed, "differ"), 0);
+}
+
+/* So many sizes of the thrifty one, as the daemon takes them. */
+static void hold(struct bed *bed, uint64_t mb, unsigned times)
+{
+        struct world *world = &bed->chain.world;
+        const struct actor *actor = &world->actors[THRIFTY];
+        struct fact fact = { .kind = FACT_SAMPLE, .manager = actor->manager, .agent = actor->id };
+
+        fact.sample.pid = fact.sample.most_pid = actor->pid;
+        fact.sample.start = actor->start;
+        fact.sample.memory_bytes = fact.sample.most_bytes = mb << 20;
+        for (unsigned n = 0; n < times; n++) {
+                world_run(world, 15 * USEC_PER_SEC);
+                world_send(world, &fact);
+        }
+}
+
+/* A sum is written down within the run, and nothing else happened since the memory was: it is not a part of it. */
+static void what_is_summed_up_right_after_the_memory_is_no_memory(void **state)
+{
+        struct bed *bed = *state;
+
+        hold(bed, 60, 8);
+        world_run(&bed->chain.world, USEC_PER_HOUR);
+        chain_world_begin(&bed->chain, true);
+        hold(bed, 90, 8);
+        hold(bed, 60, 60);
+        assert_int_equal(replay(bed), 0);
+        assert_int_equal(number(bed, "same"), 2); /* above its budget, and not any more */
         assert_int_equal(number(bed, "differ"), 0);
 }
 
@@ -296,6 +330,7 @@ int main(void)
                 TEST(the_same_facts_give_the_same_decisions),
                 TEST(a_log_that_is_still_written_is_replayed_too),
                 TEST(the_judge_goes_on_from_what_it_remembers),
+                TEST(what_is_summed_up_right_after_the_memory_is_no_memory),
                 TEST(a_daemon_that_comes_back_is_another_run),
                 TEST(what_became_of_trials_follows_too),
                 TEST(what_a_kill_cut_off_is_said_and_no_difference),

@@ -282,6 +282,55 @@ static void hostile_text_becomes_safe_text(void **state)
         json_decref(details);
 }
 
+static bool next_is_memory(struct record_memory *memory, enum fact_kind kind, usec_t at)
+{
+        const struct fact fact = { .kind = kind, .at = at, .agent = "" };
+
+        return record_is_memory(memory, &fact);
+}
+
+/* The first that happens after the memory was written may look just like it. */
+static void memory_ends_where_its_judge_start_says(void **state)
+{
+        json_t *start = json_pack("{s:I, s:i}", "at", (json_int_t)1700000000000000, "memory", 4);
+        struct record_memory memory;
+
+        (void)state;
+        record_memory_begin(&memory, start);
+        assert_true(next_is_memory(&memory, FACT_SOURCE, 1700000000000001));
+        assert_true(next_is_memory(&memory, FACT_CHANGE, 1700000000000002));
+        assert_true(record_is_memory(&memory, NULL)); /* of a later version */
+        assert_true(next_is_memory(&memory, FACT_BASELINE, 1700000000000003));
+        assert_false(next_is_memory(&memory, FACT_BASELINE, 1700000000000004));
+        assert_false(next_is_memory(&memory, FACT_REMEMBERED, 1700000000000005));
+        json_decref(start);
+}
+
+static void memory_of_an_older_log_ends_with_another_kind_or_time(void **state)
+{
+        const usec_t at = 1700000000000000;
+        const struct fact standing = { .kind = FACT_TRIAL, .at = at, .agent = "", .trial.step = TRIAL_STANDS };
+        json_t *start = json_pack("{s:I}", "at", (json_int_t)at);
+        struct record_memory memory;
+
+        (void)state;
+        record_memory_begin(&memory, start);
+        assert_true(next_is_memory(&memory, FACT_SOURCE, at));
+        assert_true(next_is_memory(&memory, FACT_DEPENDS, at));
+        assert_true(next_is_memory(&memory, FACT_CHANGE, at));
+        assert_true(record_is_memory(&memory, &standing));
+        assert_true(next_is_memory(&memory, FACT_REMEMBERED, at + USEC_PER_SEC));
+        assert_true(next_is_memory(&memory, FACT_BASELINE, at + USEC_PER_SEC));
+        assert_false(next_is_memory(&memory, FACT_SOURCE, at + USEC_PER_SEC)); /* those came first */
+        assert_false(next_is_memory(&memory, FACT_BASELINE, at + USEC_PER_SEC));
+        record_memory_begin(&memory, start);
+        assert_true(next_is_memory(&memory, FACT_REMEMBERED, at));
+        assert_false(next_is_memory(&memory, FACT_BASELINE, at + USEC_PER_HOUR));
+        memory = (struct record_memory){ .ended = true };
+        assert_false(next_is_memory(&memory, FACT_REMEMBERED, at)); /* before any judge.start */
+        json_decref(start);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -296,6 +345,8 @@ int main(void)
                 cmocka_unit_test(a_decision_about_limits_says_which),
                 cmocka_unit_test(strangers_are_told_apart_from_damage),
                 cmocka_unit_test(hostile_text_becomes_safe_text),
+                cmocka_unit_test(memory_ends_where_its_judge_start_says),
+                cmocka_unit_test(memory_of_an_older_log_ends_with_another_kind_or_time),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

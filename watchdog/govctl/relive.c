@@ -23,13 +23,10 @@ struct opening {
         int64_t parts; /* read so far */
 };
 
-/* What the judge knew stands behind its judge.start in this order: sources, ties, windows and trials, then agents. */
-enum memory { MEMORY_OVER, MEMORY_SOURCES, MEMORY_AGENTS };
-
 struct reading {
         const struct relive_reader *reader;
         struct opening opening;
-        enum memory memory;
+        struct record_memory memory;
         bool reloaded; /* a policy was loaded since the last judge.start */
 };
 
@@ -47,6 +44,7 @@ static void open_start(struct reading *reading, uint64_t seq, const json_t *deta
                            .again = field_true(details, "again"),
                            .reloaded = reading->reloaded },
         };
+        record_memory_begin(&reading->memory, details);
         reading->reloaded = false;
         text_copy_safe(opening->digest, sizeof opening->digest, field_text(details, "policy"));
 }
@@ -59,7 +57,6 @@ static int tell_start(struct reading *reading, bool whole)
         if (!opening->open)
                 return 0;
         opening->open = false;
-        reading->memory = MEMORY_SOURCES;
         opening->start.digest = opening->digest;
         opening->start.policy = whole ? opening->policy : NULL;
         r = reading->reader->start ? reading->reader->start(reading->reader->self, &opening->start) : 0;
@@ -93,34 +90,16 @@ static bool is_decision(const char *verb, const json_t *details)
         return text_starts(verb, "finding.") || (text_starts(verb, "agent.") && !json_object_get(details, "intent"));
 }
 
-/* The floor's numbers are no part of what is written down at a judge.start: where they stand behind it they are news. */
-static bool is_of_floor(const struct fact *fact)
-{
-        return fact->kind == FACT_BASELINE && fact->remembered->state == BASELINE_FLOOR;
-}
-
-static bool is_memory(struct reading *reading, const struct fact *fact)
-{
-        bool first = fact->kind == FACT_SOURCE || fact->kind == FACT_DEPENDS || fact->kind == FACT_CHANGE ||
-                     fact_is_recalled(fact);
-
-        if (is_of_floor(fact))
-                reading->memory = MEMORY_OVER;
-        else if (fact_is_memory(fact->kind) && reading->memory != MEMORY_OVER)
-                reading->memory = MEMORY_AGENTS;
-        else if (reading->memory != MEMORY_SOURCES || !first)
-                reading->memory = MEMORY_OVER;
-        return reading->memory != MEMORY_OVER;
-}
-
 static int take_fact(struct reading *reading, const char *verb, const char *subject, const json_t *details)
 {
         struct remembered scratch;
         struct fact fact;
+        bool known = record_to_fact(verb, subject, details, &scratch, &fact) >= 0, memory;
 
-        if (!reading->reader->fact || record_to_fact(verb, subject, details, &scratch, &fact) < 0)
+        if (!known && !text_starts(verb, "fact."))
                 return 0;
-        return reading->reader->fact(reading->reader->self, &fact, is_memory(reading, &fact));
+        memory = record_is_memory(&reading->memory, known ? &fact : NULL);
+        return known && reading->reader->fact ? reading->reader->fact(reading->reader->self, &fact, memory) : 0;
 }
 
 /* What neither is a fact nor a decision is the log's own business. */
@@ -165,7 +144,7 @@ static int take_item(struct reading *reading, const struct audit_item *item)
 
 int relive_read(struct audit_reader *audit, uint64_t from, const struct relive_reader *reader)
 {
-        struct reading reading = { .reader = reader };
+        struct reading reading = { .reader = reader, .memory = { .ended = true } };
         const struct audit_range range = { .from = from, .to = UINT64_MAX };
         struct audit_item item;
         int r = audit_reader_seek(audit, &range);

@@ -448,3 +448,41 @@ int record_to_fact(const char *verb, const char *subject, const json_t *details,
         *ret = fact;
         return 0;
 }
+
+/* ---- memory --------------------------------------------------------------------------------------------------------------- */
+
+#define WRITTEN_WITHIN (5 * USEC_PER_SEC) /* the memory of thousands of agents, all at one go */
+
+void record_memory_begin(struct record_memory *memory, const json_t *start)
+{
+        const json_t *count = json_object_get(start, "memory");
+
+        *memory = (struct record_memory){
+                .counted = json_is_integer(count),
+                .left = u64_of(json_integer_value(count)),
+                .at = u64_of(json_integer_value(json_object_get(start, "at"))),
+        };
+}
+
+/* In this order: what the judge of then saw of the world, then what it made of it. */
+static bool looks_like_memory(struct record_memory *memory, const struct fact *fact)
+{
+        bool agents = fact_is_memory(fact->kind);
+        bool world = fact->kind == FACT_SOURCE || fact->kind == FACT_DEPENDS || fact->kind == FACT_CHANGE ||
+                     fact_is_recalled(fact);
+
+        memory->agents |= agents;
+        return (agents || (world && !memory->agents)) && fact->at >= memory->at &&
+               fact->at - memory->at <= WRITTEN_WITHIN;
+}
+
+bool record_is_memory(struct record_memory *memory, const struct fact *fact)
+{
+        if (memory->counted)
+                memory->ended = memory->left == 0;
+        else if (fact)
+                memory->ended |= !looks_like_memory(memory, fact);
+        if (memory->counted && memory->left > 0)
+                memory->left--;
+        return !memory->ended;
+}

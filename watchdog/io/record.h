@@ -26,3 +26,20 @@ json_t *record_of_outcome(const struct fact *fact, uint64_t intent);
  */
 int record_to_fact(const char *verb, const char *subject, const json_t *details, struct remembered *scratch,
                    struct fact *ret);
+
+/*
+ * Behind a judge.start stands what the judge remembers; its `memory` says how many facts that are. What follows happened since
+ * then, also when it looks the same: sums of what was not recorded one by one are written down within a run, too. Older logs do
+ * not count: there the memory ends with the first fact of another kind or time.
+ */
+struct record_memory {
+        bool ended, counted, agents;
+        uint64_t left;
+        usec_t at;
+};
+
+/* `start`: the details of a judge.start. Before the first of them nothing is memory: { .ended = true }. */
+void record_memory_begin(struct record_memory *memory, const json_t *start);
+
+/* Whether the next fact is part of it; NULL for one that record_to_fact() cannot read. */
+bool record_is_memory(struct record_memory *memory, const struct fact *fact);
