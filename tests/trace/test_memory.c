@@ -356,6 +356,33 @@ static void samples_are_not_recorded_and_yet_all_is_decided_again(void **state)
         free(chain);
 }
 
+/* The sums in the record are sizes; what they are held against, and what was told of them, is the policy's that rules now. */
+static void another_policy_makes_its_own_of_the_recorded_sizes(void **state)
+{
+        struct chain *chain = calloc(1, sizeof(*chain));
+        struct world world;
+        struct rule *rule;
+        struct actor *lily;
+
+        world_init(&world, 1);
+        rule = world_rule(&world, "thin", MANAGER_PM2, "*");
+        rule->memory = (struct memory_limits){ 65 * MB, 200 * MB, MEMORY_OF_PROCESS };
+        lily = world_add(&world, "pm2:root/lily");
+        world_judge(&world);
+        chain_keep(chain, &world);
+        world_start(&world);
+        hold(&world, lily, 80, 5 * MIN);
+        hold(&world, lily, 214, 15 * S);
+        hold(&world, lily, 60, HOUR);
+        assert_non_null(strstr(chain->decided, "above its budget of 65.0M"));
+        assert_non_null(strstr(chain->decided, "above its ceiling of 200.0M"));
+        rule->memory = (struct memory_limits){ 250 * MB, 300 * MB, MEMORY_OF_PROCESS };
+        chain_live_again(chain, &world);
+        assert_string_equal(chain->again, "");
+        world_done(&world);
+        free(chain);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -375,6 +402,7 @@ int main(void)
                 cmocka_unit_test(a_leak_is_told_before_its_ceiling_ends_it),
                 cmocka_unit_test(a_tooth_that_falls_is_no_end_of_it),
                 cmocka_unit_test(samples_are_not_recorded_and_yet_all_is_decided_again),
+                cmocka_unit_test(another_policy_makes_its_own_of_the_recorded_sizes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

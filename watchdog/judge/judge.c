@@ -455,6 +455,7 @@ void judge_step(struct judge *judge, const struct fact *fact, struct decisions *
         if (fact->at > judge->now)
                 judge->now = fact->at;
         judge->material = false;
+        judge->awake = true;
         if (judge->started == 0) {
                 judge->started = judge->now;
                 judge->material = true;

@@ -274,6 +274,7 @@ struct judge {
         usec_t left;       /* last moment of the run before, 0 none */
         usec_t booted;     /* when the machine booted, 0 unknown */
         bool observe_only; /* the governor says so */
+        bool awake;        /* it took a fact that was no memory: what it has told since is its own */
         bool safe_mode;    /* somebody, or three unclean ends, switched it on */
         char safe_why[96];
         uint32_t safe_incident;

@@ -669,6 +669,13 @@ static void take_instance(struct judge *judge, const struct fact *fact, struct p
         due_set(judge, i, thin ? fact->at : judge->now);
 }
 
+/* The rest of it follows: what the judge told before is in there. */
+static void take_machine(struct judge *judge, struct pack *p)
+{
+        judge->awake = false;
+        pack_machine(p, judge);
+}
+
 static void take_brake(struct judge *judge, const struct fact *fact, struct pack *p)
 {
         struct agent *base = *fact->agent ? table_find(judge, fact->agent) : NULL;
@@ -720,7 +727,7 @@ void remember_take(struct judge *judge, const struct fact *fact)
         else if (*fact->agent)
                 take_instance(judge, fact, &reader);
         else if (fact->instance == ABOUT_MACHINE)
-                pack_machine(&reader, judge);
+                take_machine(judge, &reader);
         else if (fact->instance == ABOUT_FLUSH)
                 pack_flush(&reader, judge, &judge->flush);
         else if (fact->instance - ABOUT_SOURCES < judge->sources_n)

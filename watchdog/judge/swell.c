@@ -320,6 +320,14 @@ static void pass_all(struct numbers *numbers, struct swell *swell)
                 PASS(numbers, swell->trend.coarse[k]);
         PASS(numbers, swell->told.jumped_at);
         PASS(numbers, swell->told.kib);
+        PASS(numbers, swell->budget_of);
+}
+
+static uint64_t budget_of(const struct judge *judge, const struct instance *instance)
+{
+        const struct rule *rule = agent_of(judge, instance)->rule;
+
+        return 1 + (rule ? rule->memory.budget_bytes : 0);
 }
 
 bool swell_remember(const struct judge *judge, const struct instance *instance, struct remembered *scratch,
@@ -331,6 +339,7 @@ bool swell_remember(const struct judge *judge, const struct instance *instance, 
 
         if (swell.n == 0 && swell.told.found == 0)
                 return false;
+        swell.budget_of = budget_of(judge, instance);
         *scratch = (struct remembered){ .pid = swell.pid, .start = swell.start };
         pass_all(&numbers, &swell);
         scratch->more_n = numbers.n;
@@ -343,6 +352,20 @@ bool swell_remember(const struct judge *judge, const struct instance *instance, 
         return true;
 }
 
+/*
+ * Sizes are what was seen. What was told of them is each judge's own, and so is the newest that was above a budget: one that
+ * lives through the record again may go by another policy.
+ */
+static void keep_own(const struct judge *judge, const struct instance *instance, struct swell *swell)
+{
+        uint64_t budget = budget_of(judge, instance);
+        bool above = swell->n > 0 && budget > 1 && (uint64_t)swell->kib[swell->n - 1] * KIB >= budget;
+
+        swell->told = instance->swell.told;
+        if (swell->budget_of != 0 && swell->budget_of != budget)
+                swell->budget_at = above ? swell->at : instance->swell.budget_at;
+}
+
 void swell_take(struct judge *judge, struct instance *instance, const struct fact *fact)
 {
         const struct remembered *remembered = fact->remembered;
@@ -352,6 +375,8 @@ void swell_take(struct judge *judge, struct instance *instance, const struct fac
         pass_all(&numbers, &swell);
         if ((unsigned)swell.of >= MEMORY_OF_N)
                 swell.of = MEMORY_OF_PROCESS;
+        if (judge->awake)
+                keep_own(judge, instance, &swell);
         trend_find(&swell.trend, &swell.trend_found);
         instance->swell = swell;
         tell(judge, instance, fact->at);

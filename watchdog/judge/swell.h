@@ -61,8 +61,9 @@ struct swell {
         uint64_t start;
         uint32_t kib[SWELL_SIZES]; /* oldest first */
         uint32_t n;
-        usec_t at;        /* of the newest */
-        usec_t budget_at; /* newest size above the budget */
+        usec_t at;          /* of the newest */
+        usec_t budget_at;   /* newest size above the budget ... */
+        uint64_t budget_of; /* ... which was, in a record: its bytes and one more; 0: an older record does not say */
         enum memory_of of;
         pid_t most_pid;
         uint32_t most_kib;
