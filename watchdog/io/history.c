@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -274,8 +275,8 @@ static int put_all(sqlite3 *db, const struct history_sample *samples, size_t n)
         return r;
 }
 
-/* Each step by its own age, up to a whole hour, so that no finer step begins within a coarser one. All rows are walked: that is
- * done once an hour, when there is an hour to forget. */
+/* Each step by its own age, up to a whole hour, so that no finer step begins within a coarser one: done once an hour, when there
+ * is an hour to forget. Agent by agent, so that no row is looked at that stays. */
 static int forget_old(sqlite3 *db, const struct history_limits *limits, uint64_t now)
 {
         const struct {
@@ -285,10 +286,12 @@ static int forget_old(sqlite3 *db, const struct history_limits *limits, uint64_t
 
         for (int i = 0; i < 3 && r >= 0; i++)
                 if (now > ages[i].age)
-                        r = run_with(db, "DELETE FROM sample WHERE step = ?1 AND at < ?2", ages[i].step,
-                                     (int64_t)((now - ages[i].age) / HOUR * HOUR / ages[i].step));
+                        r = run_with(
+                                db,
+                                "DELETE FROM sample WHERE agent IN (SELECT id FROM agent) AND step = ?1 AND at < ?2",
+                                ages[i].step, (int64_t)((now - ages[i].age) / HOUR * HOUR / ages[i].step));
         if (r >= 0)
-                r = run(db, "DELETE FROM agent WHERE id NOT IN (SELECT DISTINCT agent FROM sample)");
+                r = run(db, "DELETE FROM agent WHERE NOT EXISTS (SELECT 1 FROM sample WHERE sample.agent = agent.id)");
         return r;
 }
 
@@ -300,8 +303,11 @@ static int shorten(sqlite3 *db)
         for (int step = MINUTE; step <= HOUR && r >= 0; step = step == MINUTE ? TEN : step == TEN ? HOUR : HOUR + 1)
                 r = run_with(
                         db,
-                        "DELETE FROM sample WHERE step = ?1 AND at < (SELECT ((min(at) + (max(at) - min(at)) / 10) * ?1 / "
-                        "?2 + 1) * ?2 / ?1 FROM sample WHERE step = ?1)",
+                        "WITH ends AS (SELECT"
+                        " (SELECT min(at) FROM sample WHERE sample.agent = agent.id AND step = ?1) AS first,"
+                        " (SELECT max(at) FROM sample WHERE sample.agent = agent.id AND step = ?1) AS last FROM agent)"
+                        " DELETE FROM sample WHERE agent IN (SELECT id FROM agent) AND step = ?1 AND at <"
+                        " (SELECT ((min(first) + (max(last) - min(first)) / 10) * ?1 / ?2 + 1) * ?2 / ?1 FROM ends)",
                         step, HOUR);
         return r;
 }
@@ -369,6 +375,11 @@ int history_write(const char *path, const struct history_limits *limits, const s
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------ */
 
+struct history {
+        sqlite3 *db;
+        sqlite3_stmt *samples;
+};
+
 static int open_for_reading(const char *path, sqlite3 **ret)
 {
         return access(path, R_OK) < 0 ? -errno : open_file(path, SQLITE_OPEN_READONLY, ret);
@@ -393,42 +404,79 @@ int history_agents(const char *path, void (*take)(void *self, const char *agent)
         return errno_of(db, r);
 }
 
-/* Coarse steps first: each finer one begins where the coarser is no longer needed. */
+/* Each moment as finely as it is kept: a coarse step ends where the finer ones begin, or, where there are none, never. */
 static const char read_sql[] =
-        "WITH id AS (SELECT id FROM agent WHERE name = ?1),"
-        " fine AS (SELECT min(at) * 60 AS begins FROM sample WHERE agent = (SELECT id FROM id) AND step = 60),"
-        " mean AS (SELECT min(at) * 600 AS begins FROM sample WHERE agent = (SELECT id FROM id) AND step = 600)"
-        " SELECT step, at * step, memory, most, cpu, starts FROM sample WHERE agent = (SELECT id FROM id)"
-        " AND (at + 1) * step > ?2 AND (step = 60"
-        " OR (step = 600 AND at * 600 + 600 <= (SELECT begins / 600 * 600 FROM fine))"
-        " OR (step = 3600 AND at * 3600 + 3600 <= (SELECT begins / 3600 * 3600 FROM mean)))"
-        " ORDER BY at * step";
+        "WITH id AS (SELECT id FROM agent WHERE name = ?1), mine AS (SELECT * FROM sample WHERE agent = (SELECT id FROM id)),"
+        " fine AS (SELECT coalesce((SELECT min(at) FROM mine WHERE step = 60) / 10, ?4) AS begins),"
+        " mean AS (SELECT coalesce((SELECT min(at) FROM mine WHERE step = 600) / 6, ?4) AS begins)"
+        " SELECT step, at * step AS began, memory, most, cpu, starts FROM mine"
+        " WHERE step = 60 AND at >= ?2 / 60 AND at < (?3 + 59) / 60"
+        " UNION ALL SELECT step, at * step, memory, most, cpu, starts FROM mine"
+        " WHERE step = 600 AND at >= ?2 / 600 AND at < min((?3 + 599) / 600, (SELECT begins FROM fine))"
+        " UNION ALL SELECT step, at * step, memory, most, cpu, starts FROM mine"
+        " WHERE step = 3600 AND at >= ?2 / 3600 AND at < min((?3 + 3599) / 3600, (SELECT begins FROM mean))"
+        " ORDER BY began";
 
-int history_read(const char *path, const char *agent, uint64_t since,
-                 void (*take)(void *self, const struct history_sample *sample), void *self)
+int history_open(const char *path, struct history **ret)
 {
-        _cleanup_(close_database) sqlite3 *db = NULL;
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        int r = open_for_reading(path, &db);
+        struct history *history = calloc(1, sizeof(*history));
+        int r = history ? open_for_reading(path, &history->db) : -ENOMEM;
 
         if (r >= 0)
-                r = prepare(db, read_sql, &statement);
+                r = prepare(history->db, read_sql, &history->samples);
         if (r < 0)
-                return r;
-        sqlite3_bind_text(statement, 1, agent, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(statement, 2, (int64_t)since);
-        while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
+                history_close(history);
+        else
+                *ret = history;
+        return r;
+}
+
+struct history *history_close(struct history *history)
+{
+        if (!history)
+                return NULL;
+        sqlite3_finalize(history->samples);
+        sqlite3_close(history->db);
+        free(history);
+        return NULL;
+}
+
+int history_each(struct history *history, const char *agent, uint64_t since, uint64_t until,
+                 void (*take)(void *self, const struct history_sample *sample), void *self)
+{
+        const uint64_t never = INT64_MAX / HOUR;
+        int r;
+
+        sqlite3_bind_text(history->samples, 1, agent, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(history->samples, 2, (int64_t)(since < never ? since : never));
+        sqlite3_bind_int64(history->samples, 3, (int64_t)(until < never ? until : never));
+        sqlite3_bind_int64(history->samples, 4, (int64_t)never);
+        while ((r = sqlite3_step(history->samples)) == SQLITE_ROW) {
                 struct history_sample sample = {
                         .agent = agent,
-                        .step = (uint32_t)sqlite3_column_int64(statement, 0),
-                        .at = (uint64_t)sqlite3_column_int64(statement, 1),
-                        .memory_bytes = (uint64_t)sqlite3_column_int64(statement, 2) << 10,
-                        .memory_most = (uint64_t)sqlite3_column_int64(statement, 3) << 10,
-                        .cpu_permille = (uint32_t)sqlite3_column_int64(statement, 4),
-                        .starts = (uint32_t)sqlite3_column_int64(statement, 5),
+                        .step = (uint32_t)sqlite3_column_int64(history->samples, 0),
+                        .at = (uint64_t)sqlite3_column_int64(history->samples, 1),
+                        .memory_bytes = (uint64_t)sqlite3_column_int64(history->samples, 2) << 10,
+                        .memory_most = (uint64_t)sqlite3_column_int64(history->samples, 3) << 10,
+                        .cpu_permille = (uint32_t)sqlite3_column_int64(history->samples, 4),
+                        .starts = (uint32_t)sqlite3_column_int64(history->samples, 5),
                 };
 
                 take(self, &sample);
         }
-        return errno_of(db, r);
+        sqlite3_reset(history->samples); /* nothing stays locked between two questions */
+        return errno_of(history->db, r);
+}
+
+int history_read(const char *path, const char *agent, uint64_t since,
+                 void (*take)(void *self, const struct history_sample *sample), void *self)
+{
+        struct history *history;
+        int r = history_open(path, &history);
+
+        if (r < 0)
+                return r;
+        r = history_each(history, agent, since, UINT64_MAX, take, self);
+        history_close(history);
+        return r;
 }

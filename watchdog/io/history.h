@@ -43,6 +43,13 @@ int history_write(const char *path, const struct history_limits *limits, const s
 /* Calls `take` with the name of each agent that has samples. Fails as history_read(). */
 int history_agents(const char *path, void (*take)(void *self, const char *agent), void *self);
 
+/* The same file held open, for those who ask often; samples that end after `since` and begin before `until`. */
+struct history;
+int history_open(const char *path, struct history **ret);
+struct history *history_close(struct history *history);
+int history_each(struct history *history, const char *agent, uint64_t since, uint64_t until,
+                 void (*take)(void *self, const struct history_sample *sample), void *self);
+
 /* Calls `take` for each sample of the agent that ends after `since`, oldest first, each time once, as finely as it is kept.
  * -ENOENT: there is no history; -EUCLEAN: it is damaged or not one. */
 int history_read(const char *path, const char *agent, uint64_t since,
