@@ -205,10 +205,11 @@ sim: $(sim_tests) ## random lives of the judge, invariants checked at each step
 lint: all ## rooms, purity, format, shell, man pages, names
 	$(call run_tests,lint,$(sort $(wildcard tests/lint/check-* tests/lint/test_*.sh)))
 
-asan: ## unit and trace under AddressSanitizer and UBSan, in build/asan
-	@$(MAKE) B=build/asan SAN=address,undefined CFLAGS='-O1 -g' unit trace
-
+# One build for the sanitizers and the fuzzers: nearly all of it is the same.
 fuzz_build := B=build/fuzz CC=clang SAN=address,undefined,fuzzer-no-link CFLAGS='-O1 -g'
+
+asan: ## unit and trace under AddressSanitizer and UBSan, in build/fuzz
+	@$(MAKE) $(fuzz_build) unit trace
 
 fuzz: ## each fuzzer for FUZZ_SECONDS (600), in build/fuzz
 	@$(MAKE) $(fuzz_build) FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz-here

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the test programs of one tier, one by one, prints one line a test and counts.
+# Runs the test programs of one tier, several at a time (JOBS=N), prints one line a test in their order and counts.
 #
 #   tests/runner.sh TIER PROGRAM...
 #
@@ -17,9 +17,11 @@ export B=${B:-build} CMOCKA_MESSAGE_OUTPUT=TAP
 limit=${TEST_SECONDS:-600}
 passed=0 failed=0 skipped=0
 pids=()
+cores=$(nproc)
 case $tier in
-live | fuzz) jobs=${JOBS:-2} ;; # live tests mostly wait, fuzzers use one core each
-*) jobs=${JOBS:-1} ;;
+live) jobs=${JOBS:-$((2 * cores))} ;; # they mostly wait
+vm | matrix) jobs=${JOBS:-1} ;;       # each wants a machine to itself
+*) jobs=${JOBS:-$cores} ;;
 esac
 
 # Tiers that one make runs side by side take turns, so that each one's lines stay together.
@@ -59,8 +61,9 @@ start() {
         (
                 began=${EPOCHREALTIME/[.,]/} rc=0
                 run_one "$2" &
-                trap "kill $!; exit 143" TERM
-                wait $! || rc=$?
+                program=$!
+                trap 'kill "$program"; exit 143' TERM
+                wait "$program" || rc=$?
                 echo "$(((${EPOCHREALTIME/[.,]/} - began) / 100000)) $tier/$(basename "$2")" >>"$work/times"
                 exit $rc
         ) >"$work/$1" 2>&1 </dev/null 8>&- &
@@ -69,7 +72,7 @@ start() {
 
 # slowest N FILE: "12.3 s unit/test_x, 4.5 s unit/test_y", of those that took a second or more.
 slowest() {
-        sort -rn "$2" | awk -v n="$1" '$1 >= 10 && NR <= n { printf "%s%.1f s %s", NR > 1 ? ", " : "", $1 / 10, $2 }'
+        sort -rn "$2" | awk -v n="$1" '$1 >= 10 && NR <= n { printf "%s%.1f s %s", (NR > 1 ? ", " : ""), $1 / 10, $2 }'
 }
 
 judge_program() {
@@ -121,22 +124,34 @@ judge_program() {
         [ $broken = 0 ] || tail -n 60 "$log" | sed 's/^/        | /'
 }
 
-# In their order, with as many running ahead as may run at once.
-started=0 again=()
-for ((i = 0; i < $#; i++)); do
-        while [ $started -lt $# ] && [ $started -lt $((i + jobs)) ]; do
+# take INDEX PROGRAM: of a program that ended
+take() {
+        if [ "$tier" = live ] && [ "${ended[$1]}" != 0 ]; then
+                say again "$tier/$(basename "$2"): failed beside another test; once more, alone"
+                tail -n 60 "$work/$1" | sed 's/^/        | /'
+                again+=("$1")
+                return
+        fi
+        judge_program "$work/$1" "${ended[$1]}" "$2"
+}
+
+# As many at a time as there may be; what they said is shown in their order.
+started=0 shown=0 again=() ended=()
+declare -A running=()
+while [ $shown -lt $# ]; do
+        while [ $started -lt $# ] && [ ${#running[@]} -lt "$jobs" ]; do
                 start $started "${@:started+1:1}"
+                running[${pids[started]}]=$started
                 started=$((started + 1))
         done
         rc=0
-        wait "${pids[i]}" || rc=$?
-        if [ "$tier" = live ] && [ $rc != 0 ]; then
-                say again "$tier/$(basename "${@:i+1:1}"): failed beside another test; once more, alone"
-                tail -n 60 "$work/$i" | sed 's/^/        | /'
-                again+=("$i")
-                continue
-        fi
-        judge_program "$work/$i" $rc "${@:i+1:1}"
+        wait -n -p pid "${!running[@]}" || rc=$?
+        ended[${running[$pid]}]=$rc
+        unset "running[$pid]"
+        while [ -n "${ended[shown]:-}" ]; do
+                take $shown "${@:shown+1:1}"
+                shown=$((shown + 1))
+        done
 done
 
 # Live tests measure times. On two processors one test may be another's load: what failed so is judged by itself.

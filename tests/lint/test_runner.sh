@@ -56,6 +56,18 @@ else
 printf "ok one\nskip two: no root\n"'
 fi
 
+# The first waits for what the second leaves, and is shown before it all the same.
+printf '#!/bin/sh\nuntil [ -e %s ]; do sleep 0.01; done; echo ok one\n' "$work/left" >"$work/first"
+printf '#!/bin/sh\ntouch %s; echo ok two\n' "$work/left" >"$work/second"
+chmod +x "$work/first" "$work/second"
+told=$(cd "$top" && TALLY='' TIMES='' JOBS=2 B=$work TEST_SECONDS=10 tests/runner.sh unit "$work/first" "$work/second" 2>&1)
+if [[ $told == *first:\ one*second:\ two*'2 passed, 0 failed' ]]; then
+        echo "ok several_run_at_a_time_and_are_shown_in_their_order"
+else
+        echo "not ok several_run_at_a_time_and_are_shown_in_their_order: $told"
+        failed=1
+fi
+
 # Only live tests, which measure times beside each other, get a second try; one that fails alone too has failed.
 tier=live
 mark=$work/mark

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OLD = 300, DAY_SEC = 24 * 3600, BITS = 2000, ROOM = 1 << 20 };
+enum { OLD = 300, DAY_SEC = 24 * 3600, BITS = 2000 / AUDIT_WORLD_SHARE, ROOM = 1 << 20 };
 
 static unsigned bits_wanted(void)
 {

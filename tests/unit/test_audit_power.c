@@ -42,7 +42,7 @@ static void a_power_cut_at_any_step_is_no_alarm_and_loses_nothing(void **state)
 
         live(power, 245);
         power_each_cut(power, 4 * power_more(), check_life);
-        assert_true(power->cuts > 900);
+        assert_true(power->cuts > 900 / AUDIT_WORLD_SHARE);
 }
 
 /* Each life begins with what a cut left of the one before it, the cut of a start included. */
@@ -51,7 +51,7 @@ static void cut_upon_cut_is_no_alarm_and_loses_nothing(void **state)
         struct power *power = *state;
         struct promise kept = { 0 };
 
-        for (unsigned i = 0; i < 150 * power_more(); i++) {
+        for (unsigned i = 0; i < 150 / AUDIT_WORLD_SHARE * power_more(); i++) {
                 const struct promise *promise;
                 size_t at;
 
@@ -77,7 +77,7 @@ static void cut_upon_cut_is_no_alarm_and_loses_nothing(void **state)
                 audit_world_close(power->world);
                 power_change_places(power);
         }
-        assert_true(power->after.report.size > 200);
+        assert_true(power->after.report.size > 200 / AUDIT_WORLD_SHARE);
 }
 
 /* ---- setting aside -------------------------------------------------------------------------------------------- */
