@@ -441,6 +441,20 @@ struct history *history_close(struct history *history)
         return NULL;
 }
 
+int history_end(struct history *history, uint64_t *ret_end)
+{
+        int64_t last = -1;
+        int r = number_of(
+                history->db,
+                "SELECT coalesce(max((SELECT max(at) FROM sample WHERE sample.agent = agent.id AND step = 3600)),"
+                " -1) FROM agent",
+                &last);
+
+        if (r >= 0)
+                *ret_end = (uint64_t)(last + 1) * HOUR;
+        return r;
+}
+
 int history_each(struct history *history, const char *agent, uint64_t since, uint64_t until,
                  void (*take)(void *self, const struct history_sample *sample), void *self)
 {

@@ -47,6 +47,7 @@ int history_agents(const char *path, void (*take)(void *self, const char *agent)
 struct history;
 int history_open(const char *path, struct history **ret);
 struct history *history_close(struct history *history);
+int history_end(struct history *history, uint64_t *ret_end); /* when its newest hour ends; 0: it is empty */
 int history_each(struct history *history, const char *agent, uint64_t since, uint64_t until,
                  void (*take)(void *self, const struct history_sample *sample), void *self);
 
