@@ -17,9 +17,10 @@
 #define HEAD "mode: enforce\nmachine: { actions: { at_most: 100, within: 10m } }\nagents:\n"
 #define LILY "  - { name: lily, pm2: lily, restarts: [ { more_than: 2, within: 60s } ] }\n"
 #define ROSA "  - { name: rosa, pm2: rosa, restarts: [ { more_than: 2, within: 60s } ] }\n"
-#define REST "  - { name: apps, pm2: \"*\" }\n  - { name: services, systemd: \"*\" }\n"
+#define SEEN "  - { name: seen, systemd: agent-z, mode: observe }\n"
+#define REST SEEN "  - { name: apps, pm2: \"*\" }\n  - { name: services, systemd: \"*\" }\n"
 
-enum { ACTOR_LILY, ACTOR_ROSA, ACTOR_SERVICE };
+enum { ACTOR_LILY, ACTOR_ROSA, ACTOR_SERVICE, ACTOR_SEEN = 6 };
 
 struct bed {
         struct chain_world chain;
@@ -39,6 +40,20 @@ static void die(int actor, unsigned times)
         }
 }
 
+/* Three times a second: most of its deaths are recorded in sums. */
+static void loop_for_an_hour(int actor)
+{
+        struct world *world = &bed.chain.world;
+        struct actor *ill = &world->actors[actor];
+
+        ill->life = 300 * USEC_PER_MSEC;
+        ill->restart_delay = 0;
+        ill->gives_up = false;
+        ill->ill_from = ill->dies_at = world->now;
+        ill->ill_until = world->now + USEC_PER_HOUR;
+        world_run(world, USEC_PER_HOUR);
+}
+
 static void live_a_week(void)
 {
         struct world *world = &bed.chain.world;
@@ -52,6 +67,8 @@ static void live_a_week(void)
                 if (day >= 4) /* the second of them ends with a death */
                         world_trial(world, "systemd:agent-x.service", TRIAL_BEGIN, judge_trial_next(world->judge),
                                     USEC_PER_HOUR);
+                if (day == 4)
+                        loop_for_an_hour(ACTOR_SEEN);
                 if (day == 5)
                         die(ACTOR_SERVICE, 1);
                 world_run(world, 21 * USEC_PER_HOUR);
@@ -62,8 +79,9 @@ static void live_a_week(void)
 
 static int setup(void **state)
 {
-        static const char *const names[] = { "pm2:root/lily",  "pm2:root/rosa", "systemd:agent-x.service",
-                                             "pm2:root/daisy", "pm2:root/fern", "systemd:agent-y.service" };
+        static const char *const names[] = { "pm2:root/lily",          "pm2:root/rosa", "systemd:agent-x.service",
+                                             "pm2:root/daisy",         "pm2:root/fern", "systemd:agent-y.service",
+                                             "systemd:agent-z.service" };
 
         (void)state;
         chain_world_open(&bed.chain, STAGE_NOW - 7 * USEC_PER_DAY, HEAD LILY ROSA REST);
@@ -172,6 +190,18 @@ static void quarantine_at_once_holds_the_agent_down(void **state)
                                        "new trial pm2:root/lily\n");
 }
 
+static void an_endless_loop_would_have_ended_in_quarantine(void **state)
+{
+        (void)state;
+        assert_int_equal(
+                try(HEAD LILY ROSA
+                    "  - { name: held, systemd: agent-z, heal: { ladder: [quarantine], trial_after: 6h } }\n" REST,
+                    "8d"),
+                3);
+        assert_string_equal(changes(), "new quarantine systemd:agent-z.service\n"
+                                       "new trial systemd:agent-z.service\n");
+}
+
 static void what_was_before_since_is_left_alone(void **state)
 {
         (void)state;
@@ -203,6 +233,7 @@ int main(void)
                 cmocka_unit_test(a_tighter_rule_brings_a_new_restart),
                 cmocka_unit_test(what_is_only_observed_is_no_restart),
                 cmocka_unit_test(quarantine_at_once_holds_the_agent_down),
+                cmocka_unit_test(an_endless_loop_would_have_ended_in_quarantine),
                 cmocka_unit_test(what_was_before_since_is_left_alone),
                 cmocka_unit_test(a_policy_with_errors_is_not_tried),
         };

@@ -71,11 +71,13 @@ struct decision {
         enum action action;
         enum purpose purpose;
         enum withheld withheld;
-        bool enforce;     /* false: the rule only observes, perform uses the dry hands */
-        bool safety;      /* a critical agent is dead: it is brought up even when that cannot be written down now */
-        pid_t pid;        /* the incarnation the evidence is about; re-checked right before acting; 0: none alive */
-        uint64_t start;   /* its start time in clock ticks since boot (/proc/PID/stat field 22) */
-        const char *rule; /* name of the rule; "" for built-in rules */
+        bool enforce;   /* false: the rule only observes, perform uses the dry hands */
+        bool safety;    /* a critical agent is dead: it is brought up even when that cannot be written down now */
+        pid_t pid;      /* the incarnation the evidence is about; re-checked right before acting; 0: none alive */
+        uint64_t start; /* its start time in clock ticks since boot (/proc/PID/stat field 22) */
+        uint64_t bytes,
+                limit_bytes;   /* a size and what it is held against, where that is what is wrong; not in the record */
+        const char *rule;      /* name of the rule; "" for built-in rules */
         const char *rule_file; /* where it stands; "" for built-in rules */
         unsigned rule_line;
         uint64_t trial;       /* the trial that it belongs to, 0 none */

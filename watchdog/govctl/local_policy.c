@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "govctl/relive.h"
 #include "govctl/verbs.h"
+#include "io/digest.h"
 #include "io/file.h"
 
 #define TEXT_BYTES_MOST (1024 * 1024) /* the daemon reads no larger policy either */
@@ -121,6 +123,31 @@ void local_texts_done(struct local_texts *texts)
         }
         free(texts->list);
         *texts = (struct local_texts){ .n = 0 };
+}
+
+static bool has_digest(const struct policy *policy, const char *wanted)
+{
+        _cleanup_free_ char *text = NULL;
+        char digest[DIGEST_HEX_MAX];
+
+        if (policy_normalise(policy, &text) < 0)
+                return false;
+        digest_hex(text, strlen(text), digest);
+        return strcmp(digest, wanted) == 0;
+}
+
+struct policy *local_policy_then(const struct call *call, const struct relive_start *start)
+{
+        struct policy_messages messages = { 0 };
+        struct policy *policy = NULL;
+
+        if (start->policy)
+                (void)policy_load_text("governor.yaml", start->policy, strlen(start->policy), &policy, &messages);
+        else if (policy_load(local_config(call), local_policies(call), &policy, &messages) >= 0 &&
+                 !has_digest(policy, start->digest))
+                policy = policy_free(policy);
+        policy_messages_done(&messages);
+        return policy;
 }
 
 enum code local_retention(struct call *call, unsigned *ret_days)

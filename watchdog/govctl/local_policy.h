@@ -22,6 +22,10 @@ void local_texts_done(struct local_texts *texts);
 
 DEFINE_CLEANUP_FUNC(struct policy *, policy_free);
 
+/* The policy of a run in the log: by its words there, or the one that is installed when it is the same. NULL: it is not known. */
+struct relive_start;
+struct policy *local_policy_then(const struct call *call, const struct relive_start *start);
+
 /* Each argument is a file that may be read: one that is not is no error of a policy. Complains. */
 enum code local_check_readable(const struct call *call);
 

@@ -1,4 +1,15 @@
-/* Another policy over the facts of the log: what would not have happened, and what would. */
+/*
+ * Another policy over the facts of the log and the sizes of the history: what would not have happened, and what would.
+ *
+ * Two judges live through them side by side, one by the policy of then and one by the other, and what differs between them is
+ * told. The sizes of the history are coarser than those that the daemon saw; given to both, what they leave out is no
+ * difference. They are given for agents alone whose limits are other ones: of all others the log holds what decisions rest on.
+ * What is said not to happen must stand in the log.
+ *
+ * It is as if the other policy had been loaded at the moment that --since names. Up to there both go by the policy of then.
+ */
+#include "govctl/policy_test.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,192 +19,231 @@
 #include "govctl/field.h"
 #include "govctl/local_policy.h"
 #include "govctl/moment.h"
+#include "govctl/samples.h"
 #include "govctl/state.h"
 #include "govctl/verbs.h"
 #include "govctl/whatif.h"
 
 #define SINCE_DEFAULT (7 * USEC_PER_DAY)
-#define MOVED_AT_MOST (10 * USEC_PER_MINUTE) /* further apart it is another one */
 
-/* What people would notice. */
-enum what { WHAT_RESTART, WHAT_QUARANTINE, WHAT_DENIAL, WHAT_TRIAL, WHAT_FINDING, WHAT_N };
-
-static const struct {
-        const char *name, *one, *many;
-        bool matters; /* a new one ends with 3 */
-} whats[WHAT_N] = {
-        [WHAT_RESTART] = { "restart", "restart", "restarts", true },
-        [WHAT_QUARANTINE] = { "quarantine", "quarantine", "quarantines", true },
-        [WHAT_DENIAL] = { "denial", "denied action", "denied actions", true },
-        [WHAT_TRIAL] = { "trial", "trial", "trials", false },
-        [WHAT_FINDING] = { "finding", "finding", "findings", false },
-};
-
-enum turn { TURN_NONE, TURN_GONE, TURN_NEW, TURN_MOVED };
-
-struct event {
-        enum what what;
-        usec_t at;
-        usec_t other; /* where it was moved to */
-        char *agent, *key, *reason;
-        enum turn turn;
-        bool matched;
-};
-
-struct events {
-        struct event *list;
-        size_t n;
-        bool failed;
-};
-
-struct test {
-        struct call *call;
-        struct whatif *whatif;
-        struct events before, after;
-        usec_t since, first, last;
-        uint64_t facts;
-};
-
-/* ---- events --------------------------------------------------------------------------------------------------------------- */
-
-static void events_done(struct events *events)
+struct events *test_before(struct test *test)
 {
-        for (size_t i = 0; i < events->n; i++) {
-                free(events->list[i].agent);
-                free(events->list[i].key);
-                free(events->list[i].reason);
-        }
-        free(events->list);
+        return test->then_lost ? &test->real : &test->before;
 }
 
-/* A pause that Governor makes before a start is a restart, only slower. */
-static enum what what_of(const json_t *decision)
-{
-        const char *verb = field_text(decision, "verb"), *purpose = field_text(decision, "details.purpose");
+/* ---- sizes ---------------------------------------------------------------------------------------------------------------- */
 
-        if (strcmp(field_text(decision, "details.state"), "open") == 0)
-                return WHAT_FINDING;
-        if (!text_starts(verb, "agent."))
-                return WHAT_N;
-        if (!field_true(decision, "details.enforce") || strcmp(purpose, "asked") == 0)
-                return WHAT_N;
-        if (field_given(decision, "details.withheld"))
-                return WHAT_DENIAL;
-        if (strcmp(verb, "agent.stop") == 0)
-                return strcmp(purpose, "quarantine") == 0 ? WHAT_QUARANTINE : WHAT_RESTART;
-        if (strcmp(verb, "agent.restart") == 0)
-                return WHAT_RESTART;
-        return strcmp(purpose, "trial") == 0 ? WHAT_TRIAL : WHAT_N;
+static struct tried *tried_of(struct test *test, const char *agent)
+{
+        for (size_t i = 0; i < test->tried_n; i++)
+                if (strcmp(test->tried[i].agent, agent) == 0)
+                        return &test->tried[i];
+        return NULL;
 }
 
-static void events_add(struct events *events, const struct test *test, const json_t *decision)
+/* What no rule limits is measured like what no rule says otherwise of. */
+static struct memory_limits limits_of(const struct policy *policy, const char *agent)
 {
-        usec_t at = relive_at(decision);
-        enum what what = what_of(decision);
-        struct event *list;
-        int r;
+        const struct rule *rule = policy ? policy_rule(policy, agent) : NULL;
 
-        if (what == WHAT_N || at < test->since || events->failed)
+        return rule ? rule->memory : (struct memory_limits){ .of = MEMORY_OF_PROCESS };
+}
+
+static struct memory_limits limits_then(const struct test *test, const char *agent)
+{
+        return limits_of(test->then_lost ? test->policy : whatif_policy(test->then), agent);
+}
+
+/* Whether this agent's sizes are a question at all. */
+static void weigh(struct test *test, struct tried *tried)
+{
+        struct memory_limits was = limits_then(test, tried->agent), is = limits_of(test->policy, tried->agent);
+        bool ceiling = is.ceiling_bytes > 0 && is.ceiling_bytes != was.ceiling_bytes;
+        bool limited = is.ceiling_bytes > 0 || is.budget_bytes > 0;
+
+        tried->sizes = is.ceiling_bytes != was.ceiling_bytes || is.budget_bytes != was.budget_bytes ||
+                       (test->then_lost && limited);
+        tried->of_changed |= was.of != is.of && limited;
+        tried->limit = ceiling ? is.ceiling_bytes : is.budget_bytes;
+        tried->limit_was = ceiling ? was.ceiling_bytes : was.budget_bytes;
+        if (test->samples && samples_watch(test->samples, tried->agent, tried->sizes) < 0)
+                test->failed = -ENOMEM;
+}
+
+static void meet(struct test *test, const char *agent)
+{
+        struct tried *grown;
+
+        if (!*agent || tried_of(test, agent))
                 return;
-        list = reallocarray(events->list, events->n + 1, sizeof *list);
-        if (!list) {
-                events->failed = true;
+        grown = reallocarray(test->tried, test->tried_n + 1, sizeof *grown);
+        if (!grown) {
+                test->failed = -ENOMEM;
                 return;
         }
-        events->list = list;
-        list[events->n] = (struct event){
-                .what = what,
-                .at = at,
-                .agent = strdup(field_text(decision, "subject")),
-                .reason = strdup(field_text(decision, "details.reason")),
-        };
-        r = asprintf(&list[events->n].key, "%s %s", field_text(decision, "details.cause"),
-                     field_text(decision, "details.withheld"));
-        if (r < 0)
-                list[events->n].key = NULL;
-        events->failed = r < 0 || !list[events->n].agent || !list[events->n].reason;
-        events->n++;
+        test->tried = grown;
+        grown[test->tried_n] = (struct tried){ .sizes = false };
+        text_copy(grown[test->tried_n].agent, sizeof grown->agent, agent);
+        weigh(test, &grown[test->tried_n++]);
 }
 
-static bool is_same(const struct event *a, const struct event *b, usec_t apart)
+/* Above the limit, and not for as long as the history can tell. What was as high under a limit of then had its say then. */
+static void note_peak(struct tried *tried, const struct sampled *sampled)
 {
-        usec_t between = a->at > b->at ? a->at - b->at : b->at - a->at;
+        uint64_t most = sampled->most_bytes;
 
-        return a->what == b->what && between <= apart && strcmp(a->agent, b->agent) == 0 &&
-               (a->what != WHAT_FINDING || strcmp(a->key, b->key) == 0);
+        if (tried->limit == 0 || most <= tried->limit || sampled->sure_bytes > tried->limit ||
+            (tried->limit_was > 0 && most > tried->limit_was))
+                return;
+        tried->peaks++;
+        if (most <= tried->peak_bytes)
+                return;
+        tried->peak_bytes = most;
+        tried->peak_at = sampled->since;
+        tried->peak_step = sampled->step;
 }
 
-/* First those of the same moment, then those that only came earlier or later. */
-static void match(struct events *before, struct events *after, usec_t apart)
+static void on_sample(void *self, const struct sampled *sampled)
 {
-        for (size_t i = 0; i < before->n; i++)
-                for (size_t k = 0; k < after->n && !before->list[i].matched; k++) {
-                        struct event *was = &before->list[i], *is = &after->list[k];
+        struct test *test = self;
+        struct tried *tried = tried_of(test, sampled->agent);
+        enum memory_of of = limits_then(test, sampled->agent).of;
+        enum whatif_sample came;
 
-                        if (is->matched || !is_same(was, is, apart))
-                                continue;
-                        was->matched = is->matched = true;
-                        was->turn = apart == RELIVE_AT_ONCE ? TURN_NONE : TURN_MOVED;
-                        was->other = is->at;
-                }
+        if (!test->then_lost)
+                whatif_sample(test->then, sampled, of);
+        came = whatif_sample(test->other, sampled, of);
+        tried->sum |= came == WHATIF_SUM;
+        if (came == WHATIF_TAKEN)
+                note_peak(tried, sampled);
 }
 
-static void compare(struct test *test)
+/* From here on the other policy rules; the judge of then hears that its own was loaded, too. */
+static void load_other(struct test *test)
 {
-        match(&test->before, &test->after, RELIVE_AT_ONCE);
-        match(&test->before, &test->after, MOVED_AT_MOST);
-        for (size_t i = 0; i < test->before.n; i++)
-                if (!test->before.list[i].matched)
-                        test->before.list[i].turn = TURN_GONE;
-        for (size_t i = 0; i < test->after.n; i++)
-                if (!test->after.list[i].matched)
-                        test->after.list[i].turn = TURN_NEW;
+        if (!test->waiting)
+                return;
+        whatif_load(test->then, test->since, NULL);
+        whatif_load(test->other, test->since, TAKE_PTR(test->waiting));
+}
+
+/* The history up to the moment of the record that comes now. */
+static void live_until(struct test *test, usec_t at)
+{
+        int r = 0;
+
+        if (at >= test->since)
+                load_other(test);
+        if (test->samples)
+                r = samples_until(test->samples, at, on_sample, test);
+        if (r < 0 && r != -ENOMEM) {
+                test->samples = samples_close(test->samples);
+                test->no_history = r == -EUCLEAN ? "it is damaged" : strerror(-r);
+        } else if (r < 0) {
+                test->failed = r;
+        }
 }
 
 /* ---- the log -------------------------------------------------------------------------------------------------------------- */
 
+/* The log's own acts are announced to the judge; its respect for that is our doing, not the policy's. */
+static bool is_our_doing(const struct whatif *whatif, const struct decision *decision)
+{
+        return decision->kind == DECIDE_WITHHOLD && decision->withheld == WITHHELD_GRACE &&
+               whatif_announced(whatif, decision->agent, decision->at);
+}
+
+static void on_decided_then(void *self, const struct decision *decision)
+{
+        struct test *test = self;
+
+        if (decision->at >= test->since && !is_our_doing(test->then, decision))
+                events_add_decision(&test->before, decision);
+}
+
 static void on_decided(void *self, const struct decision *decision)
 {
         struct test *test = self;
-        json_auto_t *json = relive_of_decision(decision);
 
-        /* the log's own acts are announced to the judge; its respect for that is our doing, not the policy's */
-        if (decision->kind == DECIDE_WITHHOLD && decision->withheld == WITHHELD_GRACE &&
-            whatif_announced(test->whatif, decision->agent, decision->at))
-                return;
+        if (decision->at >= test->since && !is_our_doing(test->other, decision))
+                events_add_decision(&test->after, decision);
+}
 
-        events_add(&test->after, test, json);
+/* Both judges are told of what the daemon did with its policy; while the other one waits, both go by it. */
+static int start_both(struct test *test, const struct relive_start *start, bool changed)
+{
+        struct policy *policy = changed && !test->then_lost ? local_policy_then(test->call, start) : NULL;
+        struct policy *again = policy && test->waiting ? local_policy_then(test->call, start) : NULL;
+        bool loaded = changed || start->reloaded;
+        int r = 0;
+
+        test->then_lost |= changed && !policy;
+        if (!test->then_lost)
+                r = whatif_start(test->then, start, policy, loaded);
+        else
+                again = TAKE_PTR(test->waiting);
+        if (r < 0)
+                policy_free(again);
+        else
+                r = whatif_start(test->other, start, again, loaded);
+        for (size_t i = 0; i < test->tried_n && r >= 0 && changed; i++)
+                weigh(test, &test->tried[i]);
+        return r;
 }
 
 static int on_start(void *self, const struct relive_start *start)
 {
         struct test *test = self;
+        bool changed = test->first == 0 || strcmp(test->digest, start->digest) != 0;
+        int r;
 
+        if (test->first > 0)
+                live_until(test, start->at);
+        r = start_both(test, start, changed);
         if (test->first == 0)
                 test->first = start->at;
-        return whatif_start(test->whatif, start);
+        text_copy(test->digest, sizeof test->digest, start->digest);
+        return r;
+}
+
+static int failure_of(const struct test *test)
+{
+        bool failed = test->before.failed || test->after.failed || test->real.failed;
+
+        return failed ? -ENOMEM : test->failed;
 }
 
 static int on_fact(void *self, const struct fact *fact, bool memory)
 {
         struct test *test = self;
 
-        test->facts += !memory;
+        test->facts += !memory && fact->at >= test->since;
         test->last = fact->at > test->last ? fact->at : test->last;
-        whatif_fact(test->whatif, fact, memory);
-        return test->after.failed ? -ENOMEM : 0;
+        if (test->first == 0)
+                return 0;
+        if (!memory)
+                live_until(test, fact->at);
+        if (!test->then_lost)
+                whatif_fact(test->then, fact, memory);
+        whatif_fact(test->other, fact, memory);
+        meet(test, fact->agent);
+        return failure_of(test);
 }
 
 static int on_decision(void *self, uint64_t seq, usec_t at, const json_t *record)
 {
         struct test *test = self;
-        json_auto_t *json = relive_of_record(record);
 
         test->last = at > test->last ? at : test->last;
-        if (test->first > 0)
-                events_add(&test->before, test, json);
-        whatif_decision(test->whatif, at, record);
-        return test->before.failed ? -ENOMEM : 0;
+        if (test->first == 0)
+                return 0;
+        live_until(test, at);
+        if (at >= test->since)
+                events_add_record(&test->real, record);
+        if (!test->then_lost)
+                whatif_decision(test->then, at, record);
+        whatif_decision(test->other, at, record);
+        return failure_of(test);
 }
 
 static int test_read(struct test *test, struct audit_reader *audit)
@@ -206,124 +256,14 @@ static int test_read(struct test *test, struct audit_reader *audit)
 
         if (r >= 0)
                 r = relive_read(audit, from, &reader);
-        if (r < 0)
+        if (r < 0 || test->first == 0)
                 return r;
-        whatif_end(test->whatif, test->last);
-        compare(test);
-        return 0;
-}
-
-/* ---- shown ---------------------------------------------------------------------------------------------------------------- */
-
-static unsigned count(const struct events *events, enum what what, enum turn turn)
-{
-        unsigned n = 0;
-
-        for (size_t i = 0; i < events->n; i++)
-                n += events->list[i].what == what && events->list[i].turn == turn;
-        return n;
-}
-
-static enum code code_of(const struct test *test)
-{
-        for (enum what what = 0; what < WHAT_N; what++)
-                if (whats[what].matters && count(&test->after, what, TURN_NEW) > 0)
-                        return CODE_FINDING;
-        return CODE_OK;
-}
-
-static void show_event(struct page *page, const struct event *event)
-{
-        char when[PAGE_MOMENT_MAX], then[PAGE_MOMENT_MAX], name[AGENT_ID_MAX] = "the machine";
-
-        if (event->agent[0])
-                agent_short_name(event->agent, name);
-        page_go(page, 2);
-        page_put(page, TINT_STRONG, name);
-        page_text(page, TINT_PLAIN, " at %s", page_moment(page, event->at, when));
-        if (event->turn == TURN_MOVED)
-                page_text(page, TINT_PLAIN, " would be at %s", page_moment(page, event->other, then));
-        page_put(page, TINT_FAINT, ": ");
-        page_wrap(page, TINT_FAINT, 6, event->reason);
-}
-
-__attribute__((format(printf, 5, 6))) static bool show_changes(struct page *page, const struct events *events,
-                                                               enum what what, enum turn turn, const char *format, ...)
-{
-        unsigned n = count(events, what, turn);
-        char text[160];
-        va_list arguments;
-
-        if (n == 0)
-                return false;
-        va_start(arguments, format);
-        vsnprintf(text, sizeof text, format, arguments);
-        va_end(arguments);
-        page_text(page, turn == TURN_NEW && whats[what].matters ? TINT_BAD : TINT_PLAIN, "%u %s %s:", n,
-                  n == 1 ? whats[what].one : whats[what].many, text);
-        page_end(page);
-        for (size_t i = 0; i < events->n; i++)
-                if (events->list[i].what == what && events->list[i].turn == turn)
-                        show_event(page, &events->list[i]);
-        return true;
-}
-
-static enum code show(struct test *test)
-{
-        struct page *page = &test->call->page;
-        char from[PAGE_MOMENT_MAX], to[PAGE_MOMENT_MAX];
-        bool any = false;
-
-        for (enum what what = 0; what < WHAT_N; what++) {
-                any |= show_changes(page, &test->before, what, TURN_GONE, "would not have happened");
-                any |= show_changes(page, &test->after, what, TURN_NEW, "new");
-                any |= show_changes(page, &test->before, what, TURN_MOVED, "would have come earlier or later");
-        }
-        page_text(page, any ? TINT_FAINT : TINT_GOOD, "%s over %llu recorded facts, %s to %s",
-                  any ? "This is what would differ" : "Nothing would have been different",
-                  (unsigned long long)test->facts,
-                  page_moment(page, test->first > test->since ? test->first : test->since, from),
-                  page_moment(page, test->last, to));
-        page_end(page);
-        return code_of(test);
-}
-
-static void list_changes(json_t *list, const struct events *events)
-{
-        static const char *const changes[] = { "same", "gone", "new", "moved" };
-
-        for (size_t i = 0; i < events->n; i++) {
-                const struct event *event = &events->list[i];
-                json_t *json;
-
-                if (event->turn == TURN_NONE)
-                        continue;
-                json = json_pack("{s:s, s:s, s:s, s:I, s:s}", "change", changes[event->turn], "what",
-                                 whats[event->what].name, "agent", event->agent, "at", (json_int_t)event->at, "reason",
-                                 event->reason);
-                if (event->turn == TURN_MOVED)
-                        json_object_set_new(json, "would_be_at", json_integer((json_int_t)event->other));
-                json_array_append_new(list, json);
-        }
-}
-
-static enum code show_json(struct test *test)
-{
-        json_t *changes = json_array(), *counts = json_object();
-
-        list_changes(changes, &test->before);
-        list_changes(changes, &test->after);
-        for (enum what what = 0; what < WHAT_N; what++)
-                json_object_set_new(counts, whats[what].name,
-                                    json_pack("{s:i, s:i, s:i, s:i}", "same", count(&test->before, what, TURN_NONE),
-                                              "gone", count(&test->before, what, TURN_GONE), "new",
-                                              count(&test->after, what, TURN_NEW), "moved",
-                                              count(&test->before, what, TURN_MOVED)));
-        json_auto_t *json = json_pack("{s:i, s:I, s:I, s:I, s:o, s:o}", "schema_version", 1, "since",
-                                      (json_int_t)test->since, "until", (json_int_t)test->last, "facts",
-                                      (json_int_t)test->facts, "counts", counts, "changes", changes);
-
-        return json ? call_print_json(test->call, json, code_of(test)) : call_out_of_memory(test->call);
+        live_until(test, test->last + 1);
+        if (!test->then_lost)
+                whatif_end(test->then, test->last);
+        whatif_end(test->other, test->last);
+        events_compare(test_before(test), &test->after, test->then_lost ? NULL : &test->real);
+        return failure_of(test);
 }
 
 /* ---- the verb ------------------------------------------------------------------------------------------------------------- */
@@ -360,39 +300,69 @@ static enum code take_since(struct call *call, usec_t *ret)
         return CODE_OK;
 }
 
+/* Beside a log that was named itself there is a history only by chance. */
+static int open_samples(struct test *test)
+{
+        char path[PATH_MAX];
+        int r;
+
+        if (test->call->options.db) {
+                test->no_history = "--db names a log alone: --state DIR takes the history beside it";
+                return 0;
+        }
+        snprintf(path, sizeof path, "%s/history.db", state_directory(test->call));
+        r = samples_open(path, test->since, &test->samples);
+        if (r < 0)
+                test->no_history = r == -ENOENT ? "there is none" : r == -EUCLEAN ? "it is damaged" : strerror(-r);
+        return r == -ENOMEM ? r : 0;
+}
+
 static enum code run_test(struct test *test, struct audit_reader *audit)
 {
-        int r = test_read(test, audit);
+        int r = open_samples(test);
 
+        if (r >= 0)
+                r = whatif_new(on_decided_then, test, &test->then);
+        if (r >= 0)
+                r = whatif_new(on_decided, test, &test->other);
+        if (r >= 0)
+                r = test_read(test, audit);
+        if (r == -ENOMEM)
+                return call_out_of_memory(test->call);
         if (r < 0)
                 return call_complain(test->call, CODE_FAILURE, "cannot read the audit log to its end", strerror(-r),
                                      "govctl audit verify");
         if (test->first == 0)
                 return call_complain(test->call, CODE_PENDING, "there is nothing to try it on",
                                      "the log holds no run of the daemon", "govctl log");
-        return test->call->options.json ? show_json(test) : show(test);
+        return test_show(test);
+}
+
+static void test_done(struct test *test)
+{
+        samples_close(test->samples);
+        whatif_free(test->then);
+        whatif_free(test->other);
+        policy_free(test->waiting);
+        events_done(&test->before);
+        events_done(&test->after);
+        events_done(&test->real);
+        free(test->tried);
 }
 
 enum code run_policy_test(struct call *call)
 {
         _cleanup_(audit_reader_closep) struct audit_reader *audit = NULL;
         struct test test = { .call = call };
-        struct policy *policy = NULL;
         enum code code = take_since(call, &test.since);
 
         if (code == CODE_OK)
-                code = load_new(call, &policy);
+                code = load_new(call, &test.waiting);
+        test.policy = test.waiting;
         if (code == CODE_OK)
                 code = state_open_log(call, &audit);
-        if (code != CODE_OK) {
-                policy_free(policy);
-                return code;
-        }
-        if (whatif_new(policy, on_decided, &test, &test.whatif) < 0)
-                return call_out_of_memory(call);
-        code = run_test(&test, audit);
-        whatif_free(test.whatif);
-        events_done(&test.before);
-        events_done(&test.after);
+        if (code == CODE_OK)
+                code = run_test(&test, audit);
+        test_done(&test);
         return code;
 }

@@ -210,6 +210,18 @@ void relive_done(struct relive *relive)
         relive->memory = relive->judge = NULL;
 }
 
+static void remember(struct relive *relive, usec_t at)
+{
+        struct remembered scratch;
+        struct decisions decisions;
+        struct fact fact;
+
+        while (judge_remember_due(relive->judge, &scratch, &fact)) {
+                fact.at = at;
+                judge_step(relive->judge, &fact, &decisions);
+        }
+}
+
 static void step(struct relive *relive, const struct fact *fact)
 {
         struct decisions decisions = { .n = 0 };
@@ -217,6 +229,8 @@ static void step(struct relive *relive, const struct fact *fact)
         judge_step(relive->judge, fact, &decisions);
         for (unsigned i = 0; i < decisions.n; i++)
                 relive->decided(relive->self, &decisions.list[i]);
+        if (decisions.remember && relive->remembers)
+                remember(relive, fact->at);
 }
 
 void relive_tick_until(struct relive *relive, usec_t at)

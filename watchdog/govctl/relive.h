@@ -45,6 +45,7 @@ struct relive {
         struct judge *judge;
         void (*decided)(void *self, const struct decision *decision);
         void *self;
+        bool remembers; /* what has to be remembered before more is decided it takes from itself, not from the log */
 };
 
 /* `policy` is taken over, also on failure. */

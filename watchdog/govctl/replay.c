@@ -11,7 +11,6 @@
 #include "govctl/state.h"
 #include "govctl/verbs.h"
 #include "govctl/words.h"
-#include "io/digest.h"
 
 #define DIFFERENCES_SHOWN 20
 
@@ -89,32 +88,6 @@ static void on_decided(void *self, const struct decision *decision)
 
 /* ---- the log, record by record ---------------------------------------------------------------------------------------------- */
 
-static bool has_digest(const struct policy *policy, const char *wanted)
-{
-        _cleanup_free_ char *text = NULL;
-        char digest[DIGEST_HEX_MAX];
-
-        if (policy_normalise(policy, &text) < 0)
-                return false;
-        digest_hex(text, strlen(text), digest);
-        return strcmp(digest, wanted) == 0;
-}
-
-/* The words of the policy from the log, or those that are installed when they are the same. */
-static struct policy *policy_of(struct replay *replay, const struct relive_start *start)
-{
-        struct policy_messages messages = { 0 };
-        struct policy *policy = NULL;
-
-        if (start->policy)
-                (void)policy_load_text("governor.yaml", start->policy, strlen(start->policy), &policy, &messages);
-        else if (policy_load(local_config(replay->call), local_policies(replay->call), &policy, &messages) >= 0 &&
-                 !has_digest(policy, start->digest))
-                policy = policy_free(policy);
-        policy_messages_done(&messages);
-        return policy;
-}
-
 static int begin_run(struct replay *replay, const struct relive_start *start)
 {
         struct run *runs = reallocarray(replay->runs, replay->runs_n + 1, sizeof *runs);
@@ -163,7 +136,7 @@ static int on_start(void *self, const struct relive_start *start)
                 end_run(replay, start->at);
                 r = begin_run(replay, start);
         }
-        policy = r < 0 ? NULL : policy_of(replay, start);
+        policy = r < 0 ? NULL : local_policy_then(replay->call, start);
         if (!policy) {
                 flush_expected(replay, 0, true);
                 run_now(replay)->why = start->policy ? "its policy cannot be read any more"

@@ -141,8 +141,9 @@ const struct verb verbs[] = {
           run_policy_show },
         { "policy test", "FILE...", 1, 1000, ARGUMENT_FILE, TAKES_SINCE | TAKES_STATE | TAKES_DB, true, false,
           "what another policy would have done; nothing is changed",
-          "Judges the recorded facts once more by the policy in these files and tells what would not have happened and what would: "
-          "restarts, quarantines, denied actions. Needs no daemon. Ends with 3 when any of those is new.",
+          "Judges the recorded facts, and the sizes in the history, once more by the policy in these files and tells what would "
+          "not have happened and what would: restarts, quarantines, denied actions. Needs no daemon. Ends with 3 when any of "
+          "those is new.",
           "govctl policy test 20-family.yaml --since 7d",
           run_policy_test },
         { "reload", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, true,

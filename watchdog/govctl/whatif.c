@@ -3,7 +3,9 @@
  * outcomes included. Where it does not:
  *   an act that only the log has   is announced to the judge, which then blames nobody for it; its outcome is left out
  *   an act that only the judge has succeeds at once; an agent that it took down is down until the judge starts it again,
- *                                  whatever the log tells of it meanwhile; one that it restarted lives on under another pid
+ *                                  whatever the log tells of it meanwhile; one that it restarted lives on under another pid,
+ *                                  and how large it is from then on nobody knows
+ * Sums of what was not recorded one by one (FACT_REMEMBERED within a run) are another judge's: only the deaths are told.
  */
 #include "govctl/whatif.h"
 
@@ -13,6 +15,7 @@
 
 #include "base/text.h"
 #include "govctl/field.h"
+#include "govctl/samples.h"
 #include "io/cleanup.h"
 
 #define SAME_ACT_WITHIN USEC_PER_SEC
@@ -40,6 +43,9 @@ struct seen {
         uint32_t instance;
         pid_t pid; /* 0: it does not live */
         uint64_t start;
+        usec_t began; /* that life; 0: not known */
+        usec_t ended; /* the newest end that was told */
+        usec_t cpu, cpu_at;
         enum claimed claimed;
         uint64_t restarts;
         bool other;       /* our judge restarted it: to it the pid is another one */
@@ -49,7 +55,6 @@ struct seen {
 
 struct whatif {
         struct relive relive;
-        struct policy *policy;
         bool began;
         bool goes_on; /* across the judge.start: what the judge of then knew is not what ours knows */
         void (*decided)(void *self, const struct decision *decision);
@@ -57,6 +62,7 @@ struct whatif {
         struct act acts[ACTS_MAX];
         struct seen *seen;
         size_t seen_n;
+        unsigned unseen; /* lives made up so far */
 };
 
 /* ---- acts --------------------------------------------------------------------------------------------------------------- */
@@ -161,14 +167,14 @@ static void act_on(struct whatif *whatif, const struct act *act, struct seen *se
 /* An act that only the judge has. */
 static void carry_out(struct whatif *whatif, struct act *act)
 {
+        const struct act done = *act; /* what is told may lead to the next one, in its place */
+
         act->open = false;
-        tell_outcome(whatif, act);
-        if (!act->enforce || action_is_of_limits(act->action))
-                return;
-        for (size_t i = 0; i < whatif->seen_n; i++)
-                if (strcmp(whatif->seen[i].agent, act->agent) == 0 &&
-                    (act->instance == INSTANCE_ALL || act->instance == whatif->seen[i].instance))
-                        act_on(whatif, act, &whatif->seen[i]);
+        for (size_t i = 0; i < whatif->seen_n && done.enforce && !action_is_of_limits(done.action); i++)
+                if (strcmp(whatif->seen[i].agent, done.agent) == 0 &&
+                    (done.instance == INSTANCE_ALL || done.instance == whatif->seen[i].instance))
+                        act_on(whatif, &done, &whatif->seen[i]);
+        tell_outcome(whatif, &done);
 }
 
 /* The log has told all that was decided so far: what it did not tell of, it does not have. */
@@ -228,10 +234,14 @@ static void follow(struct seen *seen, const struct fact *fact)
         if (fact->kind == FACT_STARTED) {
                 if (seen->pid != fact->started.pid)
                         seen->other = false;
+                if (seen->pid != fact->started.pid || seen->start != fact->started.start)
+                        seen->began = fact->started.since > 0 ? fact->started.since : fact->at;
                 seen->pid = fact->started.pid;
                 seen->start = fact->started.start;
-        } else if ((fact->kind == FACT_ENDED || fact->kind == FACT_DIED) && fact->ended.pid == seen->pid) {
-                seen->pid = 0;
+        } else if (fact->kind == FACT_ENDED || fact->kind == FACT_DIED) {
+                seen->ended = fact->at > seen->ended ? fact->at : seen->ended;
+                if (fact->ended.pid == seen->pid)
+                        seen->pid = 0;
         } else if (fact->kind == FACT_AGENT) {
                 seen->claimed = fact->agent_is.claimed;
                 seen->restarts = fact->agent_is.restarts;
@@ -291,6 +301,15 @@ static void take_outcome(struct whatif *whatif, const struct fact *fact)
         }
 }
 
+/* What adds up to a finding, or did: of a life that our judge has, too. */
+static void take_sizes(struct whatif *whatif, const struct fact *fact)
+{
+        const struct seen *seen = seen_of(whatif, fact);
+
+        if (seen && !seen->other && !seen->held)
+                relive_take(&whatif->relive, fact);
+}
+
 static void take_memory(struct whatif *whatif, const struct fact *fact)
 {
         struct seen *seen = fact->kind == FACT_REMEMBERED && *fact->agent ? seen_of(whatif, fact) : NULL;
@@ -298,10 +317,49 @@ static void take_memory(struct whatif *whatif, const struct fact *fact)
         if (seen) {
                 seen->pid = fact->remembered->pid;
                 seen->start = fact->remembered->start;
+                seen->began = fact->remembered->started_at;
                 seen->restarts = fact->remembered->restarts;
         }
         if (!whatif->goes_on)
                 relive_remember(&whatif->relive, fact);
+        else if (fact->kind == FACT_BASELINE)
+                take_sizes(whatif, fact);
+}
+
+static void tell_death(struct whatif *whatif, struct seen *seen, usec_t at)
+{
+        struct fact fact = fact_about(FACT_ENDED, at, seen->agent, seen->instance);
+
+        if (seen->pid == 0) {
+                struct fact began = fact_about(FACT_STARTED, at, seen->agent, seen->instance);
+
+                began.started.pid = OTHER_PID / 2 + (pid_t)(whatif->unseen++ % (OTHER_PID / 4));
+                began.started.start = at / (USEC_PER_SEC / 100);
+                began.started.since = at;
+                take_life(whatif, &began);
+        }
+        fact.ended.pid = seen->pid;
+        fact.ended.start = seen->start;
+        fact.ended.ending = ENDING_UNKNOWN;
+        take_life(whatif, &fact);
+}
+
+/* A loop that went on for ever, in sum: its deaths since the last that was told, and the life that runs now. */
+static void take_deaths(struct whatif *whatif, const struct fact *fact)
+{
+        const struct remembered *remembered = fact->remembered;
+        struct seen *seen = *fact->agent ? seen_of(whatif, fact) : NULL;
+        struct fact began = fact_about(FACT_STARTED, fact->at, fact->agent, fact->instance);
+
+        for (uint32_t n = 0; seen && n < remembered->deaths_n && n < FACT_DEATHS_MAX; n++)
+                if (remembered->deaths[n] > seen->ended)
+                        tell_death(whatif, seen, remembered->deaths[n]);
+        if (!seen || remembered->pid <= 0 || remembered->pid == seen->pid)
+                return;
+        began.started.pid = remembered->pid;
+        began.started.start = remembered->start;
+        began.started.since = remembered->started_at;
+        take_life(whatif, &began);
 }
 
 void whatif_fact(struct whatif *whatif, const struct fact *fact, bool memory)
@@ -315,6 +373,10 @@ void whatif_fact(struct whatif *whatif, const struct fact *fact, bool memory)
         advance(whatif, fact->at);
         if (fact->kind == FACT_OUTCOME)
                 take_outcome(whatif, fact);
+        else if (fact->kind == FACT_REMEMBERED)
+                take_deaths(whatif, fact);
+        else if (fact->kind == FACT_BASELINE && *fact->agent)
+                take_sizes(whatif, fact);
         else if (is_about_life(fact) && *fact->agent)
                 take_life(whatif, fact);
         else
@@ -360,22 +422,77 @@ bool whatif_announced(const struct whatif *whatif, const char *agent, usec_t at)
         return false;
 }
 
-int whatif_start(struct whatif *whatif, const struct relive_start *start)
+static struct seen *the_one(struct whatif *whatif, const char *agent, enum whatif_sample *ret_why)
 {
-        struct policy *policy = whatif->policy;
+        struct seen *found = NULL;
 
-        if (whatif->began) {
-                advance(whatif, start->at);
-                if (!start->again)
-                        judge_resume(whatif->relive.judge, start->at);
-                else if (start->reloaded)
-                        judge_set_policy(whatif->relive.judge, whatif->relive.policy);
-                whatif->goes_on = true;
-                return 0;
+        *ret_why = WHATIF_NOBODYS;
+        for (size_t i = 0; i < whatif->seen_n; i++) {
+                struct seen *seen = &whatif->seen[i];
+
+                if (seen->pid == 0 || strcmp(seen->agent, agent) != 0)
+                        continue;
+                if (found) {
+                        *ret_why = WHATIF_SUM;
+                        return NULL;
+                }
+                found = seen;
         }
-        whatif->began = true;
-        whatif->policy = NULL;
-        return relive_begin(&whatif->relive, start, policy);
+        return found;
+}
+
+enum whatif_sample whatif_sample(struct whatif *whatif, const struct sampled *sampled, enum memory_of of)
+{
+        enum whatif_sample why;
+        struct seen *seen = the_one(whatif, sampled->agent, &why);
+        struct fact fact;
+
+        if (!seen || seen->other || seen->held)
+                return why;
+        if (seen->began > sampled->since)
+                return WHATIF_MIXED;
+        advance(whatif, sampled->at);
+        if (seen->other || seen->held) /* since now */
+                return WHATIF_NOBODYS;
+        seen->cpu += usec_since(sampled->at, seen->cpu_at) / 1000 * sampled->cpu_permille;
+        seen->cpu_at = sampled->at;
+        fact = fact_about(FACT_SAMPLE, sampled->at, seen->agent, seen->instance);
+        fact.sample.pid = seen->pid;
+        fact.sample.start = seen->start;
+        fact.sample.memory_bytes = sampled->bytes;
+        fact.sample.of = of;
+        fact.sample.cpu = seen->cpu;
+        relive_take(&whatif->relive, &fact);
+        return WHATIF_TAKEN;
+}
+
+const struct policy *whatif_policy(const struct whatif *whatif)
+{
+        return whatif->relive.policy;
+}
+
+void whatif_load(struct whatif *whatif, usec_t at, struct policy *policy)
+{
+        advance(whatif, at);
+        if (policy)
+                relive_reload(&whatif->relive, policy);
+        else
+                judge_set_policy(whatif->relive.judge, whatif->relive.policy);
+}
+
+int whatif_start(struct whatif *whatif, const struct relive_start *start, struct policy *policy, bool loaded)
+{
+        if (!whatif->began) {
+                whatif->began = true;
+                return relive_begin(&whatif->relive, start, policy);
+        }
+        advance(whatif, start->at);
+        if (!start->again)
+                judge_resume(whatif->relive.judge, start->at);
+        if (loaded)
+                whatif_load(whatif, start->at, policy);
+        whatif->goes_on = true;
+        return 0;
 }
 
 void whatif_end(struct whatif *whatif, usec_t at)
@@ -384,20 +501,17 @@ void whatif_end(struct whatif *whatif, usec_t at)
                 advance(whatif, at + 1);
 }
 
-int whatif_new(struct policy *policy, void (*decided)(void *self, const struct decision *decision), void *self,
-               struct whatif **ret)
+int whatif_new(void (*decided)(void *self, const struct decision *decision), void *self, struct whatif **ret)
 {
         struct whatif *whatif = calloc(1, sizeof *whatif);
 
-        if (!whatif) {
-                policy_free(policy);
+        if (!whatif)
                 return -ENOMEM;
-        }
-        whatif->policy = policy;
         whatif->decided = decided;
         whatif->self = self;
         whatif->relive.decided = on_decided;
         whatif->relive.self = whatif;
+        whatif->relive.remembers = true;
         *ret = whatif;
         return 0;
 }
@@ -407,7 +521,6 @@ struct whatif *whatif_free(struct whatif *whatif)
         if (!whatif)
                 return NULL;
         relive_done(&whatif->relive);
-        policy_free(whatif->policy);
         free(whatif->seen);
         free(whatif);
         return NULL;

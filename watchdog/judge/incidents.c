@@ -44,6 +44,8 @@ struct decision *decide(struct judge *judge, enum decision_kind kind, const stru
         };
         if (!decision->rule)
                 decision->rule = "";
+        if (instance)
+                decision->bytes = swell_figures(judge, instance, decision->cause, &decision->limit_bytes);
         if (instance && is_alive(instance) && !instance->thin) { /* whose lives are not recorded any more */
                 decision->pid = life_seen(instance)->pid;
                 decision->start = life_seen(instance)->start;

@@ -224,12 +224,26 @@ static void describe_size(const struct swell_told *told, const struct rule *rule
                             memory_of_name(rule->memory.of));
         else if (told->of != MEMORY_OF_PROCESS)
                 text_append(reason, size, " (of its %s)", memory_of_name(told->of));
+        if (told->most_pid == 0)
+                return; /* a size alone, from the history */
         if (told->most_pid == told->pid)
                 text_append(reason, size, "; its main process %d holds %s", (int)told->most_pid,
                             text_bytes(most, (uint64_t)told->most_kib * KIB));
         else
                 text_append(reason, size, "; its child process %d holds %s", (int)told->most_pid,
                             text_bytes(most, (uint64_t)told->most_kib * KIB));
+}
+
+uint64_t swell_figures(const struct judge *judge, const struct instance *instance, enum cause cause,
+                       uint64_t *ret_limit)
+{
+        const struct rule *rule = agent_of(judge, instance)->rule;
+        bool budget = cause == CAUSE_MEMORY_BUDGET;
+
+        if (!rule || (!budget && !(is_of_size(cause) && swell_is_above(instance))))
+                return 0;
+        *ret_limit = budget ? rule->memory.budget_bytes : rule->memory.ceiling_bytes;
+        return (uint64_t)instance->swell.told.kib * KIB;
 }
 
 void swell_reason(const struct judge *judge, const struct instance *instance, enum cause cause, char *reason,

@@ -105,6 +105,10 @@ usec_t swell_spent_until(const struct judge *judge, const struct instance *insta
 /* Opens and resolves what is only told: the budget. Jumps and leaks are growth.h's to tell. */
 void swell_look(struct judge *judge, struct agent *agent, struct instance *instance, usec_t *due);
 
+/* The newest size that was told and the limit that a finding of this cause holds it against, in bytes; 0: it is of no size. */
+uint64_t swell_figures(const struct judge *judge, const struct instance *instance, enum cause cause,
+                       uint64_t *ret_limit);
+
 /* Names the evidence for memory-ceiling or memory-leak. */
 void swell_reason(const struct judge *judge, const struct instance *instance, enum cause cause, char *reason,
                   size_t size);
