@@ -9,6 +9,7 @@
 #include "govctl/daemon.h"
 #include "govctl/field.h"
 #include "govctl/moment.h"
+#include "govctl/past.h"
 #include "govctl/state.h"
 #include "govctl/verbs.h"
 #include "io/cleanup.h"
@@ -19,18 +20,23 @@
 #define VALUE_COLUMNS 16
 #define CURVE_MAX 400
 #define LEVELS 8
+#define LISTED_MAX 10 /* incidents, in words */
 
 /* One column of the drawing: all that lies in its stretch of time. */
 struct stretch {
         uint64_t memory, most, cpu, starts;
         unsigned n; /* samples; 0: nothing is known of it */
-        bool incident;
+        enum { CALM, TROUBLED, TROUBLE_BEGINS } incident;
 };
 
 struct curve {
         struct stretch stretches[CURVE_MAX];
         unsigned n;
         usec_t from, until;
+        uint64_t highest, peak, busiest,
+                starts;       /* of all stretches: the highest memory, on average and at all; the most CPU */
+        uint64_t memory, cpu; /* of the newest sample ... */
+        usec_t newest;        /* ... and when that was */
 };
 
 /* ---- from the file, where no daemon answers ---------------------------------------------------------------------------------- */
@@ -91,18 +97,34 @@ static enum code read_file(struct call *call, usec_t since, json_t **ret)
         return *ret ? CODE_OK : call_out_of_memory(call);
 }
 
-/* The daemon knows the newest minutes and the incidents; its file is for when it is away. */
+/* Whoever may read the log is told of all incidents, others of those that the daemon remembers. */
+static void add_past(struct call *call, usec_t since, const json_t *history)
+{
+        _cleanup_(audit_reader_closep) struct audit_reader *audit = NULL;
+        char path[PATH_MAX];
+
+        if (state_is_daemons(call) || call->options.state)
+                if (state_try_log(call, path, &audit) >= 0)
+                        (void)past_incidents(audit, field_text(history, "agent"), since,
+                                             json_object_get(history, "incidents"));
+}
+
+/* The daemon knows the newest minutes; its file is for when it is away. */
 static enum code fetch(struct call *call, usec_t since, json_t **ret)
 {
         _cleanup_(rpc_closep) struct rpc *daemon = NULL;
         enum code code = state_is_daemons(call) ? daemon_open_quietly(call, &daemon) : CODE_UNREACHABLE;
 
         if (code != CODE_OK)
-                return read_file(call, since, ret);
-        return daemon_ask(
-                call, daemon, "history",
-                json_pack("{s:s, s:I}", "agent", call_argument(call), "since", (json_int_t)(since / USEC_PER_SEC)),
-                DAEMON_ANSWER, ret);
+                code = read_file(call, since, ret);
+        else
+                code = daemon_ask(call, daemon, "history",
+                                  json_pack("{s:s, s:I}", "agent", call_argument(call), "since",
+                                            (json_int_t)(since / USEC_PER_SEC)),
+                                  DAEMON_ANSWER, ret);
+        if (code == CODE_OK)
+                add_past(call, since, *ret);
+        return code;
 }
 
 /* ---- drawn ------------------------------------------------------------------------------------------------------------------- */
@@ -132,36 +154,82 @@ static void add_sample(struct curve *curve, const json_t *sample)
                 stretch->cpu += (uint64_t)field_number(sample, "cpu_permille");
                 stretch->n++;
         }
+        if (at < curve->newest)
+                return;
+        curve->newest = at;
+        curve->memory = (uint64_t)field_number(sample, "memory_bytes");
+        curve->cpu = (uint64_t)field_number(sample, "cpu_permille");
+}
+
+static void keep_most(uint64_t *most, uint64_t value)
+{
+        *most = value > *most ? value : *most;
+}
+
+/* Sums become averages. */
+static void sum_up(struct curve *curve, struct stretch *stretch)
+{
+        if (stretch->n == 0)
+                return;
+        stretch->memory /= stretch->n;
+        stretch->cpu /= stretch->n;
+        keep_most(&curve->highest, stretch->memory);
+        keep_most(&curve->peak, stretch->most);
+        keep_most(&curve->busiest, stretch->cpu);
+        curve->starts += stretch->starts;
+}
+
+/* Marked where it began, and for as long as it lasted. */
+static void mark(struct curve *curve, const json_t *incident)
+{
+        usec_t opened = moment_of(field(incident, "opened")), resolved = moment_of(field(incident, "resolved"));
+        struct stretch *last;
+
+        resolved = resolved > 0 ? resolved : curve->until;
+        if (opened >= curve->until || resolved < curve->from)
+                return;
+        last = stretch_at(curve, resolved);
+        for (struct stretch *stretch = stretch_at(curve, opened); stretch <= last; stretch++)
+                if (stretch->incident == CALM)
+                        stretch->incident = TROUBLED;
+        if (opened >= curve->from)
+                stretch_at(curve, opened)->incident = TROUBLE_BEGINS;
 }
 
 static void curve_make(struct curve *curve, const json_t *history, usec_t from, usec_t until, unsigned columns)
 {
-        const json_t *sample, *incident;
+        const json_t *item;
         size_t i;
 
         *curve = (struct curve){ .n = columns, .from = from, .until = until };
-        json_array_foreach ((json_t *)field(history, "samples"), i, sample)
-                add_sample(curve, sample);
+        json_array_foreach ((json_t *)field(history, "samples"), i, item)
+                add_sample(curve, item);
         for (unsigned k = 0; k < curve->n; k++)
-                if (curve->stretches[k].n > 0) {
-                        curve->stretches[k].memory /= curve->stretches[k].n;
-                        curve->stretches[k].cpu /= curve->stretches[k].n;
-                }
-        json_array_foreach ((json_t *)field(history, "incidents"), i, incident) {
-                usec_t opened = moment_of(field(incident, "opened"));
-
-                if (opened >= from && opened < until)
-                        stretch_at(curve, opened)->incident = true;
-        }
+                sum_up(curve, &curve->stretches[k]);
+        json_array_foreach ((json_t *)field(history, "incidents"), i, item)
+                mark(curve, item);
 }
 
 static uint64_t memory_of(const struct stretch *stretch)
 {
         return stretch->memory;
 }
+static uint64_t most_of(const struct stretch *stretch)
+{
+        return stretch->most;
+}
 static uint64_t cpu_of(const struct stretch *stretch)
 {
         return stretch->cpu;
+}
+
+/* A column that stands for hours hides in its average what mattered in it. */
+static bool has_peaks(const struct curve *curve)
+{
+        for (unsigned i = 0; i < curve->n; i++)
+                if (curve->stretches[i].most > curve->stretches[i].memory / 4 * 5)
+                        return true;
+        return false;
 }
 
 /* What is not known is a gap; the lowest block still says that something was there. */
@@ -187,7 +255,7 @@ static void draw(struct page *page, const struct curve *curve, const char *label
 }
 
 /* Starts as digits, one that is too many for a digit as '+'. */
-static void draw_starts(struct page *page, const struct curve *curve, uint64_t sum)
+static void draw_starts(struct page *page, const struct curve *curve)
 {
         page_put(page, TINT_FAINT, "restarts");
         page_go(page, LABEL_COLUMNS);
@@ -201,22 +269,23 @@ static void draw_starts(struct page *page, const struct curve *curve, uint64_t s
                 else
                         page_put(page, TINT_BAD, "+");
         }
-        page_text(page, TINT_FAINT, "  %llu", (unsigned long long)sum);
+        page_text(page, TINT_FAINT, "  %llu", (unsigned long long)curve->starts);
         page_end(page);
 }
 
 static void draw_incidents(struct page *page, const struct curve *curve)
 {
-        bool any = false;
+        const char *const marks[] = { " ", page_mark(page, "─", "-"), page_mark(page, "▲", "^") };
+        unsigned end = 0;
 
         for (unsigned i = 0; i < curve->n; i++)
-                any |= curve->stretches[i].incident;
-        if (!any)
+                end = curve->stretches[i].incident != CALM ? i + 1 : end;
+        if (end == 0)
                 return;
         page_put(page, TINT_FAINT, "incidents");
         page_go(page, LABEL_COLUMNS);
-        for (unsigned i = 0; i < curve->n; i++)
-                page_put(page, TINT_BAD, curve->stretches[i].incident ? page_mark(page, "▲", "^") : " ");
+        for (unsigned i = 0; i < end; i++)
+                page_put(page, TINT_BAD, marks[curve->stretches[i].incident]);
         page_end(page);
 }
 
@@ -235,27 +304,55 @@ static void draw_times(struct page *page, const struct curve *curve)
         page_end(page);
 }
 
+static void list_incident(struct page *page, const json_t *incident)
+{
+        usec_t opened = moment_of(field(incident, "opened")), resolved = moment_of(field(incident, "resolved"));
+        char when[PAGE_MOMENT_MAX], span[TEXT_SPAN_MAX];
+
+        page_put(page, TINT_STRONG, field_text(incident, "id"));
+        page_go(page, LABEL_COLUMNS);
+        page_text(page, TINT_PLAIN, "%s  %s, ", page_moment(page, opened, when), field_text(incident, "cause"));
+        if (strcmp(field_text(incident, "state"), "open") == 0)
+                page_put(page, TINT_BAD, "open");
+        else
+                page_text(page, TINT_PLAIN, "over after %s", text_span(span, usec_since(resolved, opened)));
+        page_end(page);
+}
+
 static void list_incidents(struct page *page, const json_t *history)
 {
-        const json_t *incident;
-        size_t i;
+        const json_t *incidents = field(history, "incidents");
+        size_t n = json_array_size(incidents);
 
-        json_array_foreach ((json_t *)field(history, "incidents"), i, incident) {
-                char when[PAGE_MOMENT_MAX];
+        for (size_t i = 0; i < n && i < LISTED_MAX; i++)
+                list_incident(page, json_array_get(incidents, i));
+        if (n <= LISTED_MAX)
+                return;
+        page_text(page, TINT_FAINT, "and %zu more: --json has them all", n - LISTED_MAX);
+        page_end(page);
+}
 
-                page_put(page, TINT_STRONG, field_text(incident, "id"));
-                page_go(page, LABEL_COLUMNS);
-                page_text(page, TINT_PLAIN, "%s  %s, %s", page_moment(page, moment_of(field(incident, "opened")), when),
-                          field_text(incident, "cause"), field_text(incident, "state"));
-                page_end(page);
-        }
+static void draw_memory(struct page *page, const struct curve *curve)
+{
+        char now[TEXT_BYTES_MAX], most[TEXT_BYTES_MAX], text[64];
+        bool peaks = has_peaks(curve);
+
+        text_bytes(now, curve->memory);
+        text_bytes(most, curve->peak);
+        if (!peaks)
+                snprintf(text, sizeof text, "%s, most %s", now, most);
+        draw(page, curve, "memory", memory_of, peaks ? curve->peak : curve->highest, peaks ? now : text);
+        if (!peaks)
+                return;
+        snprintf(text, sizeof text, "most %s", most);
+        draw(page, curve, "  at most", most_of, curve->peak, text);
 }
 
 static enum code show(struct call *call, const json_t *history, usec_t since)
 {
         struct page *page = &call->page;
-        char now[TEXT_BYTES_MAX], most[TEXT_BYTES_MAX], memory[64], cpu[64];
-        uint64_t last = 0, highest = 0, busiest = 0, last_cpu = 0, starts = 0, peak = 0;
+        bool machine = !field_text(history, "agent")[0];
+        char cpu[64];
         unsigned columns =
                 page->width > LABEL_COLUMNS + VALUE_COLUMNS + 10 ? page->width - LABEL_COLUMNS - VALUE_COLUMNS : 10;
         struct curve curve;
@@ -263,27 +360,17 @@ static enum code show(struct call *call, const json_t *history, usec_t since)
         if (json_array_size(field(history, "samples")) == 0) {
                 page_put(page, TINT_WATCH, "Nothing was sampled in that time");
                 page_end(page);
+                list_incidents(page, history);
                 return CODE_OK;
         }
         curve_make(&curve, history, since, page->now, columns < CURVE_MAX ? columns : CURVE_MAX);
-        for (unsigned i = 0; i < curve.n; i++) {
-                const struct stretch *stretch = &curve.stretches[i];
-
-                highest = stretch->memory > highest ? stretch->memory : highest;
-                peak = stretch->most > peak ? stretch->most : peak;
-                busiest = stretch->cpu > busiest ? stretch->cpu : busiest;
-                starts += stretch->starts;
-                if (stretch->n > 0) {
-                        last = stretch->memory;
-                        last_cpu = stretch->cpu;
-                }
-        }
-        snprintf(memory, sizeof memory, "%s, most %s", text_bytes(now, last), text_bytes(most, peak));
-        snprintf(cpu, sizeof cpu, "%llu.%llu%%, most %llu.%llu%%", (unsigned long long)last_cpu / 10,
-                 (unsigned long long)last_cpu % 10, (unsigned long long)busiest / 10, (unsigned long long)busiest % 10);
-        draw(page, &curve, "memory", memory_of, highest, memory);
-        draw(page, &curve, field_text(history, "agent")[0] ? "cpu" : "load", cpu_of, busiest, cpu);
-        draw_starts(page, &curve, starts);
+        snprintf(cpu, sizeof cpu, "%llu.%llu%%, most %llu.%llu%%", (unsigned long long)curve.cpu / 10,
+                 (unsigned long long)curve.cpu % 10, (unsigned long long)curve.busiest / 10,
+                 (unsigned long long)curve.busiest % 10);
+        draw_memory(page, &curve);
+        draw(page, &curve, machine ? "load" : "cpu", cpu_of, curve.busiest, cpu);
+        if (!machine)
+                draw_starts(page, &curve);
         draw_incidents(page, &curve);
         draw_times(page, &curve);
         list_incidents(page, history);

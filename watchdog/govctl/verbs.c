@@ -39,7 +39,8 @@ const struct verb verbs[] = {
         { "history", "AGENT|machine", 1, 1, ARGUMENT_AGENT, TAKES_SINCE | TAKES_ASCII | TAKES_STATE, false, false,
           "memory, CPU and restarts of an agent, drawn over time",
           "Draws what the agent, or the whole machine, used since then: a day by default, minutes; a week in steps of ten minutes; "
-          "over a year in hours. Incidents are marked. Without a daemon root may read the file itself.",
+          "over a year in hours. Incidents are marked, for root those that only the audit log knows, too. Without a daemon root may "
+          "read the file itself.",
           "govctl history lily --since 7d",
           run_history },
         { "replay", "", 0, 0, ARGUMENT_NONE, TAKES_STATE | TAKES_DB | TAKES_POLICY, true, false,
