@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sqlite3.h>
 
 #include "io/history.h"
 
@@ -175,6 +176,184 @@ static void a_year_of_samples_stays_within_its_bound(void **state)
         assert_true(read_back(bed, "pm2:root/agent-10", NOW + 364 * (uint64_t)DAY) > 0);
 }
 
+/* ---- sums ----------------------------------------------------------------------------------------------------------------- */
+
+#define MODEL_DAYS 9
+
+/* What an hour, ten minutes or a minute must say. */
+struct model {
+        uint64_t memory, most, cpu, starts, n;
+};
+
+static uint64_t chance(uint64_t *seed, uint64_t below)
+{
+        *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+        return (*seed >> 33) % below;
+}
+
+static void add_to_model(struct model *model, const struct history_sample *sample)
+{
+        model->memory += sample->memory_bytes >> 10;
+        model->most = sample->memory_most > model->most ? sample->memory_most : model->most;
+        model->cpu += sample->cpu_permille;
+        model->starts += sample->starts;
+        model->n++;
+}
+
+/* Batches of any length, with holes between them, each written at its own time. */
+static void write_at_random(struct bed *bed, const char *agent, struct model *minutes, uint64_t seed)
+{
+        struct history_sample batch[40];
+
+        for (uint64_t at = 0; at < MODEL_DAYS * 1440;) {
+                unsigned n = 0, length = 1 + (unsigned)chance(&seed, 40);
+
+                for (unsigned i = 0; i < length && at < MODEL_DAYS * 1440; i++, at++) {
+                        struct history_sample *sample = &batch[n++];
+
+                        *sample = minute(agent, NOW + at * 60, chance(&seed, 300 << 20));
+                        sample->memory_most = sample->memory_bytes + chance(&seed, 1 << 20) / 1024 * 1024;
+                        sample->memory_most = sample->memory_most / 1024 * 1024;
+                        sample->cpu_permille = (uint32_t)chance(&seed, 3);
+                        sample->starts = chance(&seed, 20) == 0;
+                        add_to_model(&minutes[at], sample);
+                }
+                assert_int_equal(history_write(bed->path, &history_limits, batch, n, NOW + at * 60), 0);
+                at += chance(&seed, 4) == 0 ? chance(&seed, 90) : 0;
+        }
+}
+
+static struct model sum_of(const struct model *minutes, uint64_t at, uint32_t step)
+{
+        struct model sum = { .memory = 0 };
+
+        for (uint64_t i = at / 60; i < (at + step) / 60; i++) {
+                sum.memory += minutes[i].memory;
+                sum.most = minutes[i].most > sum.most ? minutes[i].most : sum.most;
+                sum.cpu += minutes[i].cpu;
+                sum.starts += minutes[i].starts;
+                sum.n += minutes[i].n;
+        }
+        return sum;
+}
+
+static void coarser_steps_keep_sums_averages_and_maxima(void **state)
+{
+        static const char *const agents[] = { "pm2:root/lily", "pm2:root/rosa" };
+        struct bed *bed = *state;
+
+        for (unsigned k = 0; k < 2; k++) {
+                struct model *minutes = calloc(MODEL_DAYS * 1440, sizeof(*minutes));
+                uint64_t starts = 0, told = 0;
+
+                write_at_random(bed, agents[k], minutes, k + 1);
+                read_back(bed, agents[k], 0);
+                for (unsigned i = 0; i < bed->n; i++) {
+                        const struct history_sample *read = &bed->read[i];
+                        struct model sum = sum_of(minutes, read->at - NOW, read->step);
+
+                        assert_true(sum.n > 0);
+                        assert_int_equal(read->memory_bytes >> 10, (sum.memory + sum.n / 2) / sum.n);
+                        assert_int_equal(read->memory_most, sum.most);
+                        assert_int_equal(read->cpu_permille, (sum.cpu + sum.n / 2) / sum.n);
+                        assert_int_equal(read->starts, sum.starts);
+                        told += read->starts;
+                }
+                for (unsigned i = 0; i < MODEL_DAYS * 1440; i++)
+                        starts += minutes[i].starts;
+                assert_int_equal(told, starts); /* no start is lost or told twice where the steps meet */
+                free(minutes);
+        }
+}
+
+static void an_agent_that_is_gone_is_still_read(void **state)
+{
+        struct bed *bed = *state;
+
+        write_hours(bed, &history_limits, NOW, 3);
+        assert_int_equal(write_one(bed, "pm2:root/rosa", NOW + 3 * DAY, 1 << 20), 0);
+        assert_int_equal(read_back(bed, "pm2:root/lily", 0), 18);
+        assert_int_equal(bed->read[0].step, 600);
+        assert_int_equal(write_one(bed, "pm2:root/rosa", NOW + 30 * DAY, 1 << 20), 0);
+        assert_int_equal(read_back(bed, "pm2:root/lily", 0), 3);
+        assert_int_equal(bed->read[2].at, NOW + 2 * 3600);
+        assert_int_equal(write_one(bed, "pm2:root/rosa", NOW + 500 * DAY, 1 << 20), 0);
+        assert_int_equal(read_back(bed, "pm2:root/lily", 0), 0);
+}
+
+/* Asked for a stretch: what ends after its beginning and begins before its end, as a step of any length. */
+static void a_stretch_is_read_alone(void **state)
+{
+        struct bed *bed = *state;
+        struct history *history;
+        uint64_t end = 0;
+
+        write_hours(bed, &history_limits, NOW, 24);
+        assert_int_equal(history_open(bed->path, &history), 0);
+        assert_int_equal(history_end(history, &end), 0);
+        assert_int_equal(end, NOW + DAY);
+        for (unsigned k = 0; k < 2; k++) { /* it may be asked again */
+                bed->n = 0;
+                assert_int_equal(history_each(history, "pm2:root/lily", NOW + 90, NOW + 210, take, bed), 0);
+                assert_int_equal(bed->n, 3);
+                assert_int_equal(bed->read[0].at, NOW + 60);
+                assert_int_equal(bed->read[2].at, NOW + 180);
+        }
+        assert_int_equal(write_one(bed, "pm2:root/rosa", NOW + 9 * DAY, 1 << 20), 0); /* it holds nobody up */
+        bed->n = 0;
+        assert_int_equal(history_each(history, "pm2:root/lily", NOW + 3700, NOW + 3 * 3600, take, bed), 0);
+        assert_int_equal(bed->n, 2);
+        assert_int_equal(bed->read[0].step, 3600);
+        assert_int_equal(bed->read[0].at, NOW + 3600);
+        history_close(history);
+}
+
+/* ---- what gets in the way --------------------------------------------------------------------------------------------------- */
+
+static void who_holds_the_file_costs_ten_minutes(void **state)
+{
+        struct bed *bed = *state;
+        sqlite3 *other;
+
+        assert_int_equal(write_one(bed, "pm2:root/lily", NOW, 1 << 20), 0);
+        assert_int_equal(sqlite3_open(bed->path, &other), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(write_ten(bed, &history_limits, "pm2:root/lily", NOW + 600), -EBUSY);
+        assert_int_equal(history_read(bed->path, "pm2:root/lily", 0, take, bed), -EBUSY);
+        assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT * FROM sample", NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(write_ten(bed, &history_limits, "pm2:root/lily", NOW + 600),
+                         -EBUSY); /* a reader who lingers */
+        sqlite3_close(other);
+        assert_int_equal(write_ten(bed, &history_limits, "pm2:root/lily", NOW + 1200), 0);
+        assert_int_equal(read_back(bed, "pm2:root/lily", 0), 11);
+}
+
+/* Ten years ahead for an hour, and back: what was written then is of a time that never was. */
+static void a_clock_that_was_ahead_leaves_nothing(void **state)
+{
+        struct bed *bed = *state;
+        const uint64_t ahead = NOW + 3650 * (uint64_t)DAY;
+        const struct history_limits limits = {
+                .minutes_for = 6 * 3600, .tens_for = DAY, .hours_for = 400 * DAY, .bytes_most = 64 << 10
+        };
+        unsigned shortened = 0;
+
+        for (uint64_t at = ahead; at < ahead + 3600; at += 600)
+                assert_int_equal(write_ten(bed, &limits, "pm2:root/lily", at), 0);
+        for (uint64_t at = NOW; at < NOW + 20 * DAY; at += 600) {
+                int r = write_ten(bed, &limits, "pm2:root/lily", at);
+
+                assert_true(r >= 0);
+                shortened += (r & HISTORY_SHORTENED) > 0;
+        }
+        read_back(bed, "pm2:root/lily", 0);
+        assert_int_equal(bed->read[bed->n - 1].at, NOW + 20 * DAY - 60);
+        for (unsigned i = 1; i < bed->n; i++)
+                assert_int_equal(bed->read[i].at, bed->read[i - 1].at + bed->read[i - 1].step);
+        assert_int_equal(shortened, 0);
+}
+
 static void put_bytes(struct bed *bed, const char *bytes, long at)
 {
         FILE *file = fopen(bed->path, at == 0 ? "w" : "r+");
@@ -283,6 +462,11 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(what_was_written_is_read_back),
                 TEST(minutes_become_tens_and_tens_become_hours),
+                TEST(coarser_steps_keep_sums_averages_and_maxima),
+                TEST(an_agent_that_is_gone_is_still_read),
+                TEST(a_stretch_is_read_alone),
+                TEST(who_holds_the_file_costs_ten_minutes),
+                TEST(a_clock_that_was_ahead_leaves_nothing),
                 TEST(a_year_of_samples_stays_within_its_bound),
                 TEST(what_is_no_history_is_moved_aside),
                 TEST(a_database_of_somebody_else_is_moved_aside),

@@ -13,7 +13,7 @@
 #include "io/cleanup.h"
 
 #define APPLICATION_ID 0x676f7668 /* "govh" */
-#define VERSION 1
+#define VERSION 2
 #define PAGE_BYTES 4096
 #define BUSY_MS 100 /* a reader in the way: the daemon does not wait for it longer */
 #define MINUTE 60
@@ -126,7 +126,8 @@ static int open_file(const char *path, int flags, sqlite3 **ret)
         return 0;
 }
 
-/* A file of nothing becomes a history; its rows lie in the order in which they are read. */
+/* A file of nothing becomes a history; its rows lie in the order in which they are read. Memory (KiB) and CPU are the sums of `n`
+ * minutes: averages of averages would lose a little with each. */
 static int make_file(const char *path)
 {
         static const char schema[] =
@@ -135,8 +136,8 @@ static int make_file(const char *path)
                 "CREATE TABLE sample(agent INTEGER NOT NULL, step INTEGER NOT NULL, at INTEGER NOT NULL,"
                 " memory INTEGER NOT NULL, most INTEGER NOT NULL, cpu INTEGER NOT NULL, starts INTEGER NOT NULL,"
                 " n INTEGER NOT NULL, PRIMARY KEY(agent, step, at)) WITHOUT ROWID;"
-                "PRAGMA application_id=1735358056; PRAGMA user_version=1; COMMIT";
-        _Static_assert(APPLICATION_ID == 1735358056 && VERSION == 1, "the schema says the same");
+                "PRAGMA application_id=1735358056; PRAGMA user_version=2; COMMIT";
+        _Static_assert(APPLICATION_ID == 1735358056 && VERSION == 2, "the schema says the same");
         _cleanup_(close_database) sqlite3 *db = NULL;
         int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         int r;
@@ -219,9 +220,9 @@ static int put_row(sqlite3 *db, sqlite3_stmt *statement, int64_t agent, uint32_t
         sqlite3_bind_int64(statement, 1, agent);
         sqlite3_bind_int64(statement, 2, step);
         sqlite3_bind_int64(statement, 3, (int64_t)row->at);
-        sqlite3_bind_int64(statement, 4, (int64_t)(row->memory / row->n));
+        sqlite3_bind_int64(statement, 4, (int64_t)row->memory);
         sqlite3_bind_int64(statement, 5, (int64_t)row->most);
-        sqlite3_bind_int64(statement, 6, (int64_t)(row->cpu / row->n));
+        sqlite3_bind_int64(statement, 6, (int64_t)row->cpu);
         sqlite3_bind_int64(statement, 7, (int64_t)row->starts);
         sqlite3_bind_int64(statement, 8, (int64_t)row->n);
         return errno_of(db, sqlite3_step(statement));
@@ -251,45 +252,61 @@ static int put_step(sqlite3 *db, sqlite3_stmt *statement, int64_t agent, uint32_
         return r;
 }
 
-/* Minutes go into their own rows, their tens and their hours at once: nothing is ever read to be thinned out. */
-static int put_all(sqlite3 *db, const struct history_sample *samples, size_t n)
+/* A step, and the first moment that is still kept in it: a whole hour, so that no finer step begins within a coarser one. */
+struct grain {
+        uint32_t step;
+        uint64_t from;
+};
+
+static void grains_at(const struct history_limits *limits, uint64_t now, struct grain ret[3])
 {
-        static const uint32_t steps[] = { MINUTE, TEN, HOUR };
+        const struct grain ages[] = { { MINUTE, limits->minutes_for },
+                                      { TEN, limits->tens_for },
+                                      { HOUR, limits->hours_for } };
+
+        for (int i = 0; i < 3; i++)
+                ret[i] = (struct grain){ ages[i].step, now > ages[i].from ? (now - ages[i].from) / HOUR * HOUR : 0 };
+}
+
+/* Minutes go into their own rows, their tens and their hours at once: nothing is ever read to be thinned out. */
+static int put_all(sqlite3 *db, const struct grain grains[3], const struct history_sample *samples, size_t n)
+{
         _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
         int64_t agent = 0;
-        int r = prepare(
-                db,
-                "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                "memory = (memory * n + excluded.memory * excluded.n) / (n + excluded.n),"
-                "most = max(most, excluded.most), cpu = (cpu * n + excluded.cpu * excluded.n) / (n + excluded.n),"
-                "starts = starts + excluded.starts, n = n + excluded.n",
-                &statement);
+        int r = prepare(db,
+                        "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                        "memory = memory + excluded.memory, most = max(most, excluded.most), cpu = cpu + excluded.cpu,"
+                        "starts = starts + excluded.starts, n = n + excluded.n",
+                        &statement);
 
         for (size_t i = 0, end; i < n && r >= 0; i = end) {
                 for (end = i + 1; end < n && samples[end].agent == samples[i].agent;)
                         end++;
                 r = agent_id(db, samples[i].agent, &agent);
                 for (int k = 0; k < 3 && r >= 0; k++)
-                        r = put_step(db, statement, agent, steps[k], samples + i, end - i);
+                        if (samples[end - 1].at >= grains[k].from) /* else it would be forgotten at once */
+                                r = put_step(db, statement, agent, grains[k].step, samples + i, end - i);
         }
         return r;
 }
 
-/* Each step by its own age, up to a whole hour, so that no finer step begins within a coarser one: done once an hour, when there
- * is an hour to forget. Agent by agent, so that no row is looked at that stays. */
-static int forget_old(sqlite3 *db, const struct history_limits *limits, uint64_t now)
+/*
+ * Each step by its own age: done once an hour, when there is an hour to forget. Agent by agent, so that no row is looked at that
+ * stays. What is to come was written while the clock was wrong.
+ */
+static int forget_old(sqlite3 *db, const struct grain grains[3], uint64_t now)
 {
-        const struct {
-                uint32_t step, age;
-        } ages[] = { { MINUTE, limits->minutes_for }, { TEN, limits->tens_for }, { HOUR, limits->hours_for } };
         int r = 0;
 
-        for (int i = 0; i < 3 && r >= 0; i++)
-                if (now > ages[i].age)
+        for (int i = 0; i < 3 && r >= 0; i++) {
+                r = run_with(db, "DELETE FROM sample WHERE agent IN (SELECT id FROM agent) AND step = ?1 AND at < ?2",
+                             grains[i].step, (int64_t)(grains[i].from / grains[i].step));
+                if (r >= 0)
                         r = run_with(
                                 db,
-                                "DELETE FROM sample WHERE agent IN (SELECT id FROM agent) AND step = ?1 AND at < ?2",
-                                ages[i].step, (int64_t)((now - ages[i].age) / HOUR * HOUR / ages[i].step));
+                                "DELETE FROM sample WHERE agent IN (SELECT id FROM agent) AND step = ?1 AND at > ?2",
+                                grains[i].step, (int64_t)((now + HOUR) / grains[i].step));
+        }
         if (r >= 0)
                 r = run(db, "DELETE FROM agent WHERE NOT EXISTS (SELECT 1 FROM sample WHERE sample.agent = agent.id)");
         return r;
@@ -315,18 +332,20 @@ static int shorten(sqlite3 *db)
 static int write_once(sqlite3 *db, const struct history_limits *limits, const struct history_sample *samples, size_t n,
                       uint64_t now, bool shortening)
 {
+        struct grain grains[3];
         int r = run(db, "BEGIN IMMEDIATE");
 
         if (r < 0)
                 return r;
+        grains_at(limits, now, grains);
         if (shortening)
                 r = shorten(db);
         if (r >= 0 && n > 0 && samples[0].at / HOUR != samples[n - 1].at / HOUR)
-                r = forget_old(db, limits, now);
+                r = forget_old(db, grains, now);
         else if (r >= 0 && n > 0 && samples[0].at % HOUR < TEN)
-                r = forget_old(db, limits, now);
+                r = forget_old(db, grains, now);
         if (r >= 0)
-                r = put_all(db, samples, n);
+                r = put_all(db, grains, samples, n);
         if (r >= 0)
                 r = run(db, "COMMIT");
         if (r < 0)
@@ -409,11 +428,11 @@ static const char read_sql[] =
         "WITH id AS (SELECT id FROM agent WHERE name = ?1), mine AS (SELECT * FROM sample WHERE agent = (SELECT id FROM id)),"
         " fine AS (SELECT coalesce((SELECT min(at) FROM mine WHERE step = 60) / 10, ?4) AS begins),"
         " mean AS (SELECT coalesce((SELECT min(at) FROM mine WHERE step = 600) / 6, ?4) AS begins)"
-        " SELECT step, at * step AS began, memory, most, cpu, starts FROM mine"
+        " SELECT step, at * step AS began, (memory + n / 2) / n, most, (cpu + n / 2) / n, starts FROM mine"
         " WHERE step = 60 AND at >= ?2 / 60 AND at < (?3 + 59) / 60"
-        " UNION ALL SELECT step, at * step, memory, most, cpu, starts FROM mine"
+        " UNION ALL SELECT step, at * step, (memory + n / 2) / n, most, (cpu + n / 2) / n, starts FROM mine"
         " WHERE step = 600 AND at >= ?2 / 600 AND at < min((?3 + 599) / 600, (SELECT begins FROM fine))"
-        " UNION ALL SELECT step, at * step, memory, most, cpu, starts FROM mine"
+        " UNION ALL SELECT step, at * step, (memory + n / 2) / n, most, (cpu + n / 2) / n, starts FROM mine"
         " WHERE step = 3600 AND at >= ?2 / 3600 AND at < min((?3 + 3599) / 3600, (SELECT begins FROM mean))"
         " ORDER BY began";
 
