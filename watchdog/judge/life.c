@@ -202,6 +202,7 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
                 /* its end was told before its beginning */
                 life->began = began < life->ended ? began : life->ended;
                 life->start = fact->started.start;
+                matters(judge, instance);
                 due_sooner(judge, instance, life->ended + MERGE_WAIT);
                 return;
         }
@@ -263,6 +264,7 @@ static void ended_unseen(struct judge *judge, struct agent *agent, struct instan
         *life = (struct life){ .pid = fact->ended.pid, .start = fact->ended.start, .ended = fact->at };
         if (fact->kind == FACT_DIED) {
                 life->state = LIFE_DYING; /* told by the manager, or by a beginning that comes late, or not at all */
+                matters(judge, instance);
                 return;
         }
         life->began = fact->at;
@@ -381,6 +383,20 @@ void life_unlisted(struct instance *instance)
         instance->word[0] = '\0';
 }
 
+/* Its manager's words stand in reasons. True when they are others. */
+static bool take_words(struct instance *instance, const struct fact *fact)
+{
+        char word[AGENT_WORD_MAX], result[RESULT_MAX];
+        bool changed;
+
+        text_copy_safe(word, sizeof(word), fact->agent_is.word ? fact->agent_is.word : instance->word);
+        text_copy_safe(result, sizeof(result), fact->agent_is.result ? fact->agent_is.result : instance->result);
+        changed = strcmp(word, instance->word) != 0 || strcmp(result, instance->result) != 0;
+        memcpy(instance->word, word, sizeof(word));
+        memcpy(instance->result, result, sizeof(result));
+        return changed;
+}
+
 void life_listed(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact)
 {
         enum claimed claimed = fact->agent_is.claimed;
@@ -392,10 +408,8 @@ void life_listed(struct judge *judge, struct agent *agent, struct instance *inst
                 instance->claimed = claimed;
                 instance->listed_pid = fact->agent_is.pid;
         }
-        if (fact->agent_is.word && strcmp(instance->word, fact->agent_is.word) != 0)
-                text_copy_safe(instance->word, sizeof(instance->word), fact->agent_is.word);
-        if (fact->agent_is.result && strcmp(instance->result, fact->agent_is.result) != 0)
-                text_copy_safe(instance->result, sizeof(instance->result), fact->agent_is.result);
+        if (take_words(instance, fact))
+                matters(judge, instance);
         if (claimed == CLAIMED_GONE) {
                 instance->gone = true;
         } else {

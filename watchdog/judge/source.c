@@ -101,15 +101,19 @@ static struct source *make(struct judge *judge, const struct fact *fact)
 void source_take(struct judge *judge, const struct fact *fact)
 {
         struct source *source = find(judge, fact->source.name);
+        char why[SOURCE_WHY_MAX];
         bool changed;
 
         if (!source && !(source = make(judge, fact)))
                 return;
-        source->suffixed = fact->source.suffixed;
+        text_copy_safe(why, sizeof(why), fact->source.why ? fact->source.why : "");
         changed = source->state != fact->source.state || source->pid != fact->source.pid;
+        if (source->suffixed != fact->source.suffixed || (!source->told && strcmp(source->why, why) != 0))
+                judge->material = true; /* why it is blind stands in what is told of it */
+        source->suffixed = fact->source.suffixed;
         source->pid = fact->source.pid;
         source->start = fact->source.start;
-        text_copy_safe(source->why, sizeof(source->why), fact->source.why ? fact->source.why : "");
+        memcpy(source->why, why, sizeof(why));
         if (source->state != fact->source.state) {
                 source->state = fact->source.state;
                 source->since = fact->at;
