@@ -478,6 +478,40 @@ static void what_was_not_seen_proves_nothing(void **state)
         world_done(&world);
 }
 
+/* It died as we left and was started again; what came of that its manager tells, a few moments after it is heard. */
+static void who_came_up_while_we_were_away_is_not_called_dead(void **state)
+{
+        struct world world;
+
+        (void)state;
+        world_init(&world, 18);
+        struct actor *lily = world_add(&world, "pm2:root/lily");
+        struct actor *unit = world_add(&world, "systemd:agent-x.service");
+        struct actor *gone = world_add(&world, "systemd:agent-y.service");
+        lily->restart_delay = unit->restart_delay = S;
+        gone->nobody_restarts = true;
+        world_judge(&world);
+        world_start(&world);
+        world_run(&world, 60 * S);
+        world_die(&world, lily);
+        world_die(&world, unit);
+        world_die(&world, gone);
+        world_run(&world, 1 * MS);
+        world_leave(&world);
+        world_run(&world, 60 * S);
+        world_return(&world);
+        world_run(&world, 4 * S);
+        CHECK_TRACE(&world, "");
+        world_run(&world, 60 * S); /* one was left dead indeed */
+        CHECK_TRACE(
+                &world,
+                "125.0s open inc-1 agent-y claimed-not-running: systemd gave it up (\"failed/failed\"), last for a reason nobody told\n"
+                "125.0s withhold restart agent-y (grace): the machine, Governor or an announced change is still settling\n"
+                "130.0s restart agent-y (heal)\n"
+                "140.0s resolve inc-1 agent-y claimed-not-running: healthy: up for 10s\n");
+        world_done(&world);
+}
+
 static void after_a_reboot_quarantine_is_a_trial_one_agent_at_a_time(void **state)
 {
         struct world world;
@@ -623,6 +657,7 @@ int main(void)
                 cmocka_unit_test(a_backoff_that_safe_mode_interrupts_is_ended_after_it),
                 cmocka_unit_test(quarantine_outlives_the_daemon),
                 cmocka_unit_test(what_was_not_seen_proves_nothing),
+                cmocka_unit_test(who_came_up_while_we_were_away_is_not_called_dead),
                 cmocka_unit_test(after_a_reboot_quarantine_is_a_trial_one_agent_at_a_time),
                 cmocka_unit_test(what_was_said_before_a_reboot_accuses_nobody_after_it),
                 cmocka_unit_test(a_full_table_is_said_and_survived),

@@ -75,6 +75,8 @@ enum cause diagnose(const struct judge *judge, const struct instance *instance)
                 return CAUSE_HOT_LOOP;
         if (instance->cause == CAUSE_CRASH_LOOP || exceeded(judge, instance))
                 return CAUSE_CRASH_LOOP;
+        if (instance->cause == CAUSE_NONE && source_heard_at(judge, agent_of(judge, instance)) > judge->now)
+                return CAUSE_NONE; /* we just came back: what it did meanwhile its manager is about to tell */
         if (depend_left_down(judge, instance) != NOBODY)
                 return CAUSE_DEPENDENCY_DOWN;
         if (instance->cause == CAUSE_MEMORY_CEILING && instance->ladder.state == LADDER_SUSPECT &&
@@ -97,8 +99,10 @@ usec_t diagnose_due(const struct judge *judge, const struct instance *instance)
 {
         usec_t due = USEC_INFINITY;
 
-        if (instance->cause == CAUSE_NONE)
+        if (instance->cause == CAUSE_NONE) {
                 sooner(judge, &due, dead_at(judge, instance));
+                sooner(judge, &due, source_heard_at(judge, agent_of(judge, instance)));
+        }
         if (instance->cause != CAUSE_HOT_LOOP)
                 sooner(judge, &due, tally_hot_at(&instance->tally, judge->now));
         sooner(judge, &due, depend_due(judge, instance));

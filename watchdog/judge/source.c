@@ -75,6 +75,17 @@ usec_t source_calm_at(const struct judge *judge, const struct agent *agent)
         return source->since + CALM_WAIT;
 }
 
+usec_t source_heard_at(const struct judge *judge, const struct agent *agent)
+{
+        const struct source *source = source_of(judge, agent);
+
+        if (!source || judge->left == 0 || source->state == SOURCE_BLIND || source->state == SOURCE_ABSENT)
+                return 0;
+        if (source->state == SOURCE_UNKNOWN)
+                return USEC_INFINITY;
+        return source->since >= judge->started ? source->since + CALM_WAIT : 0;
+}
+
 bool source_was_blind(const struct judge *judge, const struct agent *agent, usec_t from, usec_t to)
 {
         const struct source *source = source_of(judge, agent);

@@ -14,6 +14,10 @@ bool source_is_blind(const struct judge *judge, const struct agent *agent);
 /* When a source that came back is believed again; USEC_INFINITY when there is nothing to wait for. */
 usec_t source_calm_at(const struct judge *judge, const struct agent *agent);
 
+/* After an absence of ours: when what it knows of the agent counts, a moment after it is seen; USEC_INFINITY: it has told nothing yet;
+ * 0: there is nothing to wait for. */
+usec_t source_heard_at(const struct judge *judge, const struct agent *agent);
+
 /* Whether its manager was not seen at some time between `from` and `to`, or only just came back then. */
 bool source_was_blind(const struct judge *judge, const struct agent *agent, usec_t from, usec_t to);
 
