@@ -106,7 +106,7 @@ enum baseline_of {
 
 #define FACT_DEATHS_MAX 64 /* times kept exactly; the largest `more_than` is one less */
 
-#define REMEMBERED_MORE_MAX 320
+#define REMEMBERED_MORE_MAX 512
 
 /* The judge's memory of one agent's instance (or, with no agent, of the machine), as it stands in the chain and comes back. */
 struct remembered {

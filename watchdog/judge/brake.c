@@ -1,6 +1,7 @@
 #include "judge/brake.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "judge/due.h"
@@ -48,19 +49,22 @@ static bool is_chronic(const struct judge *judge, const struct agent *agent)
         return false;
 }
 
-/* Boyer-Moore's majority vote, then counted: one pass each, no table of endings. */
+/*
+ * Boyer-Moore's majority vote, then counted: one pass each, no table of endings. Where there is no majority the order decides: that of
+ * the instances is the same in a judge made from the memory, that of the agents is not.
+ */
 static void vote(const struct judge *judge, const struct brake *brake, struct group *group, usec_t since)
 {
         const struct instance *favourite = NULL;
         uint32_t votes = 0;
 
         for (int pass = 0; pass < 2; pass++)
-                for (uint32_t n = 0; n < judge->agents_n; n++) {
-                        const struct agent *agent = &judge->agents[n];
-                        const struct instance *i = first_instance(judge, agent);
+                for (uint32_t n = 0; n < judge->instances_n; n++) {
+                        const struct instance *i = &judge->instances[n];
+                        const struct agent *agent = agent_of(judge, i);
 
-                        if (!i || agent->failed_at < since || agent->failed_at == 0 || is_chronic(judge, agent) ||
-                            !is_member(judge, brake, agent))
+                        if (i != first_instance(judge, agent) || agent->failed_at < since || agent->failed_at == 0 ||
+                            is_chronic(judge, agent) || !is_member(judge, brake, agent))
                                 continue;
                         if (pass == 1) {
                                 group->alike += died_alike(i, favourite);
@@ -78,6 +82,12 @@ static void vote(const struct judge *judge, const struct brake *brake, struct gr
         }
 }
 
+static bool failed_first(const struct agent *agent, const struct agent *other)
+{
+        return !other || agent->failing_since < other->failing_since ||
+               (agent->failing_since == other->failing_since && strcmp(agent->id, other->id) < 0);
+}
+
 static struct group measure(const struct judge *judge, const struct brake *brake)
 {
         struct group group = { .agents = 0 };
@@ -92,7 +102,7 @@ static struct group measure(const struct judge *judge, const struct brake *brake
                         continue;
                 if (usec_since(judge->now, agent->failing_since) <= TOGETHER) {
                         group.began++;
-                        if (!group.first || agent->failing_since < group.first->failing_since)
+                        if (failed_first(agent, group.first))
                                 group.first = agent;
                 }
                 group.failing += usec_since(judge->now, agent->failed_at) < QUIET;

@@ -78,11 +78,15 @@ uint32_t depend_ill_base(const struct judge *judge, const struct agent *agent)
         }
         if (!agent->rule || agent->rule->after_n == 0)
                 return NOBODY;
-        for (uint32_t n = 0; n < judge->agents_n; n++)
+        for (uint32_t n = 0; n < judge->instances_n;
+             n++) { /* their order outlives the daemon, that of the agents does not */
+                const struct agent *other = agent_of(judge, &judge->instances[n]);
+
                 for (unsigned k = 0; k < agent->rule->after_n; k++)
-                        if (&judge->agents[n] != agent && depend_is_ill(judge, &judge->agents[n]) &&
-                            agent_answers_to(judge->agents[n].id, agent->rule->after[k]))
-                                return n;
+                        if (other != agent && depend_is_ill(judge, other) &&
+                            agent_answers_to(other->id, agent->rule->after[k]))
+                                return table_index(judge, other);
+        }
         return NOBODY;
 }
 

@@ -1,6 +1,5 @@
 #include "judge/remember.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -9,7 +8,6 @@
 #include "judge/table.h"
 #include "judge/trial.h"
 
-#define NAME_BYTES 6
 #define LAYOUT 1 /* of `more`; a memory in another layout is not taken, its incident numbers are */
 
 /* What a record with no agent is about is told by its instance. */
@@ -67,6 +65,25 @@ static void pack_buckets(struct pack *p, struct tally *tally)
                         continue;
                 place = pack(p, n) % TALLY_COARSE;
                 tally->coarse[place] = (uint32_t)pack(p, tally->coarse[place]);
+                filled--;
+        }
+}
+
+/* The newest ten minutes, place and count in one number. The deaths themselves say as much while there are few of them. */
+static void pack_fine(struct pack *p, struct tally *tally)
+{
+        uint64_t filled = 0, both = 0;
+
+        for (uint32_t n = 0; n < TALLY_FINE && tally->n == FACT_DEATHS_MAX; n++)
+                filled += tally->fine[n] > 0;
+        PACK(filled);
+        if (p->reading && filled > 0)
+                memset(tally->fine, 0, sizeof(tally->fine));
+        for (uint32_t n = 0; filled > 0 && n < TALLY_FINE; n++) {
+                if (!p->reading && tally->fine[n] == 0)
+                        continue;
+                both = pack(p, (uint64_t)n << 32 | tally->fine[n]);
+                tally->fine[(both >> 32) % TALLY_FINE] = (uint32_t)both;
                 filled--;
         }
 }
@@ -250,18 +267,19 @@ static void pack_ebb(struct pack *p, struct ebb *ebb)
                 PACK(ebb->spans[n]);
 }
 
-/* Six bytes a number: the chain's integers have 53 bits. */
-static void pack_name(struct pack *p, char *name, size_t size)
+/* Six characters a number: what JSON keeps exactly has 53 bits. */
+static void pack_text(struct pack *p, char *text, size_t size)
 {
-        for (size_t at = 0; at < size; at += NAME_BYTES) {
-                uint64_t number = 0;
+        for (size_t n = 0; n < size; n += 6) {
+                uint64_t word = 0;
 
-                memcpy(&number, name + at, NAME_BYTES);
-                number = pack(p, htole64(number));
-                number = le64toh(number);
-                memcpy(name + at, &number, NAME_BYTES);
+                for (size_t k = 0; k < 6 && n + k < size; k++)
+                        word |= (uint64_t)(unsigned char)text[n + k] << 8 * k;
+                word = pack(p, word);
+                for (size_t k = 0; k < 6 && n + k < size; k++)
+                        text[n + k] = (char)(word >> 8 * k & 0xff);
         }
-        name[size - 1] = '\0';
+        text[size - 1] = '\0';
 }
 
 static void pack_flush(struct pack *p, struct judge *judge, struct flush *flush)
@@ -289,7 +307,7 @@ static void pack_flush(struct pack *p, struct judge *judge, struct flush *flush)
         PACK(flush->stranger.at);
         PACK(flush->stranger.pid);
         PACK(flush->stranger.kib);
-        pack_name(p, flush->stranger.name, sizeof(flush->stranger.name));
+        pack_text(p, flush->stranger.name, sizeof(flush->stranger.name));
         pack_incident(p, judge, NULL, &flush->incident);
         pack_ebb(p, &flush->ebb);
 }
@@ -308,6 +326,9 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
         for (unsigned n = NOTE_BUDGET; n < NOTE_N; n++)
                 pack_incident(p, judge, agent, &agent->noted[n]);
         pack_flushed(p, judge, instance);
+        pack_text(p, instance->word, sizeof(instance->word)); /* they stand in reasons */
+        pack_text(p, instance->result, sizeof(instance->result));
+        pack_fine(p, &instance->tally);
 }
 
 static void pack_machine(struct pack *p, struct judge *judge)
@@ -409,13 +430,14 @@ static bool remember_base(const struct judge *judge, uint32_t n, struct fact *re
         return true;
 }
 
-/* A window holds words, which numbers cannot: it is told as it was opened. */
+/* A window holds words, which numbers cannot: it is told as it was opened. Also one that is over: what died in it may be told of, or
+ * understood, only now. */
 static bool remember_change(const struct judge *judge, uint32_t n, struct fact *ret)
 {
         const struct change *change = &judge->changes[n];
         const char *agent = change->agent == NOBODY ? "" : judge->agents[change->agent].id;
 
-        if (!change->open || change->until <= judge->now)
+        if (change->number == 0)
                 return false;
         *ret = (struct fact){ .kind = FACT_CHANGE, .at = judge->now, .manager = agent_manager(agent), .agent = agent };
         ret->instance = INSTANCE_ALL;
@@ -749,7 +771,8 @@ void judge_resume(struct judge *judge, usec_t now)
 
                 if (is_alive(i))
                         life_of(i)->unseen = true;
-                due_sooner(judge, i, judge->now);
+                due_set(judge, i,
+                        judge->now); /* as one who reads the memory will have it: what was overdue comes in its turn */
         }
         judge->machine_due = judge->now;
 }
