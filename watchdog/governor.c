@@ -153,13 +153,17 @@ void governor_take(void *self, const struct fact *fact)
         governor_arm(governor);
 }
 
-static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+void governor_tick(struct governor *governor)
 {
-        struct governor *governor = userdata;
         struct fact tick = { .kind = FACT_TICK, .at = clock_now(&governor->clock), .agent = "" };
 
-        (void)source, (void)usec;
         governor_take(governor, &tick);
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        (void)source, (void)usec;
+        governor_tick(userdata);
         return 0;
 }
 

@@ -99,6 +99,9 @@ struct governor {
 /* Takes one fact, wherever it comes from. */
 void governor_take(void *self, const struct fact *fact);
 
+/* The judge looks at all that is due now. */
+void governor_tick(struct governor *governor);
+
 /* Sets the clock for the judge's next deadline; after every step. */
 void governor_arm(struct governor *governor);
 

@@ -74,6 +74,7 @@ int governor_reload(struct governor *governor, struct policy_messages *ret_messa
                 log_error("The policy has errors: the old one stays");
                 return r;
         }
+        governor_tick(governor); /* what is due is decided by the old one, and by the new one all else as of now */
         policy->daemon.agents_max = old->daemon.agents_max; /* capacities are fixed for the life of the daemon */
         governor->policy = policy;
         governor->policy_bad = false;

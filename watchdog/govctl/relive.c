@@ -193,15 +193,6 @@ int relive_begin(struct relive *relive, const struct relive_start *start, struct
         return 0;
 }
 
-void relive_reload(struct relive *relive, struct policy *policy)
-{
-        struct policy *old = relive->policy;
-
-        judge_set_policy(relive->judge, policy);
-        relive->policy = policy;
-        policy_free(old);
-}
-
 void relive_done(struct relive *relive)
 {
         free(relive->memory);
@@ -246,6 +237,19 @@ void relive_take(struct relive *relive, const struct fact *fact)
 {
         relive_tick_until(relive, fact->at);
         step(relive, fact);
+}
+
+void relive_reload(struct relive *relive, usec_t at, struct policy *policy)
+{
+        const struct fact tick = { .kind = FACT_TICK, .at = at, .agent = "" };
+        struct policy *old = relive->policy;
+
+        relive_take(relive, &tick);
+        judge_set_policy(relive->judge, policy ? policy : old);
+        if (!policy)
+                return;
+        relive->policy = policy;
+        policy_free(old);
 }
 
 void relive_remember(struct relive *relive, const struct fact *fact)

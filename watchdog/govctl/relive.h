@@ -52,8 +52,8 @@ struct relive {
 int relive_begin(struct relive *relive, const struct relive_start *start, struct policy *policy);
 void relive_done(struct relive *relive);
 
-/* The policy was loaded again. It is taken over. */
-void relive_reload(struct relive *relive, struct policy *policy);
+/* The policy was loaded again: this one, which is taken over, or with NULL the same. */
+void relive_reload(struct relive *relive, usec_t at, struct policy *policy);
 
 /* The judge takes a fact, with a tick at each deadline before it; what it decides is told. */
 void relive_take(struct relive *relive, const struct fact *fact);

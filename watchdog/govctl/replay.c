@@ -119,7 +119,7 @@ static int go_on(struct replay *replay, const struct relive_start *start, struct
         replay->goes_on = true;
         relive_tick_until(&replay->relive, start->at);
         if (start->reloaded)
-                relive_reload(&replay->relive, policy);
+                relive_reload(&replay->relive, start->at, policy);
         else
                 policy_free(policy);
         return replay->failed;

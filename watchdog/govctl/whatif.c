@@ -474,10 +474,7 @@ const struct policy *whatif_policy(const struct whatif *whatif)
 void whatif_load(struct whatif *whatif, usec_t at, struct policy *policy)
 {
         advance(whatif, at);
-        if (policy)
-                relive_reload(&whatif->relive, policy);
-        else
-                judge_set_policy(whatif->relive.judge, whatif->relive.policy);
+        relive_reload(&whatif->relive, at, policy);
 }
 
 int whatif_start(struct whatif *whatif, const struct relive_start *start, struct policy *policy, bool loaded)
