@@ -807,6 +807,11 @@ void world_return(struct world *world)
                 world_send(world, &fact);
         }
         world->cut_off_n = 0;
+        world_listen(world);
+}
+
+void world_listen(struct world *world)
+{
         world_source(world, "systemd", MANAGER_SYSTEMD, SOURCE_SEEING, "");
         world_source(world, "pm2:root@/root/.pm2", MANAGER_PM2, SOURCE_SEEING, "");
         tell_all(world, MANAGER_NONE, true);

@@ -144,6 +144,7 @@ void world_trial(struct world *world, const char *agent, enum trial_step step, u
 /* The daemon ends and comes back later; what happens meanwhile it does not see. Its memory goes through FACT_REMEMBERED. */
 void world_leave(struct world *world);
 void world_return(struct world *world);
+void world_listen(struct world *world);   /* its managers are heard again, and list all they have */
 void world_remember(struct world *world); /* puts the judge's memory into a fresh judge, which takes over */
 void world_reboot(struct world *world);   /* between leave and return: all processes are new */
 

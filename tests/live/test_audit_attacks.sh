@@ -8,6 +8,7 @@ govctl=$BED_BUILD/bin/govctl
 node=$BED_CACHE/node/node_modules/node/bin/node
 here=$BED_TREE/tests/live
 at='' # the copy that is attacked
+early='' late='' # records of nonces, see a_log_is_written
 
 # ---- a log of the daemon's ---------------------------------------------------------------------------------------------------
 

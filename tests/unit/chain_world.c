@@ -12,6 +12,9 @@
 
 #include "base/text.h"
 #include "io/record.h"
+#include "recall.h"
+
+#define COMMIT_EVERY 500
 
 static uint64_t world_clock(void *userdata)
 {
@@ -35,6 +38,8 @@ uint64_t chain_world_append(struct chain_world *chain, const char *action, const
         if (!chain->silent)
                 assert_int_equal(audit_append(chain->audit, &entry, &seq), 0);
         json_decref(details);
+        if (audit_pending_count(chain->audit) >= COMMIT_EVERY)
+                assert_true(audit_commit(chain->audit, 0) >= 0);
         return seq;
 }
 
@@ -78,9 +83,22 @@ static void on_decided(struct world *world, const struct decision *decision)
                 chain->intents[chain->intents_n++] = seq;
 }
 
-void chain_world_open(struct chain_world *chain, usec_t now, const char *yaml)
+static void take_policy(struct chain_world *chain, const char *yaml)
 {
         struct policy_messages messages = { 0 };
+        struct policy *old = chain->policy;
+
+        assert_int_equal(policy_load_text("governor.yaml", yaml, strlen(yaml), &chain->policy, &messages), 0);
+        policy_messages_done(&messages);
+        chain->yaml = yaml;
+        chain->world.policy = *chain->policy;
+        if (chain->world.judge)
+                judge_set_policy(chain->world.judge, &chain->world.policy);
+        policy_free(old);
+}
+
+void chain_world_open(struct chain_world *chain, usec_t now, const char *yaml)
+{
         struct audit_options options = {
                 .host = "vps1",
                 .clock = { .realtime_usec = world_clock,
@@ -92,9 +110,7 @@ void chain_world_open(struct chain_world *chain, usec_t now, const char *yaml)
 
         *chain = (struct chain_world){ .yaml = yaml, .directory = "/tmp/chain-world-XXXXXX" };
         world_init(&chain->world, 7);
-        assert_int_equal(policy_load_text("governor.yaml", yaml, strlen(yaml), &chain->policy, &messages), 0);
-        policy_messages_done(&messages);
-        chain->world.policy = *chain->policy;
+        take_policy(chain, yaml);
         chain->world.now = chain->world.began = now;
         chain->world.limits = judge_limits_for(64);
         chain->world.self = chain;
@@ -117,17 +133,13 @@ static void append_policy(struct chain_world *chain)
         free(text);
 }
 
-void chain_world_begin(struct chain_world *chain, bool again)
+static void append_start(struct chain_world *chain, bool again)
 {
         struct remembered scratch;
         struct fact fact;
         uint32_t cursor = 0;
         json_int_t memory = 0;
 
-        if (!again) {
-                judge_resume(chain->world.judge, chain->world.now);
-                world_remember(&chain->world);
-        }
         while (judge_remember(chain->world.judge, &cursor, &scratch, &fact))
                 memory++;
         cursor = 0;
@@ -144,6 +156,60 @@ void chain_world_begin(struct chain_world *chain, bool again)
                 details = record_of_fact(&fact, verb);
                 chain_world_append(chain, verb, fact.agent, 0, AUDIT_INFO, details);
         }
+}
+
+void chain_world_begin(struct chain_world *chain, bool again)
+{
+        if (!again) {
+                judge_resume(chain->world.judge, chain->world.now);
+                world_remember(&chain->world);
+        }
+        append_start(chain, again);
+}
+
+void chain_world_load(struct chain_world *chain, const char *yaml)
+{
+        const struct fact tick = { .kind = FACT_TICK, .agent = "" };
+
+        world_send(&chain->world, &tick);
+        chain_world_append(chain, "policy.load", "policy", 0, AUDIT_OK, json_pack("{s:s}", "text", "loaded"));
+        take_policy(chain, yaml);
+        append_start(chain, true);
+}
+
+static void close_intent(void *self, const struct open_intent *intent)
+{
+        struct chain_world *chain = self;
+        struct fact fact = { .kind = FACT_OUTCOME,
+                             .manager = agent_manager(intent->agent),
+                             .agent = intent->agent,
+                             .instance = intent->instance,
+                             .outcome = { intent->action, intent->purpose, OUTCOME_UNKNOWN, "" } };
+
+        chain->intents[0] = intent->seq;
+        chain->intents_n = 1;
+        world_send(&chain->world, &fact);
+}
+
+void chain_world_return(struct chain_world *chain)
+{
+        struct world *world = &chain->world;
+        struct recall recall = { .from = UINT64_MAX };
+        char database[96];
+
+        chain->silent = false;
+        assert_true(audit_commit(chain->audit, 0) >= 0);
+        snprintf(database, sizeof database, "%s/audit.db", chain->directory);
+        assert_int_equal(recall_look_back(database, &recall), 0);
+        world->away = false;
+        world->queue_n = world->cut_off_n = 0;
+        chain->intents_n = 0;
+        world_judge(world);
+        assert_true(recall_live(database, &recall, world->judge, &recall.last) >= 0);
+        judge_resume(world->judge, world->now);
+        append_start(chain, false);
+        assert_int_equal(recall_open_intents(database, recall.from, close_intent, chain), 0);
+        world_listen(world);
 }
 
 void chain_world_end(struct chain_world *chain)

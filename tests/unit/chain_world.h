@@ -21,6 +21,12 @@ void chain_world_close(struct chain_world *chain);
 /* judge.start with all that the judge remembers; `again`: the same run, once more. */
 void chain_world_begin(struct chain_world *chain, bool again);
 
+/* The daemon was killed, or ended, and comes back now: its judge is made from the log, as the daemon's is. world_leave() first. */
+void chain_world_return(struct chain_world *chain);
+
+/* Another policy is loaded. */
+void chain_world_load(struct chain_world *chain, const char *yaml);
+
 /* judge.stop. */
 void chain_world_end(struct chain_world *chain);
 

@@ -12,15 +12,16 @@
 #include "govctl/field.h"
 #include "govctl_stage.h"
 
-static const char POLICY[] = "mode: enforce\n"
-                             "machine: { actions: { at_most: 100, within: 10m } }\n"
-                             "classes: { thrifty: { memory: { budget: 80M } } }\n"
-                             "agents:\n"
-                             "  - { name: thrifty, pm2: one, class: thrifty }\n"
-                             "  - { name: patient, pm2: lily, heal: { ladder: [restart, restart, quarantine] } }\n"
-                             "  - { name: apps, pm2: \"*\" }\n"
-                             "  - { name: observed, systemd: \"seen-*\", mode: observe }\n"
-                             "  - { name: services, systemd: \"*\" }\n";
+static const char POLICY[] =
+        "mode: enforce\n"
+        "machine: { actions: { at_most: 100, within: 10m } }\n"
+        "classes: { thrifty: { memory: { budget: 80M } } }\n"
+        "agents:\n"
+        "  - { name: thrifty, pm2: one, class: thrifty }\n"
+        "  - { name: patient, pm2: lily, heal: { ladder: [restart, restart, quarantine] } }\n"
+        "  - { name: apps, pm2: \"*\" }\n"
+        "  - { name: observed, systemd: \"seen-*\", mode: observe, restarts: [ { more_than: 4, within: 10m } ] }\n"
+        "  - { name: services, systemd: \"*\" }\n";
 
 #define THRIFTY 3
 #define OBSERVED 6
@@ -254,6 +255,119 @@ static void what_a_kill_cut_off_is_said_and_no_difference(void **state)
         assert_true(json_is_true(field(json_array_get(field(bed->told, "runs"), 0), "killed")));
 }
 
+/* ---- what is recorded ------------------------------------------------------------------------------------------------------- */
+
+static struct fact about_seen(const struct bed *bed, enum fact_kind kind)
+{
+        const struct actor *actor = &bed->chain.world.actors[OBSERVED];
+
+        return (struct fact){ .kind = kind, .manager = actor->manager, .agent = actor->id };
+}
+
+/* The kernel's word of an end, and then the manager's of the beginning: each is news, though neither is a death yet. */
+static void an_end_told_before_its_beginning_follows_too(void **state)
+{
+        struct bed *bed = *state;
+        struct world *world = &bed->chain.world;
+
+        world_run(world, USEC_PER_MINUTE);
+        for (pid_t pid = 5000; pid < 5006; pid++) {
+                struct fact died = about_seen(bed, FACT_DIED), began = about_seen(bed, FACT_STARTED);
+
+                died.ended.pid = began.started.pid = pid;
+                died.ended.start = began.started.start = 700000 + (uint64_t)pid;
+                world_send(world, &died);
+                world_run(world, 200 * USEC_PER_MSEC);
+                world_send(world, &began);
+                world_run(world, 5 * USEC_PER_SEC);
+        }
+        world_run(world, USEC_PER_MINUTE);
+        chain_world_end(&bed->chain);
+        assert_int_equal(replay(bed), 0);
+        assert_true(number(bed, "same") > 0);
+        assert_int_equal(number(bed, "differ"), 0);
+}
+
+/* What is decided when a policy is loaded is decided then, and not when something was last recorded. */
+static void a_policy_loaded_long_after_the_last_fact_follows_too(void **state)
+{
+        static const char enforced[] =
+                "mode: enforce\nagents: [ { name: all, systemd: \"*\" }, { name: apps, pm2: \"*\" } ]\n";
+        struct bed *bed = *state;
+        struct world *world = &bed->chain.world;
+
+        world_run(world, USEC_PER_MINUTE);
+        world->actors[OBSERVED].nobody_restarts = true;
+        world_die(world, &world->actors[OBSERVED]);
+        world_run(world, 10 * USEC_PER_MINUTE);
+        hold(bed, 60, 3); /* sizes move the judge's time on, and are not recorded */
+        chain_world_load(&bed->chain, enforced);
+        world_run(world, 10 * USEC_PER_MINUTE);
+        chain_world_end(&bed->chain);
+        assert_int_equal(replay(bed), 0);
+        assert_true(number(bed, "same") > 2);
+        assert_int_equal(number(bed, "differ"), 0);
+}
+
+/* ---- what outlives a kill --------------------------------------------------------------------------------------------------- */
+
+static void be_killed(struct bed *bed, usec_t away)
+{
+        world_leave(&bed->chain.world);
+        world_run(&bed->chain.world, away);
+        chain_world_return(&bed->chain);
+}
+
+/* More deaths than are kept one by one: their number stands in what is told. */
+static void a_long_loop_is_counted_on_after_a_kill(void **state)
+{
+        struct bed *bed = *state;
+        struct world *world = &bed->chain.world;
+
+        fall_ill(bed, OBSERVED, USEC_PER_MINUTE, USEC_PER_DAY, 200 * USEC_PER_MSEC);
+        world->actors[OBSERVED].gives_up = false;
+        world->actors[OBSERVED].restart_delay = 2500 * USEC_PER_MSEC; /* a crash loop, not a hot one */
+        world_run(world, USEC_PER_MINUTE + 90 * 2700 * USEC_PER_MSEC);
+        be_killed(bed, USEC_PER_SEC);
+        world_run(world, 10 * USEC_PER_MINUTE);
+        chain_world_end(&bed->chain);
+        assert_int_equal(replay(bed), 0);
+        assert_true(number(bed, "same") > 3);
+        assert_int_equal(number(bed, "differ"), 0);
+        assert_int_equal(number(bed, "not_compared"), 0);
+}
+
+/* What its manager calls it stands in reasons; an end within a change window may be understood only afterwards. */
+static void words_and_windows_outlive_a_kill(void **state)
+{
+        struct bed *bed = *state;
+        struct world *world = &bed->chain.world;
+        struct actor *actor = &world->actors[5];
+        struct fact change = {
+                .kind = FACT_CHANGE, .manager = actor->manager, .agent = actor->id, .instance = INSTANCE_ALL
+        };
+
+        world_run(world, USEC_PER_MINUTE);
+        change.change.step = CHANGE_OPEN;
+        change.change.number = 1;
+        change.change.pattern = change.change.by = change.change.reason = "";
+        change.change.since = world->now;
+        change.change.until = world->now + 30 * USEC_PER_SEC;
+        world_send(world, &change);
+        world_run(world, 10 * USEC_PER_SEC);
+        world_die(world, actor);
+        world->actors[2].nobody_restarts = true;
+        world_die(world, &world->actors[2]);
+        world_run(world, USEC_PER_MSEC); /* the kernel told it, the managers did not come to it */
+        be_killed(bed, USEC_PER_MINUTE);
+        world_run(world, 20 * USEC_PER_MINUTE);
+        chain_world_end(&bed->chain);
+        assert_int_equal(replay(bed), 0);
+        assert_true(number(bed, "same") > 0);
+        assert_int_equal(number(bed, "differ"), 0);
+        assert_int_equal(number(bed, "not_compared"), 0);
+}
+
 /* Its deaths are not recorded one by one any more when the human comes, and are again afterwards. */
 static void an_endless_loop_that_a_human_closed_follows_too(void **state)
 {
@@ -334,6 +448,10 @@ int main(void)
                 TEST(a_daemon_that_comes_back_is_another_run),
                 TEST(what_became_of_trials_follows_too),
                 TEST(what_a_kill_cut_off_is_said_and_no_difference),
+                TEST(an_end_told_before_its_beginning_follows_too),
+                TEST(a_policy_loaded_long_after_the_last_fact_follows_too),
+                TEST(a_long_loop_is_counted_on_after_a_kill),
+                TEST(words_and_windows_outlive_a_kill),
                 TEST(an_endless_loop_that_a_human_closed_follows_too),
                 TEST(a_decision_that_follows_from_nothing_is_found),
                 TEST(a_decision_that_was_left_out_is_found),
