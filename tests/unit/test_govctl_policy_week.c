@@ -334,6 +334,14 @@ static void whose_memory_counts_is_another_question(void **state)
         assert_true(is_noted("tamara: its memory would be counted in another way"));
 }
 
+static void of_files_that_nobody_watched_nothing_is_known(void **state)
+{
+        (void)state;
+        policy("name: lily,", "name: lily, config: [ /opt/agents/lily.json ],", NULL);
+        EXPECT(0, "");
+        assert_true(is_noted("lily: of files that nobody watched then"));
+}
+
 /* The log alone knows the sizes on which something was decided. */
 static void without_a_history_the_log_says_what_it_knows(void **state)
 {
@@ -417,6 +425,7 @@ int main(void)
                 cmocka_unit_test(a_lower_ceiling_restarts_a_leak_earlier),
                 cmocka_unit_test(of_several_instances_the_history_knows_the_sum),
                 cmocka_unit_test(whose_memory_counts_is_another_question),
+                cmocka_unit_test(of_files_that_nobody_watched_nothing_is_known),
                 cmocka_unit_test(without_a_history_the_log_says_what_it_knows),
                 cmocka_unit_test(a_budget_is_only_told),
                 cmocka_unit_test(several_at_once_are_told_each),

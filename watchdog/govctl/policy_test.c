@@ -54,6 +54,26 @@ static struct memory_limits limits_then(const struct test *test, const char *age
         return limits_of(test->then_lost ? test->policy : whatif_policy(test->then), agent);
 }
 
+static bool declares(const struct rule *rule, const char *pattern)
+{
+        for (unsigned n = 0; rule && n < rule->config_n; n++)
+                if (strcmp(rule->config[n], pattern) == 0)
+                        return true;
+        return false;
+}
+
+/* Files that are declared now and were not: the log cannot know what became of them. */
+static bool has_new_files(const struct test *test, const char *agent)
+{
+        const struct rule *was = test->then_lost ? NULL : policy_rule(whatif_policy(test->then), agent);
+        const struct rule *is = policy_rule(test->policy, agent);
+
+        for (unsigned n = 0; is && n < is->config_n; n++)
+                if (!declares(was, is->config[n]))
+                        return true;
+        return false;
+}
+
 /* Whether this agent's sizes are a question at all. */
 static void weigh(struct test *test, struct tried *tried)
 {
@@ -64,6 +84,7 @@ static void weigh(struct test *test, struct tried *tried)
         tried->sizes = is.ceiling_bytes != was.ceiling_bytes || is.budget_bytes != was.budget_bytes ||
                        (test->then_lost && limited);
         tried->of_changed |= was.of != is.of && limited;
+        tried->files |= has_new_files(test, tried->agent);
         tried->limit = ceiling ? is.ceiling_bytes : is.budget_bytes;
         tried->limit_was = ceiling ? was.ceiling_bytes : was.budget_bytes;
         if (test->samples && samples_watch(test->samples, tried->agent, tried->sizes) < 0)

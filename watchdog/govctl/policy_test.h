@@ -10,6 +10,7 @@ struct tried {
         bool sizes;         /* its limits are other ones: the history is asked */
         bool of_changed;    /* whose memory counts is another question, too */
         bool sum;           /* it had several instances: the history holds their sum */
+        bool files;         /* some of its declared files nobody watched then */
         uint64_t limit;     /* the new ceiling, or where that is no other one the new budget; bytes, 0: none */
         uint64_t limit_was; /* and that of then */
         unsigned peaks;     /* steps whose peak was above it and did not last */

@@ -170,6 +170,8 @@ static void note_agents(const struct test *test, const struct notes *notes)
                 if (tried->of_changed)
                         note(notes, "%s: its memory would be counted in another way, and is judged as it was counted",
                              name);
+                if (tried->files)
+                        note(notes, "%s: of files that nobody watched then the log knows nothing", name);
                 if (tried->sum)
                         note(notes, "%s: the history holds the sum of its instances, which says nothing of any one",
                              name);
