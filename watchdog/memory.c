@@ -139,7 +139,8 @@ static void close_intent(void *self, const struct open_intent *intent)
                 .outcome = { .action = intent->action,
                              .purpose = intent->purpose,
                              .outcome = OUTCOME_UNKNOWN,
-                             .text = "the daemon ended before the outcome was known" },
+                             .text = "the daemon ended before the outcome was known",
+                             .trial = intent->trial },
         };
 
         chronicle_outcome(governor->chronicle, &fact, intent->seq, incident_from_name(intent->incident));

@@ -188,6 +188,7 @@ static int take_intent(void *userdata, const struct audit_item *item)
                 .incident = json_string_value(json_object_get(record, "incident")),
                 .instance = (uint32_t)json_integer_value(json_object_get(details, "instance")),
                 .purpose = purpose_from_name(json_string_value(json_object_get(details, "purpose"))),
+                .trial = (uint64_t)json_integer_value(json_object_get(details, "trial")),
         };
 
         if (!verb || !text_starts(verb, "agent.") || !intent.agent)

@@ -30,6 +30,7 @@ struct open_intent {
         uint32_t instance;
         enum action action;
         enum purpose purpose;
+        uint64_t trial; /* that it belongs to, 0 none */
 };
 
 /* Calls `found` for each one, oldest first, from record `from` on. */

@@ -184,7 +184,7 @@ static void close_intent(void *self, const struct open_intent *intent)
                              .manager = agent_manager(intent->agent),
                              .agent = intent->agent,
                              .instance = intent->instance,
-                             .outcome = { intent->action, intent->purpose, OUTCOME_UNKNOWN, "" } };
+                             .outcome = { intent->action, intent->purpose, OUTCOME_UNKNOWN, "", intent->trial } };
 
         chain->intents[0] = intent->seq;
         chain->intents_n = 1;

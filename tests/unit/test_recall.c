@@ -176,7 +176,8 @@ static void an_intent_without_outcome_is_found_and_one_with_it_is_not(void **sta
 
         done = write_record(bench, "agent.stop", AUDIT_PENDING, json_pack("{s:s}", "purpose", "backoff"));
         open = write_record(bench, "agent.stop", AUDIT_PENDING,
-                            json_pack("{s:s, s:I}", "purpose", "quarantine", "instance", (json_int_t)INSTANCE_ALL));
+                            json_pack("{s:s, s:I, s:i}", "purpose", "quarantine", "instance", (json_int_t)INSTANCE_ALL,
+                                      "trial", 3));
         write_record(bench, "agent.stop", AUDIT_OK, json_pack("{s:I}", "intent", (json_int_t)done));
         assert_int_equal(recall_open_intents(bench->database, from, take_open, bench), 0);
         assert_int_equal(bench->open_n, 1);
@@ -184,6 +185,7 @@ static void an_intent_without_outcome_is_found_and_one_with_it_is_not(void **sta
         assert_int_equal(bench->open[0].action, ACTION_STOP);
         assert_int_equal(bench->open[0].purpose, PURPOSE_QUARANTINE);
         assert_int_equal(bench->open[0].instance, INSTANCE_ALL);
+        assert_int_equal(bench->open[0].trial, 3);
         assert_string_equal(bench->agent[0], "pm2:root/lily");
 }
 
