@@ -388,6 +388,27 @@ static void an_endless_loop_that_a_human_closed_follows_too(void **state)
         assert_int_equal(number(bed, "not_compared"), 0);
 }
 
+/* What was too large was stopped by its owner: whoever reads the memory does not tell it again of the next life. */
+static void sizes_of_a_life_that_is_over_are_forgotten(void **state)
+{
+        struct bed *bed = *state;
+        struct world *world = &bed->chain.world;
+
+        hold(bed, 90, 8);
+        world_human(world, &world->actors[THRIFTY], ACTION_STOP);
+        world_run(world, USEC_PER_HOUR);
+        be_killed(bed, USEC_PER_SEC);
+        be_killed(bed, USEC_PER_SEC);
+        world_human(world, &world->actors[THRIFTY], ACTION_START);
+        world_run(world, USEC_PER_MINUTE);
+        be_killed(bed, USEC_PER_SEC);
+        world_run(world, USEC_PER_HOUR);
+        chain_world_end(&bed->chain);
+        assert_int_equal(replay(bed), 0);
+        assert_true(number(bed, "same") > 0);
+        assert_int_equal(number(bed, "differ"), 0);
+}
+
 static void a_decision_that_follows_from_nothing_is_found(void **state)
 {
         struct bed *bed = *state;
@@ -453,6 +474,7 @@ int main(void)
                 TEST(a_long_loop_is_counted_on_after_a_kill),
                 TEST(words_and_windows_outlive_a_kill),
                 TEST(an_endless_loop_that_a_human_closed_follows_too),
+                TEST(sizes_of_a_life_that_is_over_are_forgotten),
                 TEST(a_decision_that_follows_from_nothing_is_found),
                 TEST(a_decision_that_was_left_out_is_found),
                 TEST(a_log_without_its_policy_proves_nothing),

@@ -259,6 +259,15 @@ void swell_reason(const struct judge *judge, const struct instance *instance, en
 
 /* ---- what is only told ---------------------------------------------------------------------------------------------- */
 
+/* What was told of a life is over with it: sizes that stay would be told again by whoever reads the memory. */
+static void forget_sizes(struct swell *swell)
+{
+        swell->told.found = 0;
+        swell->n = 0;
+        trend_begin(&swell->trend, 0);
+        swell->trend_found = (struct trend_found){ .leak = false };
+}
+
 /* Down by its owner's will, it is not too large any more. */
 static void rest(const struct judge *judge, struct instance *instance, usec_t *due)
 {
@@ -267,7 +276,7 @@ static void rest(const struct judge *judge, struct instance *instance, usec_t *d
         if (instance->swell.told.found == 0 || is_alive(instance))
                 return;
         if (diagnose_is_at_rest(judge, instance))
-                instance->swell.told.found = 0;
+                forget_sizes(&instance->swell);
         else if (instance->claimed == CLAIMED_STOPPED && at > judge->now && at < *due)
                 *due = at;
 }
