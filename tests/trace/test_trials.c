@@ -304,6 +304,32 @@ static void what_cannot_be_taken_back_is_tried_for_ever(void **state)
         world_done(&world);
 }
 
+/* One that only watches has no hands; the next run that has tries again. */
+static void what_a_run_that_only_observes_left_is_taken_back_by_the_next(void **state)
+{
+        struct world world;
+        struct actor *lily;
+
+        (void)state;
+        lily = lily_lives(&world);
+        world_trial(&world, LILY, TRIAL_BEGIN, 1, MIN);
+        world_run(&world, 30 * S);
+        world_leave(&world);
+        judge_set_observe_only(world.judge, true);
+        world_return(&world);
+        world_forget_trace(&world);
+        world_run(&world, HOUR);
+        CHECK_TRACE(&world, "120.0s would unlimit lily (undo): its 1m are over, and nobody kept it\n");
+        is_in_state(&world, 1, TRIAL_STUCK);
+        world_leave(&world);
+        judge_set_observe_only(world.judge, false);
+        world_return(&world);
+        world_run(&world, MIN);
+        assert_false(lily->limited);
+        is_in_state(&world, 1, TRIAL_OVER);
+        world_done(&world);
+}
+
 static void an_answer_that_never_comes_is_taken_for_none(void **state)
 {
         struct world world;
@@ -594,6 +620,7 @@ int main(void)
                 cmocka_unit_test(one_agent_has_one_trial_at_a_time),
                 cmocka_unit_test(a_change_that_could_not_be_made_is_over),
                 cmocka_unit_test(what_cannot_be_taken_back_is_tried_for_ever),
+                cmocka_unit_test(what_a_run_that_only_observes_left_is_taken_back_by_the_next),
                 cmocka_unit_test(an_answer_that_never_comes_is_taken_for_none),
                 cmocka_unit_test(nothing_is_begun_in_safe_mode_and_everything_is_taken_back),
                 cmocka_unit_test(disarming_takes_back_what_is_kept_too),

@@ -774,5 +774,6 @@ void judge_resume(struct judge *judge, usec_t now)
                 due_set(judge, i,
                         judge->now); /* as one who reads the memory will have it: what was overdue comes in its turn */
         }
+        trial_resumed(judge);
         judge->machine_due = judge->now;
 }

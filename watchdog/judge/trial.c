@@ -314,6 +314,13 @@ void trial_rebooted(struct judge *judge)
                         fall_ill(judge, &judge->trials[n], 0, "the machine was started anew");
 }
 
+void trial_resumed(struct judge *judge)
+{
+        for (uint32_t n = 0; n < judge->trials_n; n++)
+                if (judge->trials[n].state == TRIAL_STUCK && judge->trials[n].due == USEC_INFINITY)
+                        judge->trials[n].due = judge->now;
+}
+
 void trial_undo_all(struct judge *judge, const char *why)
 {
         for (uint32_t n = 0; n < judge->trials_n; n++) {

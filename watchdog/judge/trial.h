@@ -52,6 +52,9 @@ bool trial_outcome(struct judge *judge, const struct fact *fact);
 void trial_agent_died(struct judge *judge, const struct agent *agent, const struct instance *instance, usec_t at);
 void trial_agent_ill(struct judge *judge, const struct agent *agent, enum cause cause, uint64_t incident);
 
+/* Another run begins: what the last one could only have done is done. */
+void trial_resumed(struct judge *judge);
+
 /* The machine was started anew: nothing that is not kept is left. Governor is disarmed: nothing may be left. */
 void trial_rebooted(struct judge *judge);
 void trial_undo_all(struct judge *judge, const char *why);
