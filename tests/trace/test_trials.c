@@ -454,7 +454,7 @@ static void a_death_that_nobody_saw_ends_it_by_its_managers_counter(void **state
         world_run(&world, 10 * S);
         world_return(&world);
         world_run(&world, 10 * S);
-        CHECK_TRACE(&world, "142.0s unlimit lily (undo): it died, and nobody told why, 40s into its trial\n");
+        CHECK_TRACE(&world, "142.0s unlimit lily (undo): it died, and nobody told why, 41s into its trial\n");
         world_done(&world);
 }
 

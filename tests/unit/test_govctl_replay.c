@@ -388,6 +388,29 @@ static void an_endless_loop_that_a_human_closed_follows_too(void **state)
         assert_int_equal(number(bed, "not_compared"), 0);
 }
 
+/* Its deaths are recorded one by one again, for each of them ends the trial. */
+static void a_trial_within_an_endless_loop_follows_too(void **state)
+{
+        struct bed *bed = *state;
+        struct world *world = &bed->chain.world;
+        const char *seen = world->actors[OBSERVED].id;
+        struct trial_view trial;
+
+        fall_ill(bed, OBSERVED, USEC_PER_MINUTE, USEC_PER_DAY, 3 * USEC_PER_SEC);
+        for (uint64_t number = 1; number <= 4; number++) {
+                world_run(world, 3 * USEC_PER_HOUR + number * USEC_PER_SEC);
+                world_trial(world, seen, TRIAL_BEGIN, number, 10 * USEC_PER_MINUTE);
+        }
+        world_run(world, USEC_PER_MINUTE);
+        judge_trial(world->judge, 3, &trial);
+        assert_int_equal(trial.state, TRIAL_OVER);
+        assert_non_null(strstr(trial.why, "it died"));
+        chain_world_end(&bed->chain);
+        assert_int_equal(replay(bed), 0);
+        assert_int_equal(number(bed, "differ"), 0);
+        assert_int_equal(number(bed, "not_compared"), 0);
+}
+
 /* What was too large was stopped by its owner: whoever reads the memory does not tell it again of the next life. */
 static void sizes_of_a_life_that_is_over_are_forgotten(void **state)
 {
@@ -474,6 +497,7 @@ int main(void)
                 TEST(a_long_loop_is_counted_on_after_a_kill),
                 TEST(words_and_windows_outlive_a_kill),
                 TEST(an_endless_loop_that_a_human_closed_follows_too),
+                TEST(a_trial_within_an_endless_loop_follows_too),
                 TEST(sizes_of_a_life_that_is_over_are_forgotten),
                 TEST(a_decision_that_follows_from_nothing_is_found),
                 TEST(a_decision_that_was_left_out_is_found),

@@ -191,7 +191,9 @@ static void a_trial_comes_back_with_its_limits(void **state)
                            .due = USEC_INFINITY,
                            .tries = 3,
                            .incident = 4,
-                           .why = "it died" },
+                           .why = "it died",
+                           .began = 5,
+                           .input = 6 },
         };
         struct remembered scratch;
         json_t *details;
@@ -211,6 +213,8 @@ static void a_trial_comes_back_with_its_limits(void **state)
         assert_int_equal(back.trial.tries, 3);
         assert_int_equal(back.trial.incident, 4);
         assert_string_equal(back.trial.why, "it died");
+        assert_int_equal(back.trial.began, 5);
+        assert_int_equal(back.trial.input, 6);
         assert_memory_equal(&back.trial.limits, &fact.trial.limits, sizeof(fact.trial.limits));
         json_decref(details);
 }

@@ -252,6 +252,8 @@ struct fact {
                         uint32_t tries;           /* to take it back */
                         uint64_t incident;        /* that ends it, 0 none */
                         const char *why;          /* it ends */
+                        usec_t began;             /* when it was asked for */
+                        unsigned input;           /* happened to it, not looked at yet: a number of the judge's own */
                 } trial;
                 struct {
                         enum ask ask;

@@ -150,6 +150,8 @@ static const struct field fields[] = {
         { FACT_TRIAL,      "tries",       FIELD_U32,  AT(trial.tries) },
         { FACT_TRIAL,      "incident",    FIELD_U64,  AT(trial.incident) },
         { FACT_TRIAL,      "why",         FIELD_TEXT, AT(trial.why) },
+        { FACT_TRIAL,      "began",       FIELD_U64,  AT(trial.began) },
+        { FACT_TRIAL,      "input",       FIELD_U32,  AT(trial.input) },
         { FACT_WEIGHT,     "pid",        FIELD_INT,  AT(weight.pid) },
         { FACT_WEIGHT,     "start",      FIELD_U64,  AT(weight.start) },
         { FACT_WEIGHT,     "frees_bytes", FIELD_U64, AT(weight.frees_bytes) },

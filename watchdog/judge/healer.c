@@ -12,6 +12,7 @@
 #include "judge/note.h"
 #include "judge/source.h"
 #include "judge/table.h"
+#include "judge/trial.h"
 #include "judge/trouble.h"
 
 #define THIN_AFTER 100 /* deaths of an incident that are all recorded */
@@ -442,7 +443,8 @@ static bool may_thin(const struct judge *judge, const struct instance *instance)
 
         return loops && instance->ladder.state == LADDER_TOLD && instance->ladder.until == USEC_INFINITY &&
                instance->incident != NOBODY && !instance->braked &&
-               judge->incidents[instance->incident].told >= THIN_AFTER && !is_base(judge, agent_of(judge, instance));
+               judge->incidents[instance->incident].told >= THIN_AFTER && !is_base(judge, agent_of(judge, instance)) &&
+               !trial_counts(judge, agent_of(judge, instance));
 }
 
 /* Whether judge_one() would have something to say. */
@@ -483,6 +485,18 @@ void healer_look(struct judge *judge, struct instance *instance)
         if (due <= judge->now)
                 due = judge->now + LOOK_LEAST;
         due_set(judge, instance, due);
+}
+
+bool healer_wants_record(struct judge *judge, const struct agent *agent)
+{
+        bool wants = false;
+
+        for (struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
+                if (i->thin) {
+                        i->wants_record = wants = true;
+                        judge->decisions->remember = true;
+                }
+        return wants;
 }
 
 bool healer_keeps(struct judge *judge, uint32_t incident)

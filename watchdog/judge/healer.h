@@ -14,5 +14,8 @@ void healer_forget(struct judge *judge, struct agent *agent, struct instance *in
 void healer_outcome(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact);
 void healer_asked(struct judge *judge, struct agent *agent, struct instance *instance, enum ask ask);
 
+/* What is to be decided of this agent rests on deaths that were not recorded one by one: asks for their sum. True when there are any. */
+bool healer_wants_record(struct judge *judge, const struct agent *agent);
+
 /* A human closed this incident: its instances are taken for well. True when it stays open, because we hold one of them down. */
 bool healer_keeps(struct judge *judge, uint32_t incident);

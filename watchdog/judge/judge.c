@@ -343,31 +343,16 @@ static void look_at_safe_mode(struct judge *judge)
         }
 }
 
-/* What a human closes rests on deaths that were not recorded one by one: their sum is first. */
-static bool waits_for_record(struct judge *judge, uint32_t incident)
-{
-        const struct agent *agent =
-                judge->incidents[incident].agent == NOBODY ? NULL : &judge->agents[judge->incidents[incident].agent];
-        bool waits = false;
-
-        for (struct instance *i = agent ? first_instance(judge, agent) : NULL; i; i = next_instance(judge, i))
-                if (i->thin) {
-                        i->wants_record = waits = true;
-                        judge->decisions->remember = true;
-                }
-        return waits;
-}
-
 /* A human closes an incident. What it was about is judged anew from here on; a quarantine stays one. */
 static void acknowledge(struct judge *judge)
 {
         uint64_t number = judge->acknowledged;
-        uint32_t found = NOBODY;
+        uint32_t found = NOBODY, agent = NOBODY;
 
         for (uint32_t n = 0; number > 0 && n < judge->limits.incidents_max; n++)
                 if (judge->incidents[n].open && judge->incidents[n].number == number)
-                        found = n;
-        if (found != NOBODY && waits_for_record(judge, found))
+                        found = n, agent = judge->incidents[n].agent;
+        if (agent != NOBODY && healer_wants_record(judge, &judge->agents[agent]))
                 return; /* and comes back with it */
         judge->acknowledged = 0;
         if (found == NOBODY || found == judge->safe_incident || healer_keeps(judge, found))

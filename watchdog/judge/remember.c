@@ -684,8 +684,8 @@ static void take_instance(struct judge *judge, const struct fact *fact, struct p
         }
         if (thin) /* now that it is written down, it is judged again */
                 i->thin = i->wants_record = false;
-        if (thin && judge->acknowledged > 0)
-                judge->machine_due = fact->at;
+        if (thin && fact->at < judge->machine_due)
+                judge->machine_due = fact->at; /* a human's word, or a trial, may wait for it */
         judge->shown_stale = true;
         /* after an absence as judge_resume() had it, not when it came to be written down; in a run, when it was recorded */
         due_set(judge, i, thin ? fact->at : judge->now);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "judge/healer.h"
 #include "judge/incidents.h"
 #include "judge/table.h"
 
@@ -164,19 +165,21 @@ static void begin(struct judge *judge, const struct fact *fact)
 /* As the chain remembers it; a judge that lives on knows it already. */
 static void recall(struct judge *judge, const struct fact *fact)
 {
+        bool waits = fact->trial.state == TRIAL_NONE && fact->trial.input == TRIAL_INPUT_BEGIN;
         struct trial *trial;
 
-        if (find(judge, fact->trial.number) || fact->trial.state == TRIAL_NONE || fact->trial.state >= TRIAL_STATE_N ||
-            !(trial = free_slot(judge)))
+        if (find(judge, fact->trial.number) || (fact->trial.state == TRIAL_NONE && !waits) ||
+            fact->trial.state >= TRIAL_STATE_N || !(trial = free_slot(judge)))
                 return;
         fill(judge, trial, fact);
         trial->state = fact->trial.state;
-        trial->began = fact->trial.since;
+        trial->began = fact->trial.began > 0 ? fact->trial.began : fact->trial.since; /* older logs lack it */
         trial->since = fact->trial.since;
         trial->until = fact->trial.until;
         trial->due = fact->trial.due;
         trial->tries = fact->trial.tries;
         trial->incident = fact->trial.incident;
+        trial->input = fact->trial.input < TRIAL_INPUT_N ? fact->trial.input : TRIAL_INPUT_NONE;
         text_copy_safe(trial->why, sizeof(trial->why), fact->trial.why);
 }
 
@@ -419,6 +422,21 @@ static void replace_kept(struct judge *judge, const struct trial *trial)
         snprintf(before->why, sizeof(before->why), "replaced by trial %llu", (unsigned long long)trial->number);
 }
 
+/* Whether a death ends it, or could soon. */
+static bool is_counting(const struct trial *trial)
+{
+        return trial->state == TRIAL_NONE || trial->state == TRIAL_BEGINNING || trial->state == TRIAL_RUNNING ||
+               trial->state == TRIAL_KEEPING;
+}
+
+/* Deaths of a loop that goes on for ever are not recorded one by one: their sum is first, and each one counts from there on. */
+static bool waits_for_record(struct judge *judge, const struct trial *trial)
+{
+        const struct agent *agent = table_find(judge, trial->id);
+
+        return trial->input == TRIAL_INPUT_BEGIN && agent && healer_wants_record(judge, agent);
+}
+
 /* Takes the input: one step of its story. */
 static void step(struct judge *judge, struct trial *trial, enum trial_input input)
 {
@@ -460,6 +478,8 @@ void trial_look(struct judge *judge, usec_t *due)
                 struct trial *trial = &judge->trials[n];
                 bool stirs = trial->input != TRIAL_INPUT_NONE || trial->due <= judge->now;
 
+                if (waits_for_record(judge, trial))
+                        continue; /* and comes back with it */
                 if (stirs && acted) {
                         *due = judge->now;
                         return;
@@ -479,11 +499,19 @@ bool trial_holds(const struct judge *judge, const char *agent)
         return find_of(judge, TRIAL_OF_LIMITS, agent, TRIAL_NONE) != NULL;
 }
 
+bool trial_counts(const struct judge *judge, const struct agent *agent)
+{
+        for (uint32_t n = 0; n < judge->trials_n; n++)
+                if (is_counting(&judge->trials[n]) && strcmp(judge->trials[n].id, agent->id) == 0)
+                        return true;
+        return false;
+}
+
 bool trial_remember(const struct judge *judge, uint32_t index, struct fact *ret)
 {
         const struct trial *trial = &judge->trials[index];
 
-        if (trial->state == TRIAL_NONE || trial->state == TRIAL_OVER)
+        if ((trial->state == TRIAL_NONE && trial->input == TRIAL_INPUT_NONE) || trial->state == TRIAL_OVER)
                 return false;
         *ret = (struct fact){
                 .kind = FACT_TRIAL,
@@ -499,12 +527,14 @@ bool trial_remember(const struct judge *judge, uint32_t index, struct fact *ret)
                            .limits = trial->limits,
                            .by = trial->by,
                            .reason = trial->reason,
-                           .since = trial->since > 0 ? trial->since : trial->began,
+                           .since = trial->since,
                            .until = trial->until,
                            .due = trial->due,
                            .tries = trial->tries,
                            .incident = trial->incident,
-                           .why = trial->why },
+                           .why = trial->why,
+                           .began = trial->began,
+                           .input = trial->input },
         };
         return true;
 }
