@@ -1,5 +1,5 @@
 /*
- * Random lives of the daemon, written into real logs: agents that loop, die and swell, humans, changes, blindness, reloads, and a
+ * Random lives of the daemon, written into real logs: agents that loop, die and swell, humans, changes, limits on trial, blindness, reloads, and a
  * daemon that is stopped and killed at any moment and makes its judge from the log again. Whatever happened, the decisions follow
  * from the recorded facts. REPLAY_LIVES= scales it, REPLAY_SEED= lives one life again and keeps its log.
  */
@@ -187,6 +187,30 @@ static void drift(struct life *life)
         world_send(&life->chain.world, &fact);
 }
 
+/* Limits on trial for a while; some choke on them. */
+static void limit(struct life *life)
+{
+        static const usec_t spans[] = { 20 * USEC_PER_SEC, 2 * USEC_PER_MINUTE, 10 * USEC_PER_MINUTE };
+        struct world *world = &life->chain.world;
+        struct actor *actor = any(life);
+
+        actor->choked = chance(life, 3) ? 0 : chance(life, 3 * USEC_PER_MINUTE);
+        world_trial(world, actor->id, TRIAL_BEGIN, judge_trial_next(world->judge), spans[chance(life, 3)]);
+}
+
+/* The newest is kept or taken back, or an older one, whatever became of it. */
+static void decide_trial(struct life *life)
+{
+        struct world *world = &life->chain.world;
+        uint32_t n = judge_trials(world->judge);
+        struct trial_view trial;
+
+        if (n == 0)
+                return;
+        judge_trial(world->judge, chance(life, 2) ? n - 1 : (uint32_t)chance(life, n), &trial);
+        world_trial(world, trial.agent, chance(life, 2) ? TRIAL_KEEP : TRIAL_UNDO, trial.number, 0);
+}
+
 static void stray(struct life *life)
 {
         world_strays(&life->chain.world, any(life)->id, STRAY_ORPHAN + (int)chance(life, 3), 70000);
@@ -254,9 +278,9 @@ static void be_killed(struct life *life)
 static void happen(struct life *life)
 {
         static void (*const kinds[])(struct life * life) = {
-                fall_ill, fall_ill, fall_ill, die,  die,       die,       swell,       swell,
-                human,    ask,      ask,      plan, change,    drift,     stray,       god,
-                blind,    remember, reload,   stop, be_killed, be_killed, acknowledge, acknowledge,
+                fall_ill,  fall_ill,  fall_ill,    die,         die,   die,   swell, swell,        human,        ask,
+                ask,       plan,      change,      drift,       stray, god,   blind, remember,     reload,       stop,
+                be_killed, be_killed, acknowledge, acknowledge, limit, limit, limit, decide_trial, decide_trial,
         };
 
         kinds[chance(life, sizeof kinds / sizeof kinds[0])](life);
