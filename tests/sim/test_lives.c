@@ -399,7 +399,10 @@ static void check_due(struct life *life)
                         continue;
                 if (truth->quarantined_until > 0 && truth->quarantined_until < life->world.now)
                         broken(life, "a quarantine ended neither in a trial nor with a human");
-                if (truth->stopped_until > 0 && truth->stopped_until < life->world.now)
+                if (truth->stopped_until == 0 || truth->stopped_until >= life->world.now)
+                        continue;
+                truth->stopped_until = 0;
+                if (life->world.actors[n].by_judge) /* else it came up before the hand got hold of it */
                         broken(life, "a stopped agent was not started again");
         }
         if (life->dns_due > 0 && life->dns_due < life->world.now) {
