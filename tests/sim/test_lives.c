@@ -758,6 +758,16 @@ static void happen(struct life *life, const struct happening *happening)
 static void live_through(struct life *life, uint64_t seed, struct score *scores, bool swap, usec_t *agent_time);
 static void record(struct world *world, const struct fact *fact, bool material);
 
+/* A judge made from its memory knows how late it is, and that tells how long it was away next: so the other is told, too. */
+static void pause_here(struct life *life, bool swap)
+{
+        struct fact tick = { .kind = FACT_TICK };
+
+        world_send(&life->world, &tick);
+        if (swap)
+                world_remember(&life->world);
+}
+
 static uint64_t live(uint64_t seed, struct score *scores, bool swap, usec_t *agent_time)
 {
         struct life *life = calloc(1, sizeof(*life));
@@ -792,8 +802,8 @@ static void live_through(struct life *life, uint64_t seed, struct score *scores,
         for (int n = 0; n < life->happenings_n; n++) {
                 world_run_until(&life->world, life->happenings[n].at);
                 check_due(life);
-                if (swap && (swaps = swaps * 6364136223846793005 + 1442695040888963407) >> 62 == 0 && !life->world.away)
-                        world_remember(&life->world);
+                if ((swaps = swaps * 6364136223846793005 + 1442695040888963407) >> 62 == 0 && !life->world.away)
+                        pause_here(life, swap);
                 happen(life, &life->happenings[n]);
                 check_due(life);
         }
