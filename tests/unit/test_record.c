@@ -71,6 +71,52 @@ static void what_the_manager_says_comes_back_word_for_word(void **state)
         json_decref(details);
 }
 
+static void a_kill_for_memory_comes_back_whole(void **state)
+{
+        struct fact fact = {
+                .kind = FACT_OOM,
+                .at = 1700000000000001,
+                .manager = MANAGER_PM2,
+                .agent = "pm2:root/lily",
+                .instance = 4,
+                .oom = { .what = OOM_KILLED,
+                         .by = OOM_BY_LIMIT,
+                         .killed = 1,
+                         .pid = 77,
+                         .comm = "node",
+                         .cgroup = "/system.slice/pm2-root.service",
+                         .limit = "/system.slice",
+                         .limit_bytes = 512 << 20,
+                         .held_bytes = 489 << 20,
+                         .before_bytes = 3,
+                         .before = 60000000,
+                         .pressure = 1250,
+                         .pushes = 12,
+                         .swap_free_bytes = 5,
+                         .others = "mia (node 78) 90.0M" },
+        };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        assert_int_equal(back.oom.what, OOM_KILLED);
+        assert_int_equal(back.oom.by, OOM_BY_LIMIT);
+        assert_int_equal(back.oom.killed, 1);
+        assert_int_equal(back.oom.pid, 77);
+        assert_string_equal(back.oom.comm, "node");
+        assert_string_equal(back.oom.cgroup, "/system.slice/pm2-root.service");
+        assert_string_equal(back.oom.limit, "/system.slice");
+        assert_int_equal(back.oom.limit_bytes, 512 << 20);
+        assert_int_equal(back.oom.held_bytes, 489 << 20);
+        assert_int_equal(back.oom.before_bytes, 3);
+        assert_int_equal(back.oom.before, 60000000);
+        assert_int_equal(back.oom.pressure, 1250);
+        assert_int_equal(back.oom.pushes, 12);
+        assert_int_equal(back.oom.swap_free_bytes, 5);
+        assert_string_equal(back.oom.others, "mia (node 78) 90.0M");
+        json_decref(details);
+}
+
 static void the_judges_memory_comes_back_with_every_death_and_with_never(void **state)
 {
         struct remembered memory = { .state = 3,
@@ -340,6 +386,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_death_comes_back_with_its_cause),
                 cmocka_unit_test(what_the_manager_says_comes_back_word_for_word),
+                cmocka_unit_test(a_kill_for_memory_comes_back_whole),
                 cmocka_unit_test(the_judges_memory_comes_back_with_every_death_and_with_never),
                 cmocka_unit_test(what_a_restart_would_free_comes_back_with_how_it_was_measured),
                 cmocka_unit_test(a_baseline_says_what_it_is_about),

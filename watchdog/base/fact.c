@@ -12,6 +12,7 @@ static const char *const fact_kind_names[] = {
         [FACT_BASELINE] = "baseline", [FACT_TICK] = "tick",
         [FACT_CONFIG] = "config",     [FACT_CHANGE] = "change",
         [FACT_TRIAL] = "trial",       [FACT_WEIGHT] = "weight",
+        [FACT_OOM] = "oom",
 };
 
 static const char *const source_state_names[] = {
@@ -71,6 +72,19 @@ static const char *const weighed_names[] = {
         [WEIGHED_STATUS] = "status",
 };
 
+static const char *const oom_what_names[] = {
+        [OOM_NONE] = "none",
+        [OOM_KILLED] = "killed",
+        [OOM_NEAR] = "near",
+};
+
+static const char *const oom_by_names[] = {
+        [OOM_BY_UNKNOWN] = "unknown",
+        [OOM_BY_MACHINE] = "kernel",
+        [OOM_BY_LIMIT] = "limit",
+        [OOM_BY_OOMD] = "systemd-oomd",
+};
+
 NAMES_DEFINE(fact_kind, fact_kind_names)
 NAMES_DEFINE(source_state, source_state_names)
 NAMES_DEFINE(dependency, dependency_names)
@@ -80,3 +94,5 @@ NAMES_DEFINE(config_change, config_change_names)
 NAMES_DEFINE(change_step, change_step_names)
 NAMES_DEFINE(baseline_of, baseline_of_names)
 NAMES_DEFINE(weighed, weighed_names)
+NAMES_DEFINE(oom_what, oom_what_names)
+NAMES_DEFINE(oom_by, oom_by_names)

@@ -29,6 +29,7 @@ enum fact_kind {
         FACT_TICK,       /* the deadline that the judge asked for has come */
         FACT_TRIAL,      /* a human begins, keeps or takes back a change on trial; or it stands, from the chain */
         FACT_WEIGHT,     /* what a restart of one instance would free, measured near the machine's memory floor */
+        FACT_OOM,        /* a process was killed for memory, or how near somebody is to it; `agent` "": nobody's */
         FACT_N,
 };
 
@@ -81,6 +82,22 @@ enum weighed {
         WEIGHED_CGROUP, /* memory.stat of its unit: anonymous memory and what the kernel keeps for it */
         WEIGHED_STATUS, /* /proc/PID/status alone: pages shared within the tree count once each */
         WEIGHED_N,
+};
+
+enum oom_what {
+        OOM_NONE,
+        OOM_KILLED,
+        OOM_NEAR, /* how near a cgroup is to its limit, or the machine to its end; far from it too, when it was near before */
+        OOM_N,
+};
+
+/* Who kills, and why. */
+enum oom_by {
+        OOM_BY_UNKNOWN,
+        OOM_BY_MACHINE, /* the kernel: the machine has no memory left */
+        OOM_BY_LIMIT,   /* the kernel: a cgroup is at its memory.max */
+        OOM_BY_OOMD,    /* systemd-oomd: too much pressure, or swap is used up */
+        OOM_BY_N,
 };
 
 enum ask {
@@ -232,6 +249,26 @@ struct fact {
                         const char *reason;
                 } change;
                 struct {
+                        enum oom_what what;
+                        enum oom_by by;
+                        uint32_t killed;    /* how many processes; 0 where none was */
+                        pid_t pid;          /* the victim, 0 unknown; it need not be a main process */
+                        const char *comm;   /* its name, made safe */
+                        const char *cgroup; /* it was in, or that is near its limit; "" unknown, or the machine */
+                        const char
+                                *limit; /* the cgroup whose memory.max was met; "" the machine's memory, or unknown */
+                        uint64_t limit_bytes; /* so much may be held at most; 0 unknown */
+                        uint64_t
+                                held_bytes; /* private memory of the victim; the cgroup's working set; what is not available */
+                        uint64_t before_bytes; /* of the two latter, so long before */
+                        usec_t before;         /* 0: not known yet */
+                        uint32_t
+                                pressure; /* PSI of the last 10 s, hundredths of a percent: a cgroup's some, the machine's full */
+                        uint32_t pushes; /* times that the kernel had to take memory back from it in the last minute */
+                        uint64_t swap_free_bytes; /* of the machine */
+                        const char *others;       /* what else was large, for people; "" unknown */
+                } oom;
+                struct {
                         enum action action;
                         enum purpose purpose;
                         enum outcome outcome;
@@ -292,6 +329,8 @@ const char *config_change_name(enum config_change change);
 const char *change_step_name(enum change_step step);
 const char *baseline_of_name(enum baseline_of of);
 const char *weighed_name(enum weighed weighed);
+const char *oom_what_name(enum oom_what what);
+const char *oom_by_name(enum oom_by by);
 enum fact_kind fact_kind_from_name(const char *name);
 enum source_state source_state_from_name(const char *name);
 enum dependency dependency_from_name(const char *name);
@@ -301,3 +340,5 @@ enum config_change config_change_from_name(const char *name);
 enum change_step change_step_from_name(const char *name);
 enum baseline_of baseline_of_from_name(const char *name);
 enum weighed weighed_from_name(const char *name);
+enum oom_what oom_what_from_name(const char *name);
+enum oom_by oom_by_from_name(const char *name);

@@ -54,6 +54,8 @@ NAMES_FOR(trial_step)
 NAMES_FOR(trial_of)
 NAMES_FOR(trial_state)
 NAMES_FOR(weighed)
+NAMES_FOR(oom_what)
+NAMES_FOR(oom_by)
 
 #define AT(member) offsetof(struct fact, member)
 #define IN(member) offsetof(struct remembered, member)
@@ -183,6 +185,21 @@ static const struct field fields[] = {
         { FACT_BASELINE,   "pid",        FIELD_INT,  IN(pid) },
         { FACT_BASELINE,   "start",      FIELD_U64,  IN(start) },
         { FACT_BASELINE,   "numbers",    FIELD_MORE, 0 },
+        { FACT_OOM,        "what",         FIELD_ENUM, AT(oom.what),             NAMED(oom_what) },
+        { FACT_OOM,        "by",           FIELD_ENUM, AT(oom.by),               NAMED(oom_by) },
+        { FACT_OOM,        "killed",       FIELD_U32,  AT(oom.killed) },
+        { FACT_OOM,        "pid",          FIELD_INT,  AT(oom.pid) },
+        { FACT_OOM,        "comm",         FIELD_TEXT, AT(oom.comm) },
+        { FACT_OOM,        "cgroup",       FIELD_TEXT, AT(oom.cgroup) },
+        { FACT_OOM,        "limit",        FIELD_TEXT, AT(oom.limit) },
+        { FACT_OOM,        "limit_bytes",  FIELD_U64,  AT(oom.limit_bytes) },
+        { FACT_OOM,        "held_bytes",   FIELD_U64,  AT(oom.held_bytes) },
+        { FACT_OOM,        "before_bytes", FIELD_U64,  AT(oom.before_bytes) },
+        { FACT_OOM,        "before",       FIELD_U64,  AT(oom.before) },
+        { FACT_OOM,        "pressure",     FIELD_U32,  AT(oom.pressure) },
+        { FACT_OOM,        "pushes",       FIELD_U32,  AT(oom.pushes) },
+        { FACT_OOM,        "swap_free_bytes", FIELD_U64, AT(oom.swap_free_bytes) },
+        { FACT_OOM,        "others",       FIELD_TEXT, AT(oom.others) },
 };
 /* clang-format on */
 
