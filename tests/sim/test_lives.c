@@ -44,6 +44,7 @@ enum happening_kind {
         HAPPEN_TRIAL,
         HAPPEN_KEEP,
         HAPPEN_UNDO,
+        HAPPEN_OOM, /* it nears its limit, and is killed or not */
 };
 
 struct happening {
@@ -217,6 +218,29 @@ static void add_trials(struct life *life)
         }
 }
 
+/* A few readings and kills close to each other; `life` says what of. */
+static void add_shortage(struct life *life, struct world *chance, int actor)
+{
+        usec_t at = between(chance, 2 * MIN, LIFE_DAYS * DAY - HOUR);
+
+        for (unsigned n = 1 + (unsigned)(world_chance(chance) % 4); n > 0; n--) {
+                struct happening *oom = add(life, HAPPEN_OOM, at);
+
+                oom->actor = actor;
+                oom->life = world_chance(chance);
+                at += between(chance, S, 15 * MIN);
+        }
+}
+
+static void add_shortages(struct life *life)
+{
+        struct world chance = { .chance = life->seed + 1000000007 };
+
+        for (int n = 0; n < life->world.actors_n; n++)
+                if (one_in(&chance, 6))
+                        add_shortage(life, &chance, n);
+}
+
 static int by_time(const void *a, const void *b)
 {
         const struct happening *x = a, *y = b;
@@ -278,6 +302,7 @@ static void make(struct life *life)
                 if (one_in(world, 3))
                         add_span(life, HAPPEN_LEAVE, HAPPEN_RETURN, 2 * S, 10 * MIN);
         add_trials(life);
+        add_shortages(life);
         qsort(life->happenings, (size_t)life->happenings_n, sizeof(*life->happenings), by_time);
         if (one_in(world, 2))
                 world->faults = (struct faults){ .late = 30,
@@ -534,6 +559,9 @@ static bool is_true(struct life *life, const struct decision *decision)
 
 static void on_open(struct life *life, const struct decision *decision)
 {
+        if (decision->cause == CAUSE_OOM)
+                return; /* told to the judge, not found by it */
+
         struct actor *actor = actor_of(life, decision->agent);
         struct truth *truth = actor ? truth_of(life, actor) : NULL;
         bool right = is_true(life, decision);
@@ -589,7 +617,7 @@ static void on_decision(struct world *world, const struct decision *decision)
         case DECIDE_RESOLVE:
                 if (decision->cause == CAUSE_COMMON_CAUSE)
                         life->braked = false, disturb(life, -1, world->now);
-                if (actor)
+                if (actor && decision->cause != CAUSE_OOM)
                         on_resolve(life, decision, actor);
                 break;
         default: break;
@@ -682,6 +710,40 @@ static void try_limits(struct life *life, struct actor *actor, const struct happ
         }
 }
 
+/* The log is heard before the death or after it, or it is not known whose process it was; or it was only a reading. */
+static void run_out_of_memory(struct life *life, struct actor *actor, uint64_t how)
+{
+        struct world *world = &life->world;
+        struct fact fact = { .kind = FACT_OOM,
+                             .manager = how & 1 ? MANAGER_NONE : actor->manager,
+                             .agent = how & 1 ? "" : actor->id,
+                             .instance = how & 1 ? INSTANCE_ALL : actor->number,
+                             .oom = { .what = how & 2 ? OOM_KILLED : OOM_NEAR,
+                                      .by = how & 4 ? OOM_BY_LIMIT : OOM_BY_MACHINE,
+                                      .killed = how & 2 ? 1 : 0,
+                                      .pid = how & 8 ? actor->pid : 0,
+                                      .comm = "",
+                                      .cgroup = "",
+                                      .limit = "",
+                                      .others = "",
+                                      .limit_bytes = 1000,
+                                      .held_bytes = how / 16 % 1001,
+                                      .before_bytes = 500,
+                                      .before = MIN,
+                                      .pressure = how & (1 << 30) ? 2000 : 0 } };
+
+        if (world->away)
+                return;
+        if (how & (1 << 29))
+                world_send(world, &fact);
+        if (fact.oom.what == OOM_KILLED && actor->up) {
+                actor->signal = 9;
+                world_die(world, actor);
+        }
+        if (!(how & (1 << 29)))
+                world_send(world, &fact);
+}
+
 static void happen(struct life *life, const struct happening *happening)
 {
         struct world *world = &life->world;
@@ -735,6 +797,7 @@ static void happen(struct life *life, const struct happening *happening)
         case HAPPEN_TRIAL:
         case HAPPEN_KEEP:
         case HAPPEN_UNDO: try_limits(life, actor, happening); break;
+        case HAPPEN_OOM: run_out_of_memory(life, actor, happening->life); break;
         case HAPPEN_LEAVE:
                 if (!out)
                         world_leave(world);
@@ -845,7 +908,7 @@ static void record(struct world *world, const struct fact *fact, bool material)
                 record->fact.agent_is.word = record->fact.agent_is.result = "";
         } else if (fact->kind == FACT_OUTCOME) {
                 record->fact.outcome.text = "";
-        }
+        } /* the words of a FACT_OOM are literals */
 }
 
 /* Decides once more what the records alone say, with a tick at each deadline. */

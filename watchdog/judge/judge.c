@@ -17,6 +17,7 @@
 #include "judge/memory.h"
 #include "judge/note.h"
 #include "judge/remember.h"
+#include "judge/shortage.h"
 #include "judge/source.h"
 #include "judge/table.h"
 #include "judge/trial.h"
@@ -311,6 +312,7 @@ static void take(struct judge *judge, const struct fact *fact)
                 flush_sample(judge, fact);
                 break;
         case FACT_WEIGHT: flush_weight(judge, fact); break;
+        case FACT_OOM: shortage_take(judge, fact); break;
         case FACT_ASKED: take_ask(judge, fact); break;
         default: break;
         }
@@ -361,6 +363,7 @@ static void acknowledge(struct judge *judge)
         brake_forget(judge, found);
         drift_forget(judge, found);
         flush_forget(judge, found);
+        shortage_forget(judge, found);
         if (judge->full_incident == found)
                 judge->full_incident = NOBODY, judge->turned_away = 0;
         if (judge->incidents[found].agent != NOBODY)
@@ -395,6 +398,7 @@ static void look_at_machine(struct judge *judge)
         look_at_capacity(judge);
         look_at_safe_mode(judge);
         source_look(judge, &due);
+        shortage_look(judge, &due);
         brake_look(judge, &due);
         trial_look(judge, &due);
         flush_look(judge, &due);

@@ -8,6 +8,7 @@
 #include "judge/depend.h"
 #include "judge/due.h"
 #include "judge/healer.h"
+#include "judge/shortage.h"
 #include "judge/source.h"
 #include "judge/table.h"
 #include "judge/trial.h"
@@ -118,15 +119,30 @@ static void note_ending(struct instance *instance, struct life *life, enum endin
         instance->last_signal = signal;
 }
 
+/* A manager sees a SIGKILL, or a process that is gone, and cannot tell whose it was. */
+static bool may_be_oom(enum ending ending, int signal)
+{
+        return (ending == ENDING_SIGNAL && signal == 9) || ending == ENDING_UNKNOWN;
+}
+
+static enum ending ending_known(const struct judge *judge, const struct agent *agent, const struct life *life,
+                                enum ending ending, int signal)
+{
+        return may_be_oom(ending, signal) && shortage_took(judge, agent, life) ? ENDING_OOM : ending;
+}
+
 /* What follows from the end of a life, once it is known why. */
 static void conclude(struct judge *judge, struct agent *agent, struct instance *instance, struct life *life,
                      enum ending ending, int code, int signal)
 {
         uint32_t base;
 
+        ending = ending_known(judge, agent, life, ending, signal);
         ending = attribute(judge, agent, instance, ending, signal, life->ended, &base);
         note_ending(instance, life, ending, code, signal);
         matters(judge, instance);
+        if (ending == ENDING_OOM && !instance->thin)
+                shortage_said(judge, agent, life->ended);
         if (ending != ENDING_MANAGER)
                 instance->restarts_seen++; /* the manager counts a restart for it, now or soon, or never */
         if (ending_is_death(ending)) {
@@ -277,9 +293,9 @@ static void take_back(struct judge *judge, struct agent *agent, struct instance 
                       const struct fact *fact)
 {
         uint32_t base;
-        enum ending ending =
-                attribute(judge, agent, instance, fact->ended.ending, fact->ended.signal, life->ended, &base);
+        enum ending ending = ending_known(judge, agent, life, fact->ended.ending, fact->ended.signal);
 
+        ending = attribute(judge, agent, instance, ending, fact->ended.signal, life->ended, &base);
         life->told = true;
         note_ending(instance, life, ending, fact->ended.code, fact->ended.signal);
         matters(judge, instance);
@@ -337,6 +353,20 @@ void life_ended(struct judge *judge, struct agent *agent, struct instance *insta
                         take_back(judge, agent, instance, life, fact);
                 return;
         default: return;
+        }
+}
+
+void life_killed_for_memory(struct judge *judge, struct instance *instance, pid_t pid)
+{
+        for (uint32_t n = 0; pid > 0 && n < LIVES_MAX; n++) {
+                struct life *life = &instance->lives[n];
+
+                if (life->pid != pid || life->state != LIFE_COUNTED || !may_be_oom(life->ending, life->signal))
+                        continue;
+                life->ending = ENDING_OOM;
+                if (life->ended == instance->last_death)
+                        instance->last_ending = ENDING_OOM;
+                matters(judge, instance);
         }
 }
 

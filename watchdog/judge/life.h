@@ -25,5 +25,8 @@ void life_manager_left(struct judge *judge, struct agent *agent);
 /* The present life ended unseen, for this reason. */
 void life_gone(struct judge *judge, struct agent *agent, struct instance *instance, enum ending ending);
 
+/* The process was killed for memory: a death of it that was held for a SIGKILL of nobody knows whom was that. */
+void life_killed_for_memory(struct judge *judge, struct instance *instance, pid_t pid);
+
 /* Whether `at` is within the echo of an action of ours on the agent. */
 bool life_is_ours(const struct agent *agent, usec_t at);

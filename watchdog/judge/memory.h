@@ -265,6 +265,26 @@ struct trial {
         char by[64], reason[CHANGE_REASON_MAX], why[TRIAL_WHY_MAX];
 };
 
+#define SHORTAGES_MAX 64 /* agents, and cgroups of nobody's, that are near their limit or were killed within a day */
+
+/* Memory that ran out, or is about to: one agent's, or the machine's. See shortage.h. */
+struct shortage {
+        bool on;
+        uint32_t agent;    /* NOBODY: the machine's */
+        uint64_t key;      /* of the machine's, by cgroup; 0 the machine itself */
+        uint32_t incident; /* NOBODY: none is open */
+        uint64_t kills;    /* since it opened */
+        usec_t killed_at;  /* newest, 0 none */
+        pid_t pid;         /* the newest victim of all, also of a loop that is not recorded; 0 unknown */
+        usec_t took_at;    /* ... and when that was told */
+        usec_t said_at;    /* its manager told of a death for memory that nobody else told; 0 no */
+        bool near;
+        usec_t near_at;  /* when that was last told */
+        usec_t eased_at; /* near, and not any more since; 0 it is */
+        bool news;       /* the reason is to be told at the next look */
+        char reason[REASON_MAX];
+};
+
 struct judge {
         struct judge_limits limits;
         const struct policy *policy;
@@ -300,6 +320,8 @@ struct judge {
         struct ebb ebb;          /* as samples have it; no decision rests on it */
         bool ebb_wants_record;   /* it adds up to something else than was told, or is wanted: to be recorded first */
         struct flush flush;
+
+        struct shortage shortages[SHORTAGES_MAX];
 
         struct agent *agents;
         struct instance *instances;

@@ -15,6 +15,7 @@
 #define ABOUT_SOURCES 1000
 #define ABOUT_BRAKES 2000
 #define ABOUT_FLUSH 3000
+#define ABOUT_SHORTAGES 4000
 
 /* ---- one description for both directions ---------------------------------------------------------------------------- */
 
@@ -374,6 +375,21 @@ static void pack_brake(struct pack *p, struct judge *judge, struct brake *brake)
         pack_incident(p, judge, NULL, &brake->incident);
 }
 
+/* Which agent it is about is the record's own. */
+static void pack_shortage(struct pack *p, struct judge *judge, struct agent *agent, struct shortage *shortage)
+{
+        PACK(shortage->key);
+        PACK(shortage->kills);
+        PACK(shortage->killed_at);
+        PACK(shortage->pid);
+        PACK(shortage->took_at);
+        PACK(shortage->said_at);
+        PACK(shortage->near);
+        PACK(shortage->near_at);
+        PACK(shortage->eased_at);
+        pack_incident(p, judge, agent, &shortage->incident);
+}
+
 /* ---- out ------------------------------------------------------------------------------------------------------------ */
 
 /* Writing only reads, through a description that can do both. */
@@ -506,6 +522,19 @@ static bool remember_ebb(const struct judge *judge, struct remembered *scratch, 
         return true;
 }
 
+static bool remember_shortage(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
+{
+        struct shortage *shortage = &readable(judge)->shortages[n];
+        struct agent *agent = shortage->on && shortage->agent != NOBODY ? &judge->agents[shortage->agent] : NULL;
+        struct pack pack_to = writer(scratch);
+
+        if (!shortage->on)
+                return false;
+        pack_shortage(&pack_to, readable(judge), agent, shortage);
+        remembered_fact(judge, agent ? agent->id : "", ABOUT_SHORTAGES + n, &pack_to, scratch, ret);
+        return true;
+}
+
 static bool remember_instance(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
 {
         struct instance *i = &readable(judge)->instances[n];
@@ -605,6 +634,12 @@ bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remember
                         continue;
                 }
                 n -= 1;
+                if (n < SHORTAGES_MAX) {
+                        if (remember_shortage(judge, n, scratch, ret))
+                                return true;
+                        continue;
+                }
+                n -= SHORTAGES_MAX;
                 if (n < judge->instances_n) {
                         if (remember_instance(judge, n, scratch, ret))
                                 return true;
@@ -728,6 +763,24 @@ static void take_baseline(struct judge *judge, const struct fact *fact, struct p
         }
 }
 
+static void take_shortage(struct judge *judge, const struct fact *fact, struct pack *p)
+{
+        struct agent *agent = *fact->agent ? table_agent(judge, fact->agent) : NULL;
+        struct shortage *shortage = &judge->shortages[fact->instance - ABOUT_SHORTAGES];
+
+        *shortage = (struct shortage){ .on = agent || !*fact->agent,
+                                       .agent = agent ? table_index(judge, agent) : NOBODY,
+                                       .incident = NOBODY };
+        pack_shortage(p, judge, agent, shortage);
+}
+
+/* Numbers of the judge's own: an instance of PM2's may have the same, but then it has a ladder. */
+static bool is_about(const struct fact *fact, uint32_t about, uint32_t n)
+{
+        return fact->instance >= about && fact->instance < about + n && agent_manager(fact->agent) == fact->manager &&
+               fact->remembered->state == 0;
+}
+
 void remember_take(struct judge *judge, const struct fact *fact)
 {
         struct pack reader = { .numbers = (uint64_t *)(uintptr_t)fact->remembered->more,
@@ -743,9 +796,10 @@ void remember_take(struct judge *judge, const struct fact *fact)
                 judge->incidents_last = fact->remembered->count;
         if (pack(&reader, 0) != LAYOUT)
                 return;
-        if (fact->instance >= ABOUT_BRAKES && fact->instance < ABOUT_BRAKES + BRAKES_MAX &&
-            agent_manager(fact->agent) == fact->manager && fact->remembered->state == 0)
+        if (is_about(fact, ABOUT_BRAKES, BRAKES_MAX))
                 take_brake(judge, fact, &reader);
+        else if (is_about(fact, ABOUT_SHORTAGES, SHORTAGES_MAX))
+                take_shortage(judge, fact, &reader);
         else if (*fact->agent)
                 take_instance(judge, fact, &reader);
         else if (fact->instance == ABOUT_MACHINE)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "judge/shortage.h"
 
 /* FNV-1a: ids are short and the table is chained, so a flood of colliding ids costs a walk and no more. */
 static uint64_t hash_of(const char *string)
@@ -47,6 +48,7 @@ static void unlink_agent(struct judge *judge, struct agent *agent)
 /* Forgets what others know of the agent that leaves this slot. */
 static void forget_agent(struct judge *judge, uint32_t gone)
 {
+        shortage_forget_agent(judge, gone);
         for (uint32_t n = 0; n < judge->agents_n; n++) {
                 struct agent *agent = &judge->agents[n];
 

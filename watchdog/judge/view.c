@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "judge/depend.h"
+#include "judge/shortage.h"
 #include "judge/source.h"
 #include "judge/table.h"
 #include "judge/trial.h"
@@ -200,6 +201,8 @@ void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct a
         for (unsigned n = 0; n < NOTE_N && ret->incident == 0; n++)
                 if (agent->noted[n] != NOBODY)
                         ret->incident = judge->incidents[agent->noted[n]].number;
+        if (ret->incident == 0 && shortage_incident(judge, judge->shown[index]) != NOBODY)
+                ret->incident = judge->incidents[shortage_incident(judge, judge->shown[index])].number;
 }
 
 uint32_t judge_incidents(const struct judge *judge)
