@@ -16,6 +16,7 @@
 #include "observe/config.h"
 #include "observe/extent.h"
 #include "observe/host.h"
+#include "observe/oom.h"
 #include "observe/pm2.h"
 #include "observe/process.h"
 #include "observe/scales.h"
@@ -39,6 +40,7 @@ struct observers {
         struct host *host;
         struct scales *scales;
         struct config *config;
+        struct oom *oom;
 };
 
 /*
@@ -197,6 +199,20 @@ void observers_weigh(struct observers *observers, const char *agent, uint32_t in
         free(subjects.list);
         if (r < 0)
                 log_ignored(r, "Cannot measure what restarts would free");
+}
+
+static int start_oom(struct observers *observers)
+{
+        struct oom_options options = {
+                .clock = observers->options.clock,
+                .proc = &observers->proc,
+                .cgroups = &observers->cgroups,
+                .bus = observers->bus,
+                .sink = observers->options.sink,
+                .log = oom_open_log(),
+        };
+
+        return oom_new(observers->event, &options, &observers->oom);
 }
 
 static int start_systemd(struct observers *observers)
@@ -388,8 +404,9 @@ void observers_start(struct observers *observers)
                 const char *name;
                 int (*start)(struct observers *observers);
         } all[] = {
-                { "process", start_process }, { "host", start_host },     { "systemd", start_systemd },
-                { "pm2", start_pm2 },         { "config", start_config }, { "scales", start_scales },
+                { "process", start_process }, { "host", start_host }, { "oom", start_oom },
+                { "systemd", start_systemd }, { "pm2", start_pm2 },   { "config", start_config },
+                { "scales", start_scales },
         };
 
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -409,6 +426,7 @@ struct observers *observers_free(struct observers *observers)
         process_free(observers->process);
         host_free(observers->host);
         scales_free(observers->scales);
+        oom_free(observers->oom);
         config_free(observers->config);
         systemd_hand_free(observers->systemd_hand);
         limits_hand_free(observers->limits_hand);
@@ -470,6 +488,8 @@ bool observers_lives_in(struct observers *observers, pid_t pid, const char *unit
 
 void observers_follow(struct observers *observers, const struct fact *fact)
 {
+        if (observers->oom)
+                oom_follow(observers->oom, fact);
         if (!observers->process)
                 return;
         if (fact->kind == FACT_STARTED)

@@ -673,6 +673,29 @@ static void a_cgroup_that_cannot_be_counted_is_found(void **state)
 
 /* ---- Governor itself ---- */
 
+static bool names_kills(const char *why)
+{
+        struct ground ground;
+        char status[256];
+        bool names;
+
+        ground_open(&ground);
+        snprintf(status, sizeof status, "{\"sources\":[{\"name\":\"oom\",\"state\":\"seeing\",\"why\":\"%s\"}]}", why);
+        ground_look(&ground, status, NULL);
+        names = !found(&ground, "kernel-log", "governor");
+        ground_close(&ground);
+        return names;
+}
+
+/* In a container the log is the host's, and nobody can do anything about that. */
+static void a_kernel_log_that_is_kept_from_us_is_named(void **state)
+{
+        assert_true(names_kills(""));
+        assert_false(names_kills(
+                "the kernel's log cannot be read (Operation not permitted): kills are counted, and rarely named"));
+        assert_true(names_kills("there is no kernel log in here: kills are counted, and rarely named"));
+}
+
 static void what_the_daemon_says_of_itself_is_passed_on(void **state)
 {
         struct ground ground;
@@ -829,6 +852,7 @@ int main(void)
                 cmocka_unit_test(a_kernel_that_gives_no_trigger_is_found_where_there_is_a_floor),
                 cmocka_unit_test(limits_without_a_controller_are_found),
                 cmocka_unit_test(a_cgroup_that_cannot_be_counted_is_found),
+                cmocka_unit_test(a_kernel_log_that_is_kept_from_us_is_named),
                 cmocka_unit_test(what_the_daemon_says_of_itself_is_passed_on),
                 cmocka_unit_test(an_open_state_directory_is_found),
                 cmocka_unit_test(the_doctor_shows_fixes_and_no_secret),

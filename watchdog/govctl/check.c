@@ -20,6 +20,7 @@ const struct check checks[] = {
         { "memory-floor",      "a memory floor that is too high for the machine",               look_memory_floor },
         { "floor-victims",     "a memory floor, and nobody may be restarted for it",            look_floor_victims },
         { "floor-trigger",     "the kernel does not say when memory gets short",                look_floor_trigger },
+        { "kernel-log",        "who is killed for memory cannot be named",                      look_kernel_log },
         { "state",             "the state directory is open to others",                         look_state },
         { "group",             "nobody but root may ask the daemon",                            look_group },
         { "anchor",            "nobody elsewhere knows the audit log",                          look_anchor },

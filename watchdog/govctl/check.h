@@ -64,6 +64,7 @@ void look_memory_of(struct machine *machine, struct findings *findings);
 void look_memory_floor(struct machine *machine, struct findings *findings);
 void look_floor_victims(struct machine *machine, struct findings *findings);
 void look_floor_trigger(struct machine *machine, struct findings *findings);
+void look_kernel_log(struct machine *machine, struct findings *findings);
 void look_state(struct machine *machine, struct findings *findings);
 void look_anchor(struct machine *machine, struct findings *findings);
 void look_group(struct machine *machine, struct findings *findings);

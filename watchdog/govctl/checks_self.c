@@ -229,6 +229,25 @@ void look_floor_trigger(struct machine *machine, struct findings *findings)
 
 /* ---- the daemon's own ---- */
 
+/* It sees less than it could; in a container, where the log is the host's, there is nothing to be done. */
+void look_kernel_log(struct machine *machine, struct findings *findings)
+{
+        struct finding *finding;
+        const json_t *source;
+        size_t i;
+
+        json_array_foreach ((json_t *)field(machine->status, "sources"), i, source) {
+                if (strcmp(field_text(source, "name"), "oom") != 0 ||
+                    source_state_from_name(field_text(source, "state")) != SOURCE_SEEING ||
+                    !text_starts(field_text(source, "why"), "the kernel's log cannot be read"))
+                        continue;
+                finding = finding_new(findings, "governor", "who is killed for memory cannot be named");
+                finding_why(finding, "%s. The unit that Governor ships with has CAP_SYSLOG and /dev/kmsg for that.",
+                            field_text(source, "why"));
+                finding_fix(finding, "systemctl cat governor.service   # CAP_SYSLOG, DeviceAllow=/dev/kmsg r");
+        }
+}
+
 void look_state(struct machine *machine, struct findings *findings)
 {
         char word[SHELL_WORD_MAX];

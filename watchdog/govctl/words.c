@@ -200,6 +200,30 @@ static void say_weight(const json_t *details, char *words)
                             field_text(details, "of"), field_text(details, "how"));
 }
 
+static void say_oom(const json_t *details, char *words)
+{
+        char held[TEXT_BYTES_MAX], limit[TEXT_BYTES_MAX];
+        const char *comm = field_text(details, "comm"), *at = field_text(details, "limit");
+        bool killed = strcmp(field_text(details, "what"), oom_what_name(OOM_KILLED)) == 0;
+
+        if (killed && field_number(details, "pid") > 0)
+                text_append(words, RECORD_WORDS_MAX, "process %lld%s%s%s killed for memory",
+                            (long long)field_number(details, "pid"), comm[0] ? " (" : "", comm, comm[0] ? ")" : "");
+        else if (killed)
+                text_append(words, RECORD_WORDS_MAX, "%lld killed for memory",
+                            (long long)field_number(details, "killed"));
+        else
+                text_append(words, RECORD_WORDS_MAX, "%s", at[0] ? at : "the machine");
+        if (field_number(details, "held_bytes") > 0)
+                text_append(words, RECORD_WORDS_MAX, "%s %s", killed ? ", held" : " holds",
+                            text_bytes(held, (uint64_t)field_number(details, "held_bytes")));
+        if (field_number(details, "limit_bytes") > 0)
+                text_append(words, RECORD_WORDS_MAX, " of %s",
+                            text_bytes(limit, (uint64_t)field_number(details, "limit_bytes")));
+        if (killed)
+                text_append(words, RECORD_WORDS_MAX, ", by %s", field_text(details, "by"));
+}
+
 /* clang-format off */
 static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_AGENT]   = say_agent,
@@ -216,6 +240,7 @@ static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_BASELINE] = say_baseline,
         [FACT_TRIAL]   = say_trial,
         [FACT_WEIGHT]  = say_weight,
+        [FACT_OOM]     = say_oom,
 };
 /* clang-format on */
 
@@ -332,12 +357,12 @@ bool record_is_fact(const json_t *record)
         return text_starts(field_text(record, "action"), "fact.");
 }
 
-/* What people asked for is a fact to the judge and news to other people. */
+/* What people asked for is a fact to the judge and news to other people; who was killed for memory too. */
 bool record_is_noise(const json_t *record)
 {
         enum fact_kind kind = fact_kind_of(record);
 
-        if (kind == FACT_ASKED || kind == FACT_SOURCE)
+        if (kind == FACT_ASKED || kind == FACT_SOURCE || kind == FACT_OOM)
                 return false;
         return record_is_fact(record) || is(record, "action", "audit.heartbeat") ||
                is(record, "action", "audit.standing") || is(record, "action", "judge.stop") ||
