@@ -194,6 +194,18 @@ static void show_anchor(struct page *page, const json_t *machine)
         }
 }
 
+/* It sees, and not all that it could. */
+static void show_partial(struct page *page, const json_t *source)
+{
+        char text[512];
+
+        if (source_state_from_name(field_text(source, "state")) != SOURCE_SEEING || !field_text(source, "why")[0])
+                return;
+        snprintf(text, sizeof text, "Sees %s in part: %s", field_text(source, "name"), field_text(source, "why"));
+        page_go(page, 2);
+        page_wrap(page, TINT_WATCH, 4, text);
+}
+
 static void show_sources(struct page *page, const json_t *sources)
 {
         size_t i;
@@ -203,6 +215,7 @@ static void show_sources(struct page *page, const json_t *sources)
                 char span[TEXT_SPAN_MAX], text[512];
                 usec_t since = (usec_t)field_number(source, "since");
 
+                show_partial(page, source);
                 if (!source_blind(source))
                         continue;
                 snprintf(text, sizeof text, "Blind to %s for %s: %s", field_text(source, "name"),
