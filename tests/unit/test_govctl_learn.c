@@ -142,6 +142,25 @@ static void announce_file(const char *agent, const char *path)
         world_send(&bed.chain.world, &fact);
 }
 
+/* A child of its own, of which the judge keeps that until the next day. */
+static void kill_for_memory(const char *agent)
+{
+        struct fact fact = { .kind = FACT_OOM,
+                             .manager = agent_manager(agent),
+                             .agent = agent,
+                             .instance = INSTANCE_ALL,
+                             .oom = { .what = OOM_KILLED,
+                                      .by = OOM_BY_MACHINE,
+                                      .killed = 1,
+                                      .pid = 4711,
+                                      .comm = "convert",
+                                      .cgroup = "",
+                                      .limit = "",
+                                      .others = "" } };
+
+        world_send(&bed.chain.world, &fact);
+}
+
 static void live(void)
 {
         struct world *world = &bed.chain.world;
@@ -156,6 +175,8 @@ static void live(void)
                         announce_file("pm2:root/lily", "/opt/agents/lily/config.json");
                 if (minute == 2001)
                         announce_file("", "/opt/shared/prompts.json");
+                if (minute == 2500)
+                        kill_for_memory("pm2:root/fern");
                 for (unsigned actor = 0; actor < ACTORS; actor++)
                         sample(actor, minute);
                 if (minute % 1440 == 1439)

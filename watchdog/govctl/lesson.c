@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "govctl/field.h"
 #include "govctl/relive.h"
+#include "judge/remember.h"
 
 #define ACT_EXPLAINS (30 * USEC_PER_SEC) /* what ends so long after an act of Governor's is its doing */
 
@@ -170,7 +171,7 @@ static int take_fact(struct lessons *lessons, struct lesson *lesson, const struc
 
         switch (fact->kind) {
         case FACT_REMEMBERED:
-                if (fact->agent[0])
+                if (remember_is_of_instance(fact))
                         note_instance(lesson, fact->instance, false);
                 return 0;
         case FACT_BASELINE:

@@ -781,6 +781,12 @@ static bool is_about(const struct fact *fact, uint32_t about, uint32_t n)
                fact->remembered->state == 0;
 }
 
+bool remember_is_of_instance(const struct fact *fact)
+{
+        return *fact->agent && !is_about(fact, ABOUT_BRAKES, BRAKES_MAX) &&
+               !is_about(fact, ABOUT_SHORTAGES, SHORTAGES_MAX);
+}
+
 void remember_take(struct judge *judge, const struct fact *fact)
 {
         struct pack reader = { .numbers = (uint64_t *)(uintptr_t)fact->remembered->more,
