@@ -54,14 +54,36 @@ static void loop_for_an_hour(int actor)
         world_run(world, USEC_PER_HOUR);
 }
 
+/* A child of it, a moment later. */
+static void kill_a_child(int actor)
+{
+        struct fact fact = { .kind = FACT_OOM,
+                             .manager = bed.chain.world.actors[actor].manager,
+                             .agent = bed.chain.world.actors[actor].id,
+                             .instance = bed.chain.world.actors[actor].number,
+                             .oom = { .what = OOM_KILLED,
+                                      .by = OOM_BY_MACHINE,
+                                      .killed = 1,
+                                      .pid = 4711,
+                                      .comm = "convert",
+                                      .cgroup = "",
+                                      .limit = "",
+                                      .others = "" } };
+
+        world_run(&bed.chain.world, USEC_PER_MINUTE);
+        world_send(&bed.chain.world, &fact);
+}
+
 static void live_a_week(void)
 {
         struct world *world = &bed.chain.world;
 
         for (unsigned day = 0; day < 7; day++) {
                 world_run(world, 2 * USEC_PER_HOUR);
-                if (day == 1)
+                if (day == 1) {
                         die(ACTOR_LILY, 3);
+                        kill_a_child(ACTOR_LILY);
+                }
                 if (day == 3)
                         die(ACTOR_ROSA, 2);
                 if (day >= 4) /* the second of them ends with a death */
@@ -186,6 +208,7 @@ static void quarantine_at_once_holds_the_agent_down(void **state)
                     "8d"),
                 3);
         assert_string_equal(changes(), "gone restart pm2:root/lily\n"
+                                       "gone finding pm2:root/lily\n" /* who is down cannot be killed for memory */
                                        "new quarantine pm2:root/lily\n"
                                        "new trial pm2:root/lily\n");
 }

@@ -17,6 +17,7 @@
 #include "govctl/field.h"
 #include "govctl/samples.h"
 #include "io/cleanup.h"
+#include "judge/remember.h"
 
 #define SAME_ACT_WITHIN USEC_PER_SEC
 #define ACT_EXPLAINS (30 * USEC_PER_SEC) /* what happens to an agent so long after an act on it is the act's doing */
@@ -266,6 +267,7 @@ static struct fact renamed(const struct fact *fact, const struct seen *before)
         case FACT_DIED: rename_pid(&other.ended.pid, before); break;
         case FACT_SAMPLE: rename_pid(&other.sample.pid, before); break;
         case FACT_WEIGHT: rename_pid(&other.weight.pid, before); break;
+        case FACT_OOM: rename_pid(&other.oom.pid, before); break;
         default: break;
         }
         return other;
@@ -284,6 +286,19 @@ static void take_life(struct whatif *whatif, const struct fact *fact)
         if (seen->held)
                 return;
         other = renamed(fact, &before);
+        relive_take(&whatif->relive, &other);
+}
+
+/* Of an agent that our judge holds down there is nobody to be killed. */
+static void take_kill(struct whatif *whatif, const struct fact *fact)
+{
+        struct seen *seen = fact->instance == INSTANCE_ALL ? NULL : seen_of(whatif, fact);
+        struct fact other = *fact;
+
+        if (seen && seen->held)
+                return;
+        if (seen)
+                other = renamed(fact, seen);
         relive_take(&whatif->relive, &other);
 }
 
@@ -312,7 +327,8 @@ static void take_sizes(struct whatif *whatif, const struct fact *fact)
 
 static void take_memory(struct whatif *whatif, const struct fact *fact)
 {
-        struct seen *seen = fact->kind == FACT_REMEMBERED && *fact->agent ? seen_of(whatif, fact) : NULL;
+        struct seen *seen =
+                fact->kind == FACT_REMEMBERED && remember_is_of_instance(fact) ? seen_of(whatif, fact) : NULL;
 
         if (seen) {
                 seen->pid = fact->remembered->pid;
@@ -379,6 +395,8 @@ void whatif_fact(struct whatif *whatif, const struct fact *fact, bool memory)
                 take_sizes(whatif, fact);
         else if (is_about_life(fact) && *fact->agent)
                 take_life(whatif, fact);
+        else if (fact->kind == FACT_OOM && fact->oom.what == OOM_KILLED && *fact->agent)
+                take_kill(whatif, fact);
         else
                 relive_take(&whatif->relive, fact);
 }
