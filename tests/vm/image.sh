@@ -33,13 +33,14 @@ fetch() {
 		export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG
 		kernel=$(apt-cache depends "linux-image-cloud-$ARCHITECTURE" | awk '$1 == "Depends:" { print $2; exit }')
 		cd "$WORK"
-		apt-get -q download "$kernel" busybox-static
+		apt-get -q download "$kernel" busybox-static systemd-oomd
 	HOOK
         WORK=$work ARCHITECTURE=$architecture \
                 mmdebstrap --quiet --variant=custom --extract-hook="sh $work/fetch" bookworm "$work/nothing"
-        for package in "$work"/*.deb; do
+        for package in "$work"/{linux-image,busybox}*.deb; do
                 dpkg-deb -x "$package" "$work/unpacked"
         done
+        dpkg-deb -x "$work"/systemd-oomd*.deb "$work/oomd"
         version=$(basename "$work"/unpacked/lib/modules/*)
         depmod -b "$work/unpacked" "$version"
 }
@@ -55,6 +56,10 @@ make_root() {
         done
         mkdir -p "$disk/usr/lib/modules" "$disk/opt/src"
         cp -a "$work/unpacked/lib/modules/$version" "$disk/usr/lib/modules/"
+        # systemd-oomd, with nothing that would start it
+        rm -rf "$work"/oomd/usr/lib/systemd/system/*.d
+        tar -C "$work/oomd" -cf - . | tar -C "$disk" --keep-directory-symlink -xf -
+        systemd-sysusers --root="$disk" systemd-oom.conf
         for name in $masked; do
                 ln -sf /dev/null "$disk/etc/systemd/system/$name"
         done
