@@ -469,7 +469,8 @@ int observers_working_set(struct observers *observers, const char *agent, pid_t 
 
         if (r < 0)
                 return r;
-        extent_read(&observers->proc, &observers->cgroups, agent, MEMORY_OF_CGROUP, pid, own, &extent);
+        extent_read(&observers->proc, &observers->cgroups, agent, MEMORY_OF_CGROUP,
+                    &(struct extent_main){ .pid = pid, .bytes = own }, &extent);
         *ret_bytes = extent.bytes;
         return 0;
 }

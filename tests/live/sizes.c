@@ -184,7 +184,8 @@ static void sample(struct run *run, const struct agent *agent)
 
         if (proc_memory(&run->proc, agent->pid, &bytes) < 0)
                 fail("an agent cannot be measured");
-        extent_read(&run->proc, NULL, agent->id, MEMORY_OF_TREE, agent->pid, bytes, &extent);
+        extent_read(&run->proc, NULL, agent->id, MEMORY_OF_TREE,
+                    &(struct extent_main){ .pid = agent->pid, .bytes = bytes }, &extent);
         fact.sample.pid = agent->pid;
         fact.sample.start = agent->start;
         fact.sample.memory_bytes = extent.bytes;

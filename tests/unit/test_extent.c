@@ -52,6 +52,9 @@ static void put_process(struct machine *machine, int pid, unsigned anon_mb, unsi
         put(machine, file, children);
         snprintf(file, sizeof(file), "proc/%d/cgroup", pid);
         put(machine, file, "0::/system.slice/lily.service/inner\n");
+        snprintf(file, sizeof(file), "proc/%d/stat", pid);
+        snprintf(text, sizeof(text), "%d (node) S 1 1 1 0 -1 0 0 0 0 0 %d 0 %d 0 20 0 1 0 1 0\n", pid, pid * 100, pid);
+        put(machine, file, text);
 }
 
 static int set_up(void **state)
@@ -89,9 +92,11 @@ static int tear_down(void **state)
 
 static struct extent read_as(struct machine *machine, const char *agent, enum memory_of of)
 {
+        struct proc_stat stat;
         struct extent extent;
 
-        extent_read(&machine->proc, &machine->cgroups, agent, of, 10, 35 * MB, &extent);
+        assert_int_equal(proc_stat(&machine->proc, 10, &stat), 0);
+        extent_read(&machine->proc, &machine->cgroups, agent, of, &(struct extent_main){ 10, 35 * MB, &stat }, &extent);
         return extent;
 }
 
@@ -147,6 +152,35 @@ static void the_cgroup_of_a_pm2_app_is_not_its_own(void **state)
         assert_int_equal(read_as(machine, "systemd:other.service", MEMORY_OF_CGROUP).of, MEMORY_OF_TREE);
 }
 
+/* Its children's time is a process's own only when its rule says so; children that ended left theirs to who waited. */
+static void cpu_time_is_of_those_whose_memory_is_counted(void **state)
+{
+        struct machine *machine = *state;
+        struct extent extent = read_as(machine, "systemd:lily.service", MEMORY_OF_PROCESS);
+        usec_t tick = proc_usec_of_ticks(1);
+
+        assert_int_equal(extent.cpu_of, MEMORY_OF_PROCESS);
+        assert_int_equal(extent.cpu, 1000 * tick);
+        extent = read_as(machine, "systemd:lily.service", MEMORY_OF_TREE);
+        assert_int_equal(extent.cpu_of, MEMORY_OF_TREE);
+        assert_int_equal(extent.cpu, (1000 + 1100 + 1200 + 1300 + 10 + 11 + 12 + 13) * tick);
+        assert_int_equal(read_as(machine, "systemd:lily.service", MEMORY_OF_CGROUP).cpu_of, MEMORY_OF_TREE);
+}
+
+/* cpu.stat is there without any controller, memory.current is not. */
+static void a_cgroup_may_have_one_account_and_not_the_other(void **state)
+{
+        struct machine *machine = *state;
+        struct extent extent;
+
+        put(machine, "cgroup/system.slice/lily.service/cpu.stat", "usage_usec 7654321\nuser_usec 1\nsystem_usec 2\n");
+        extent = read_as(machine, "systemd:lily.service", MEMORY_OF_CGROUP);
+        assert_int_equal(extent.of, MEMORY_OF_TREE);
+        assert_int_equal(extent.cpu_of, MEMORY_OF_CGROUP);
+        assert_int_equal(extent.cpu, 7654321);
+        assert_int_equal(read_as(machine, "pm2:root/lily", MEMORY_OF_CGROUP).cpu_of, MEMORY_OF_TREE);
+}
+
 static void what_the_kernel_never_writes_is_refused(void **state)
 {
         struct machine *machine = *state;
@@ -191,6 +225,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(without_a_memory_controller_the_tree_is_counted_and_said, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(the_cgroup_of_a_pm2_app_is_not_its_own, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(cpu_time_is_of_those_whose_memory_is_counted, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_cgroup_may_have_one_account_and_not_the_other, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_the_kernel_never_writes_is_refused, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_the_end_of_a_cgroup_frees_is_no_page_cache, set_up, tear_down),
         };

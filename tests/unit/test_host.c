@@ -134,6 +134,7 @@ static void the_machine_is_sampled(void **state)
         put(stage, "pressure/memory",
             "some avg10=1.23 avg60=0.00 avg300=0.00 total=1\nfull avg10=0.45 avg60=0.00 avg300=0.00 total=1\n");
         put(stage, "pressure/cpu", "some avg10=100.00 avg60=0.00 avg300=0.00 total=1\n");
+        put(stage, "stat", "cpu  100 0 0 900 0 0 0 50 0 0\nctxt 77\n");
         begin(stage);
         run_until(stage, &stage->hosts);
         assert_true(stage->last.host.total_bytes == UINT64_C(4000000) * 1024);
@@ -143,6 +144,10 @@ static void the_machine_is_sampled(void **state)
         assert_int_equal(stage->last.host.memory_full_avg10, 45);
         assert_int_equal(stage->last.host.cpu_some_avg10, 10000);
         assert_int_equal(stage->last.host.load1, 125);
+        assert_true(stage->last.host.cpu_busy == proc_usec_of_ticks(100));
+        assert_true(stage->last.host.cpu_given == proc_usec_of_ticks(1000));
+        assert_true(stage->last.host.cpu_steal == proc_usec_of_ticks(50));
+        assert_int_equal(stage->last.host.switches, 77);
         assert_true(stage->last.host.cpus > 0 && stage->last.host.uptime > 0);
         assert_int_equal(stage->source.source.state, SOURCE_SEEING);
         assert_string_equal(stage->why, "");

@@ -14,7 +14,7 @@
 
 #include "io/proc.h"
 
-#define TAIL " 1 42 42 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 7 0 987654 1000 200 184467 1 1\n"
+#define TAIL " 1 42 42 0 -1 4194560 1 2 3 4 150 50 20 10 20 0 7 0 987654 1000 200 184467 1 1\n"
 
 static int parse_stat(const char *text, struct proc_stat *ret)
 {
@@ -30,6 +30,7 @@ static void a_stat_line_gives_parent_time_and_start(void **state)
         assert_int_equal(stat.state, 'S');
         assert_int_equal(stat.parent, 1);
         assert_int_equal(stat.cpu_ticks, 200);
+        assert_int_equal(stat.waited_ticks, 30);
         assert_int_equal(stat.start, 987654);
 }
 
@@ -56,7 +57,7 @@ static void a_stat_line_that_is_cut_anywhere_is_refused(void **state)
 static void numbers_that_overflow_are_refused(void **state)
 {
         struct proc_stat stat;
-        uint64_t bytes;
+        struct proc_status status;
         static const char huge[] = "RssAnon:\t99999999999999999999 kB\nRssShmem:\t0 kB\n";
         static const char large[] = "RssAnon:\t18446744073709551615 kB\nRssShmem:\t0 kB\n";
 
@@ -64,27 +65,41 @@ static void numbers_that_overflow_are_refused(void **state)
                 parse_stat("42 (x) S 1 42 42 0 -1 4194560 1 2 3 4 18446744073709551615 50 0 0 20 0 7 0 1\n", &stat),
                 -EBADMSG);
         assert_int_equal(parse_stat("42 (x) S 99999999999 1 1 0 0 0 0 0 0 0 1 1 0 0 0 0 0 0 1\n", &stat), -EBADMSG);
-        assert_int_equal(proc_parse_memory(huge, strlen(huge), &bytes), -EBADMSG);
-        assert_int_equal(proc_parse_memory(large, strlen(large), &bytes), -EBADMSG);
+        assert_int_equal(proc_parse_status(huge, strlen(huge), &status), -EBADMSG);
+        assert_int_equal(proc_parse_status(large, strlen(large), &status), -EBADMSG);
 }
 
 static void memory_is_anonymous_shared_and_swapped(void **state)
 {
-        static const char status[] =
+        static const char text[] =
                 "Name:\tRssAnon: 7 kB\nVmRSS:\t   54000 kB\nRssAnon:\t   10000 kB\nRssFile:\t   43000 kB\n"
                 "RssShmem:\t    1000 kB\nVmSwap:\t     500 kB\n";
-        uint64_t bytes;
+        struct proc_status status;
 
-        assert_int_equal(proc_parse_memory(status, strlen(status), &bytes), 0);
-        assert_int_equal(bytes, 11500 * 1024);
+        assert_int_equal(proc_parse_status(text, strlen(text), &status), 0);
+        assert_int_equal(status.memory_bytes, 11500 * 1024);
+        assert_int_equal(status.voluntary + status.involuntary, 0);
+}
+
+/* Whoever named itself so is not believed. */
+static void a_status_tells_how_often_the_main_thread_left_the_cpu(void **state)
+{
+        static const char text[] = "Name:\tvoluntary_ctxt_\nRssAnon:\t1 kB\nRssShmem:\t0 kB\n"
+                                   "voluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t38\n"
+                                   "x86_Thread_features:\t\n";
+        struct proc_status status;
+
+        assert_int_equal(proc_parse_status(text, strlen(text), &status), 0);
+        assert_int_equal(status.voluntary, 150);
+        assert_int_equal(status.involuntary, 38);
 }
 
 static void a_process_without_memory_says_so(void **state)
 {
-        uint64_t bytes = 7;
+        struct proc_status status = { .memory_bytes = 7 };
 
-        assert_int_equal(proc_parse_memory("Name:\tkthreadd\n", 15, &bytes), -ENODATA);
-        assert_int_equal(bytes, 7);
+        assert_int_equal(proc_parse_status("Name:\tkthreadd\n", 15, &status), -ENODATA);
+        assert_int_equal(status.memory_bytes, 7);
 }
 
 static void what_an_end_gives_back_is_no_part_of_a_file(void **state)
@@ -295,6 +310,60 @@ static void children_of_all_threads_are_found_and_counted(void **state)
         assert_int_equal(n, 3);
 }
 
+static void the_cpus_are_told_apart_by_who_had_them(void **state)
+{
+        static const char text[] = "cpu  40 2 20 900 30 3 5 60 7 0\ncpu0 40 2 20 900 30 3 5 60 7 0\n"
+                                   "intr 1 2 3\nctxt 123456\nbtime 1\n";
+        struct fixture *fixture = *state;
+        struct proc_totals totals;
+
+        assert_int_equal(proc_totals(&fixture->proc, &totals), -ENOENT);
+        put(fixture, "stat", text, strlen(text));
+        assert_int_equal(proc_totals(&fixture->proc, &totals), 0);
+        assert_int_equal(totals.busy_ticks, 70);
+        assert_int_equal(totals.given_ticks, 1000);
+        assert_int_equal(totals.steal_ticks, 60);
+        assert_int_equal(totals.switches, 123456);
+}
+
+/* A large machine has more kinds of interrupts than fit into any buffer. */
+static void a_line_of_any_length_is_passed_over(void **state)
+{
+        static char text[40000];
+        struct fixture *fixture = *state;
+        struct proc_totals totals;
+
+        for (size_t length = 4060; length < 4140; length++) {
+                int n = snprintf(text, sizeof(text), "cpu  1 0 0 9\nintr ");
+
+                memset(text + n, '7', length);
+                strcpy(text + n + length, "\nctxt 5\n");
+                put(fixture, "stat", text, strlen(text));
+                assert_int_equal(proc_totals(&fixture->proc, &totals), 0);
+                assert_int_equal(totals.given_ticks, 10);
+                assert_int_equal(totals.switches, 5);
+        }
+        memset(text, '7', sizeof(text) - 1);
+        put(fixture, "stat", text, sizeof(text) - 1);
+        assert_int_equal(proc_totals(&fixture->proc, &totals), -ENODATA);
+}
+
+static void times_that_make_no_sense_are_unknown(void **state)
+{
+        static const char *const lines[] = { "cpu  1 2 3",
+                                             "cpu  1 2 3 x",
+                                             "cpu",
+                                             "cpu0 1 2 3 4",
+                                             "",
+                                             "cpu  1 2 3 9999999999999999999",
+                                             "cpu  1 2 3 99999999999999999999999" };
+        struct proc_totals totals = { .given_ticks = 7 };
+
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+                assert_false(proc_parse_totals(lines[i], strlen(lines[i]), &totals));
+        assert_int_equal(totals.given_ticks, 7);
+}
+
 static int count_one(void *self, pid_t pid)
 {
         *(int *)self += pid;
@@ -318,6 +387,7 @@ static void the_real_proc_knows_us(void **state)
 {
         struct proc proc;
         struct proc_stat stat;
+        struct proc_totals totals;
         uint64_t bytes;
 
         assert_int_equal(proc_open(&proc, "/proc"), 0);
@@ -326,6 +396,8 @@ static void the_real_proc_knows_us(void **state)
         assert_string_equal(stat.comm, "test_proc");
         assert_int_equal(proc_memory(&proc, getpid(), &bytes), 0);
         assert_true(bytes > 0);
+        assert_int_equal(proc_totals(&proc, &totals), 0);
+        assert_true(totals.busy_ticks > 0 && totals.given_ticks > totals.busy_ticks && totals.switches > 0);
         proc_done(&proc);
 }
 
@@ -337,6 +409,7 @@ int main(void)
                 cmocka_unit_test(a_stat_line_that_is_cut_anywhere_is_refused),
                 cmocka_unit_test(numbers_that_overflow_are_refused),
                 cmocka_unit_test(memory_is_anonymous_shared_and_swapped),
+                cmocka_unit_test(a_status_tells_how_often_the_main_thread_left_the_cpu),
                 cmocka_unit_test(what_an_end_gives_back_is_no_part_of_a_file),
                 cmocka_unit_test(a_rollup_of_another_shape_is_refused),
                 cmocka_unit_test(the_rollup_of_this_process_is_no_larger_than_what_it_holds),
@@ -350,6 +423,9 @@ int main(void)
                                                 set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_vanished_process_is_told_as_such, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(children_of_all_threads_are_found_and_counted, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(the_cpus_are_told_apart_by_who_had_them, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_line_of_any_length_is_passed_over, set_up, tear_down),
+                cmocka_unit_test(times_that_make_no_sense_are_unknown),
                 cmocka_unit_test_setup_teardown(only_numbers_are_processes, set_up, tear_down),
                 cmocka_unit_test(the_real_proc_knows_us),
         };

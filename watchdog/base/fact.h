@@ -186,6 +186,9 @@ struct fact {
                         pid_t most_pid;      /* the process among them that holds the most ... */
                         uint64_t most_bytes; /* ... and how much */
                         usec_t cpu;          /* user + system time of this incarnation so far */
+                        enum memory_of cpu_of; /* ... and whose */
+                        /* how often its main thread left the CPU, to wait for something or pushed off it */
+                        uint64_t voluntary, involuntary;
                 } sample;
                 struct {
                         uint64_t total_bytes, available_bytes, swap_free_bytes;
@@ -194,6 +197,10 @@ struct fact {
                         uint32_t load1; /* hundredths */
                         uint32_t cpus;
                         usec_t uptime;
+                        /* all CPUs together since boot; cpu_given 0: unknown */
+                        usec_t cpu_busy, cpu_given; /* in use, and all that there was: idle too */
+                        usec_t cpu_steal;           /* wanted besides, and taken by the host of this guest */
+                        uint64_t switches;          /* from one thread to another */
                 } host;
                 struct {
                         pid_t pid;

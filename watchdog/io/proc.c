@@ -9,12 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/usec.h"
 #include "io/cleanup.h"
 
 #define PROC_STATUS_MAX 4096 /* about 1.4 kB today */
 #define PROC_STAT_MAX 1024
 #define PROC_PATH_MAX 64
 #define ENVIRON_NAME_MAX 64
+#define TICKS_MOST (UINT64_MAX / USEC_PER_SEC / 8) /* thousands of CPUs for thousands of years */
 
 int proc_open(struct proc *proc, const char *root)
 {
@@ -117,7 +119,7 @@ int proc_parse_stat(const char *text, size_t size, struct proc_stat *ret)
 {
         struct proc_stat stat = { .state = 0 };
         const char *end = text + size, *open = memchr(text, '(', size), *close = memrchr(text, ')', size);
-        uint64_t parent, user, system;
+        uint64_t parent, user, system, waited_user, waited_system;
         const char *p;
         size_t n;
 
@@ -133,12 +135,15 @@ int proc_parse_stat(const char *text, size_t size, struct proc_stat *ret)
                 return -EBADMSG;
         if (!skip_fields(&p, end, 9) || !parse_number(&p, end, &user) || !parse_number(&p, end, &system)) /* 14, 15 */
                 return -EBADMSG;
-        if (!skip_fields(&p, end, 6) || !parse_number(&p, end, &stat.start)) /* 22 */
+        if (!parse_number(&p, end, &waited_user) || !parse_number(&p, end, &waited_system)) /* 16, 17 */
+                return -EBADMSG;
+        if (!skip_fields(&p, end, 4) || !parse_number(&p, end, &stat.start)) /* 22 */
                 return -EBADMSG;
         if (p < end && *p != ' ' && *p != '\n')
                 return -EBADMSG;
         stat.parent = (pid_t)parent;
-        if (__builtin_add_overflow(user, system, &stat.cpu_ticks))
+        if (__builtin_add_overflow(user, system, &stat.cpu_ticks) ||
+            __builtin_add_overflow(waited_user, waited_system, &stat.waited_ticks))
                 return -EBADMSG;
         *ret = stat;
         return 0;
@@ -172,6 +177,97 @@ int proc_exit_status(const struct proc *proc, pid_t pid, int *ret)
                 return -EBADMSG;
         *ret = (int)status;
         return 0;
+}
+
+static bool begins(const char *line, size_t size, const char *word)
+{
+        size_t n = strlen(word);
+
+        return size >= n && memcmp(line, word, n) == 0;
+}
+
+/* "cpu  USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL ...": an old kernel's line is shorter, a new one's longer. */
+static bool parse_times(const char *at, const char *end, struct proc_totals *totals)
+{
+        enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, TIMES_N };
+        uint64_t times[TIMES_N] = { 0 };
+        unsigned n = 0;
+
+        while (n < TIMES_N && parse_number(&at, end, &times[n]))
+                if (times[n++] > TICKS_MOST)
+                        return false;
+        if (n <= IDLE)
+                return false;
+        totals->busy_ticks = times[USER] + times[NICE] + times[SYSTEM] + times[IRQ] + times[SOFTIRQ];
+        totals->given_ticks = totals->busy_ticks + times[IDLE] + times[IOWAIT];
+        totals->steal_ticks = times[STEAL];
+        return true;
+}
+
+bool proc_parse_totals(const char *line, size_t size, struct proc_totals *totals)
+{
+        const char *end = line + size;
+
+        if (begins(line, size, "cpu "))
+                return parse_times(line + 4, end, totals);
+        if (!begins(line, size, "ctxt "))
+                return false;
+        line += 5;
+        return parse_number(&line, end, &totals->switches);
+}
+
+/* Takes all whole lines out of what was read; returns how many bytes of the last one are left. */
+static size_t take_lines(char *buffer, size_t have, bool *in_long_line, unsigned *found, struct proc_totals *totals)
+{
+        char *line = buffer, *end = buffer + have, *stop;
+
+        for (; (stop = memchr(line, '\n', (size_t)(end - line))); line = stop + 1) {
+                if (!*in_long_line)
+                        *found += proc_parse_totals(line, (size_t)(stop - line), totals);
+                *in_long_line = false;
+        }
+        memmove(buffer, line, (size_t)(end - line));
+        return (size_t)(end - line);
+}
+
+/* The line of interrupts is as long as the machine has kinds of them: it is passed over, not kept. */
+int proc_totals(const struct proc *proc, struct proc_totals *ret)
+{
+        _cleanup_close_ int fd = openat(proc->fd, "stat", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        struct proc_totals totals = { 0 };
+        char buffer[PROC_STATUS_MAX];
+        bool in_long_line = false;
+        unsigned found = 0;
+        size_t have = 0;
+
+        if (fd < 0)
+                return -errno;
+        while (found < 2) {
+                ssize_t n = read(fd, buffer + have, sizeof(buffer) - have);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                have = take_lines(buffer, have + (size_t)n, &in_long_line, &found, &totals);
+                if (have == sizeof(buffer)) {
+                        in_long_line = true;
+                        have = 0;
+                }
+        }
+        if (totals.given_ticks == 0)
+                return -ENODATA;
+        *ret = totals;
+        return 0;
+}
+
+uint64_t proc_usec_of_ticks(uint64_t ticks)
+{
+        uint64_t hertz = (uint64_t)sysconf(_SC_CLK_TCK);
+
+        return ticks / hertz * USEC_PER_SEC + ticks % hertz * USEC_PER_SEC / hertz;
 }
 
 /* The number in the line that begins with the key and this character. */
@@ -247,7 +343,7 @@ int proc_rollup(const struct proc *proc, pid_t pid, struct proc_rollup *ret)
         return n < 0 ? (int)n : proc_parse_rollup(text, (size_t)n, ret);
 }
 
-int proc_parse_memory(const char *text, size_t size, uint64_t *ret_bytes)
+static int parse_memory(const char *text, size_t size, uint64_t *ret_bytes)
 {
         static const char *const parts[] = { "RssAnon", "RssShmem", "VmSwap" };
         uint64_t sum = 0;
@@ -262,12 +358,46 @@ int proc_parse_memory(const char *text, size_t size, uint64_t *ret_bytes)
         return 0;
 }
 
-int proc_memory(const struct proc *proc, pid_t pid, uint64_t *ret_bytes)
+/* The kernel writes both lines near the end, which most of the file does not have to be searched for. */
+static void parse_switches(const char *text, size_t size, struct proc_status *status)
+{
+        const char *at = memmem(text, size, "voluntary_ctxt", strlen("voluntary_ctxt"));
+
+        if (!at)
+                return;
+        size -= (size_t)(at - text);
+        (void)proc_parse_number(at, size, "voluntary_ctxt_switches", &status->voluntary);
+        (void)proc_parse_number(at, size, "nonvoluntary_ctxt_switches", &status->involuntary);
+}
+
+int proc_parse_status(const char *text, size_t size, struct proc_status *ret)
+{
+        struct proc_status status = { 0 };
+        int r = parse_memory(text, size, &status.memory_bytes);
+
+        if (r < 0)
+                return r;
+        parse_switches(text, size, &status);
+        *ret = status;
+        return 0;
+}
+
+int proc_status(const struct proc *proc, pid_t pid, struct proc_status *ret)
 {
         char text[PROC_STATUS_MAX];
         ssize_t n = read_of(proc, pid, "status", text, sizeof(text));
 
-        return n < 0 ? (int)n : proc_parse_memory(text, (size_t)n, ret_bytes);
+        return n < 0 ? (int)n : proc_parse_status(text, (size_t)n, ret);
+}
+
+int proc_memory(const struct proc *proc, pid_t pid, uint64_t *ret_bytes)
+{
+        struct proc_status status;
+        int r = proc_status(proc, pid, &status);
+
+        if (r >= 0)
+                *ret_bytes = status.memory_bytes;
+        return r;
 }
 
 int proc_keep(const struct proc *proc, pid_t pid, const char *file)
@@ -299,12 +429,12 @@ int proc_stat_again(int fd, struct proc_stat *ret)
         return n < 0 ? (int)n : proc_parse_stat(text, (size_t)n, ret);
 }
 
-int proc_memory_again(int fd, uint64_t *ret_bytes)
+int proc_status_again(int fd, struct proc_status *ret)
 {
         char text[PROC_STATUS_MAX];
         ssize_t n = read_again(fd, text, sizeof(text));
 
-        return n < 0 ? (int)n : proc_parse_memory(text, (size_t)n, ret_bytes);
+        return n < 0 ? (int)n : proc_parse_status(text, (size_t)n, ret);
 }
 
 int proc_parse_cgroup(const char *text, size_t size, char ret[PROC_CGROUP_MAX])

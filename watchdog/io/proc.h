@@ -18,8 +18,17 @@ struct proc_stat {
         char comm[PROC_COMM_MAX]; /* whoever runs it chose this text: never shown as it is */
         char state;               /* 'R', 'S', 'Z' ... */
         pid_t parent;
-        uint64_t cpu_ticks; /* user and system time so far */
-        uint64_t start;     /* clock ticks since boot */
+        uint64_t cpu_ticks;    /* user and system time so far */
+        uint64_t start;        /* clock ticks since boot */
+        uint64_t waited_ticks; /* the same of all children that ended and were waited for */
+};
+
+/* All CPUs together since boot. */
+struct proc_totals {
+        uint64_t busy_ticks;  /* user, nice, system and interrupts; what guests of ours use is part of it */
+        uint64_t given_ticks; /* busy, idle or waiting for a disk: all time that we had */
+        uint64_t steal_ticks; /* wanted, and taken by the host that this machine is a guest of */
+        uint64_t switches;    /* from one thread to another */
 };
 
 int proc_open(struct proc *proc, const char *root); /* "/proc", or a test's own directory */
@@ -40,7 +49,19 @@ struct proc_rollup {
 };
 int proc_rollup(const struct proc *proc, pid_t pid, struct proc_rollup *ret);
 
-/* RssAnon + RssShmem + VmSwap: what its end would give back. -ENODATA for a kernel thread or a zombie: they have none. */
+/* -ENODATA where /proc/stat lacks the line of all CPUs. */
+int proc_totals(const struct proc *proc, struct proc_totals *ret);
+
+uint64_t proc_usec_of_ticks(uint64_t ticks);
+
+struct proc_status {
+        uint64_t memory_bytes; /* RssAnon + RssShmem + VmSwap: what its end would give back */
+        /* how often its main thread, and no other, left the CPU: to wait for something, or pushed off it; 0 unknown */
+        uint64_t voluntary, involuntary;
+};
+
+/* -ENODATA for a kernel thread or a zombie: they have no memory. */
+int proc_status(const struct proc *proc, pid_t pid, struct proc_status *ret);
 int proc_memory(const struct proc *proc, pid_t pid, uint64_t *ret_bytes);
 
 /*
@@ -49,7 +70,7 @@ int proc_memory(const struct proc *proc, pid_t pid, uint64_t *ret_bytes);
  */
 int proc_keep(const struct proc *proc, pid_t pid, const char *file);
 int proc_stat_again(int fd, struct proc_stat *ret);
-int proc_memory_again(int fd, uint64_t *ret_bytes);
+int proc_status_again(int fd, struct proc_status *ret);
 
 /* The cgroup v2 path ("/system.slice/x.service"). */
 int proc_cgroup(const struct proc *proc, pid_t pid, char ret[PROC_CGROUP_MAX]);
@@ -77,10 +98,13 @@ int proc_each(const struct proc *proc, int (*each)(void *self, pid_t pid), void 
 
 /* The parsers behind these, for foreign bytes: `text` need not end with NUL. */
 int proc_parse_stat(const char *text, size_t size, struct proc_stat *ret);
-int proc_parse_memory(const char *text, size_t size, uint64_t *ret_bytes);
+int proc_parse_status(const char *text, size_t size, struct proc_status *ret);
 int proc_parse_rollup(const char *text, size_t size, struct proc_rollup *ret);
 int proc_parse_cgroup(const char *text, size_t size, char ret[PROC_CGROUP_MAX]);
 int proc_unit_of_cgroup(const char *cgroup, char ret[PROC_UNIT_MAX]);
+
+/* One line of /proc/stat into the totals; true when it was one of theirs. What makes no sense is left out. */
+bool proc_parse_totals(const char *line, size_t size, struct proc_totals *totals);
 
 /* "  12345 kB" and the like: the number behind `key` in a file of `Key:  value` lines, -ENODATA when it is not there. */
 int proc_parse_number(const char *text, size_t size, const char *key, uint64_t *ret);

@@ -20,21 +20,34 @@ static void add(struct extent *extent, pid_t pid, uint64_t bytes)
         extent->most_bytes = bytes;
 }
 
-/* Breadth first: the list of those found is the queue of those whose children are not known yet. */
-static void count_tree(const struct proc *proc, pid_t pid, struct extent *extent)
+static void add_child(const struct proc *proc, pid_t pid, struct extent *extent, uint64_t *ticks)
 {
-        pid_t found[EXTENT_PROCESSES_MAX];
-        size_t n = 1, more;
+        struct proc_stat stat;
         uint64_t bytes;
 
-        found[0] = pid;
+        if (proc_memory(proc, pid, &bytes) < 0)
+                return;
+        add(extent, pid, bytes);
+        if (proc_stat(proc, pid, &stat) >= 0)
+                *ticks += stat.cpu_ticks + stat.waited_ticks;
+}
+
+/* Breadth first: the list of those found is the queue of those whose children are not known yet. */
+static void count_tree(const struct proc *proc, const struct extent_main *main, struct extent *extent)
+{
+        uint64_t ticks = main->stat ? main->stat->cpu_ticks + main->stat->waited_ticks : 0;
+        pid_t found[EXTENT_PROCESSES_MAX];
+        size_t n = 1, more;
+
+        found[0] = main->pid;
         for (size_t at = 0; at < n; at++) {
-                if (at > 0 && proc_memory(proc, found[at], &bytes) >= 0)
-                        add(extent, found[at], bytes);
+                if (at > 0)
+                        add_child(proc, found[at], extent, &ticks);
                 if (n < EXTENT_PROCESSES_MAX &&
                     proc_children(proc, found[at], found + n, EXTENT_PROCESSES_MAX - n, &more) >= 0)
                         n = n + more < EXTENT_PROCESSES_MAX ? n + more : EXTENT_PROCESSES_MAX;
         }
+        extent->cpu = proc_usec_of_ticks(ticks);
 }
 
 /* ---- a cgroup -------------------------------------------------------------------------------------------------------- */
@@ -55,12 +68,12 @@ static int read_number(const struct proc *cgroups, const char *path, uint64_t *r
         return 0;
 }
 
-/* "inactive_file 4096": the page cache that the kernel takes back first; it is no reason for alarm. */
-static int read_inactive_file(const struct proc *cgroups, const char *path, uint64_t *ret)
+/* "KEY 4096": one line of many. */
+static int read_value(const struct proc *cgroups, const char *path, const char *key, uint64_t *ret)
 {
         char text[STAT_MAX];
         ssize_t n = proc_read(cgroups, path, text, sizeof(text));
-        int r = n < 0 ? (int)n : proc_parse_flat(text, (size_t)n, "inactive_file", ret);
+        int r = n < 0 ? (int)n : proc_parse_flat(text, (size_t)n, key, ret);
 
         return r == -ENODATA ? -EBADMSG : r;
 }
@@ -118,12 +131,23 @@ int extent_of_cgroup(const struct proc *cgroups, const char *path, uint64_t *ret
         r = read_number(cgroups, file, &current);
         if (r < 0)
                 return r;
+        /* the page cache that the kernel takes back first is no reason for alarm */
         snprintf(file, sizeof(file), "%s/memory.stat", path);
-        r = read_inactive_file(cgroups, file, &inactive);
+        r = read_value(cgroups, file, "inactive_file", &inactive);
         if (r < 0)
                 return r;
         *ret_bytes = current > inactive ? current - inactive : 0;
         return 0;
+}
+
+int extent_cpu_of_cgroup(const struct proc *cgroups, const char *path, usec_t *ret)
+{
+        char file[PROC_CGROUP_MAX + 32];
+
+        if (!cgroups || cgroups->fd < 0)
+                return -ENOENT;
+        snprintf(file, sizeof(file), "%s/cpu.stat", path + (*path == '/'));
+        return read_value(cgroups, file, "usage_usec", ret);
 }
 
 int extent_find_cgroup(const struct proc *proc, const char *agent, pid_t pid, char path[PROC_CGROUP_MAX])
@@ -146,30 +170,34 @@ int extent_find_cgroup(const struct proc *proc, const char *agent, pid_t pid, ch
         return -ENOENT;
 }
 
-static int count_cgroup(const struct proc *proc, const struct proc *cgroups, const char *agent, pid_t pid,
-                        struct extent *extent)
+static void count_cgroup(const struct proc *proc, const struct proc *cgroups, const char *agent, pid_t pid,
+                         struct extent *extent)
 {
         char path[PROC_CGROUP_MAX];
-        int r = extent_find_cgroup(proc, agent, pid, path);
 
-        return r < 0 ? r : extent_of_cgroup(cgroups, path, &extent->bytes);
+        if (extent_find_cgroup(proc, agent, pid, path) < 0)
+                return;
+        if (extent_of_cgroup(cgroups, path, &extent->bytes) >= 0)
+                extent->of = MEMORY_OF_CGROUP;
+        if (extent_cpu_of_cgroup(cgroups, path, &extent->cpu) >= 0)
+                extent->cpu_of = MEMORY_OF_CGROUP;
 }
 
-void extent_read(const struct proc *proc, const struct proc *cgroups, const char *agent, enum memory_of of, pid_t pid,
-                 uint64_t main_bytes, struct extent *ret)
+void extent_read(const struct proc *proc, const struct proc *cgroups, const char *agent, enum memory_of of,
+                 const struct extent_main *main, struct extent *ret)
 {
-        uint64_t working_set;
-
-        *ret = (struct extent){ .of = of, .bytes = main_bytes, .most_pid = pid, .most_bytes = main_bytes };
+        *ret = (struct extent){
+                .of = of,
+                .bytes = main->bytes,
+                .most_pid = main->pid,
+                .most_bytes = main->bytes,
+                .cpu_of = of,
+                .cpu = main->stat ? proc_usec_of_ticks(main->stat->cpu_ticks) : 0,
+        };
         if (of == MEMORY_OF_PROCESS)
                 return;
-        count_tree(proc, pid, ret);
-        if (of == MEMORY_OF_TREE)
-                return;
-        ret->of = MEMORY_OF_TREE;
-        working_set = ret->bytes;
-        if (count_cgroup(proc, cgroups, agent, pid, ret) < 0)
-                ret->bytes = working_set;
-        else
-                ret->of = MEMORY_OF_CGROUP;
+        count_tree(proc, main, ret);
+        ret->of = ret->cpu_of = MEMORY_OF_TREE;
+        if (of == MEMORY_OF_CGROUP)
+                count_cgroup(proc, cgroups, agent, main->pid, ret);
 }

@@ -124,6 +124,18 @@ static int read_pressures(const struct proc *proc, struct fact *fact)
         return read_pressure(proc, "pressure/cpu", "some", &fact->host.cpu_some_avg10);
 }
 
+static void read_cpu(const struct proc *proc, struct fact *fact)
+{
+        struct proc_totals totals;
+
+        if (proc_totals(proc, &totals) < 0)
+                return;
+        fact->host.cpu_busy = proc_usec_of_ticks(totals.busy_ticks);
+        fact->host.cpu_given = proc_usec_of_ticks(totals.given_ticks);
+        fact->host.cpu_steal = proc_usec_of_ticks(totals.steal_ticks);
+        fact->host.switches = totals.switches;
+}
+
 static void tell(const struct host *host, const struct fact *fact)
 {
         host->options.sink.take(host->options.sink.self, fact);
@@ -171,6 +183,7 @@ static void sample_now(struct host *host)
                 return;
         if (proc_read(proc, "loadavg", text, sizeof(text)) >= 0)
                 (void)host_parse_load(text, &fact.host.load1);
+        read_cpu(proc, &fact);
         (void)sd_event_now(host->event, CLOCK_BOOTTIME, &now);
         fact.host.uptime = now;
         fact.host.cpus = host->cpus;

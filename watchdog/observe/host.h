@@ -1,6 +1,6 @@
 #pragma once
 /*
- * Watches the machine: memory, pressure and load every 15 seconds, and whether packages are being installed.
+ * Watches the machine: memory, CPU, pressure and load every 15 seconds, and whether packages are being installed.
  *
  * The nearer free memory is to its floor, the more often it is looked at, twice a second below it; far above it that costs
  * nothing more. A pressure trigger of the kernel (PSI) wakes it up sooner. Where the kernel has no pressure or gives out no

@@ -38,8 +38,9 @@ struct watched {
                 *end;     /* owns the pidfd; NULL: no pidfd was to be had, or `end` is a deferred word of its death */
         int stat, status; /* kept open for the samples; negative: opened each time */
         struct measure measure;
-        usec_t due; /* its next sample, in CLOCK_BOOTTIME */
-        bool blind; /* without a pidfd: its end is noticed at the next sample */
+        usec_t due;           /* its next sample, in CLOCK_BOOTTIME */
+        usec_t cpu, cpu_seen; /* used so far, and what was read last */
+        bool blind;           /* without a pidfd: its end is noticed at the next sample */
 };
 
 struct process {
@@ -318,10 +319,19 @@ static int read_stat(const struct watched *watched, struct proc_stat *ret)
                                   : proc_stat(watched->process->options.proc, watched->pid, ret);
 }
 
-static int read_memory(const struct watched *watched, uint64_t *ret)
+static int read_status(const struct watched *watched, struct proc_status *ret)
 {
-        return watched->status >= 0 ? proc_memory_again(watched->status, ret)
-                                    : proc_memory(watched->process->options.proc, watched->pid, ret);
+        return watched->status >= 0 ? proc_status_again(watched->status, ret)
+                                    : proc_status(watched->process->options.proc, watched->pid, ret);
+}
+
+/* A child that ended and was waited for by nobody took its time along: the sum stands still then, and is a lower bound. */
+static usec_t cpu_of(struct watched *watched, usec_t sum)
+{
+        if (sum > watched->cpu_seen)
+                watched->cpu += sum - watched->cpu_seen;
+        watched->cpu_seen = sum;
+        return watched->cpu;
 }
 
 /* How long until it is looked at again, now that it holds so much. */
@@ -334,19 +344,19 @@ static usec_t period_of(const struct measure *measure, uint64_t bytes)
         return near ? PROCESS_SAMPLE_EVERY : PROCESS_SAMPLE_FAR;
 }
 
-static bool sample_one(const struct watched *watched, usec_t at, struct fact *ret)
+static bool sample_one(struct watched *watched, usec_t at, struct fact *ret)
 {
         const struct process_options *options = &watched->process->options;
-        struct extent extent;
-        uint64_t memory = 0, hertz = (uint64_t)sysconf(_SC_CLK_TCK);
+        struct proc_status status;
         struct proc_stat stat;
+        struct extent extent;
 
         if (read_stat(watched, &stat) < 0 || stat.start != watched->start || stat.state == 'Z')
                 return false;
-        if (read_memory(watched, &memory) < 0)
+        if (read_status(watched, &status) < 0)
                 return false;
-        extent_read(options->proc, options->cgroups, watched->agent, watched->measure.of, watched->pid, memory,
-                    &extent);
+        extent_read(options->proc, options->cgroups, watched->agent, watched->measure.of,
+                    &(struct extent_main){ watched->pid, status.memory_bytes, &stat }, &extent);
         *ret = (struct fact){
                 .kind = FACT_SAMPLE,
                 .at = at,
@@ -359,8 +369,10 @@ static bool sample_one(const struct watched *watched, usec_t at, struct fact *re
                             .of = extent.of,
                             .most_pid = extent.most_pid,
                             .most_bytes = extent.most_bytes,
-                            .cpu = stat.cpu_ticks / hertz * USEC_PER_SEC +
-                                   stat.cpu_ticks % hertz * USEC_PER_SEC / hertz },
+                            .cpu = cpu_of(watched, extent.cpu),
+                            .cpu_of = extent.cpu_of,
+                            .voluntary = status.voluntary,
+                            .involuntary = status.involuntary },
         };
         return true;
 }
