@@ -64,6 +64,9 @@ static void a_machine_without_policy_observes_what_it_finds(void **state)
         assert_int_equal(rule->heal.trial_after, 15 * USEC_PER_MINUTE);
         assert_int_equal(policy->machine.actions_at_most, 6);
         assert_int_equal(policy->machine.actions_within, 10 * USEC_PER_MINUTE);
+        assert_int_equal(policy->machine.cpu.above_percent, 85);
+        assert_int_equal(policy->machine.cpu.lasting, 10 * USEC_PER_MINUTE);
+        assert_int_equal(rule->cpu.above_percent, 0);
         assert_int_equal(policy->daemon.agents_max, 512);
         assert_int_equal(policy->audit.retention_days, 400);
         assert_false(policy_wants(policy, "pm2:root/lily"));
@@ -175,6 +178,25 @@ static void after_means_an_agent_or_a_rule(void **state)
         assert_true(policy_comes_after(policy, lily, "systemd:base-1.service"));
         assert_true(policy_comes_after(policy, lily, "systemd:redis.service"));
         assert_false(policy_comes_after(policy, lily, "systemd:nginx.service"));
+        policy_free(policy);
+}
+
+static void a_cpu_limit_of_its_own_replaces_that_of_the_class(void **state)
+{
+        struct policy *policy = load_text("x.yaml", "machine: { cpu: { above: 60% } }\n"
+                                                    "classes: { thick: { cpu: { above: 150%, for: 10m } }, thin: {} }\n"
+                                                    "agents:\n"
+                                                    "  - { pm2: lily, class: thick }\n"
+                                                    "  - { pm2: mia, class: thick, cpu: { above: 20%, for: 1h } }\n"
+                                                    "  - { pm2: otto, class: thin }\n");
+
+        assert_int_equal(policy->machine.cpu.above_percent, 60);
+        assert_int_equal(policy->machine.cpu.lasting, 10 * USEC_PER_MINUTE); /* what was not said is as without it */
+        assert_int_equal(policy->rules[0].cpu.above_percent, 150);
+        assert_int_equal(policy->rules[0].cpu.lasting, 10 * USEC_PER_MINUTE);
+        assert_int_equal(policy->rules[1].cpu.above_percent, 20);
+        assert_int_equal(policy->rules[1].cpu.lasting, USEC_PER_HOUR);
+        assert_int_equal(policy->rules[2].cpu.above_percent, 0);
         policy_free(policy);
 }
 
@@ -350,6 +372,7 @@ int main(void)
                 cmocka_unit_test(what_is_absent_is_no_error),
                 cmocka_unit_test(the_first_matching_rule_owns_an_agent),
                 cmocka_unit_test(after_means_an_agent_or_a_rule),
+                cmocka_unit_test(a_cpu_limit_of_its_own_replaces_that_of_the_class),
                 cmocka_unit_test(each_shipped_policy_passes_the_check),
                 cmocka_unit_test(what_is_shown_loads_again),
                 cmocka_unit_test(show_says_where_each_value_comes_from),

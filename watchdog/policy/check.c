@@ -224,6 +224,7 @@ static void check_class(struct check *check, const struct node *key)
         class->replaced = class->key;
         class->key = key;
         class->memory = unset;
+        class->cpu = (struct cpu_limits){ 0 };
         if (key->value->kind == NODE_MAPPING)
                 check_section(check, SECTION_CLASS, key->value, class);
         else if (key->value->kind != NODE_REFUSED)
@@ -325,6 +326,13 @@ static void check_memory(struct check *check, const struct node *node, const str
                 complain(&check->complaints, place_of_value(node, "budget"), "the budget is above the ceiling");
 }
 
+static void check_cpu(struct check *check, const struct node *node, const struct cpu_limits *limits)
+{
+        if (limits->quota_percent > limits->above_percent)
+                complain(&check->complaints, place_of_value(node, "quota"),
+                         "the quota is above the limit: what is too much would be allowed");
+}
+
 static void check_health(struct check *check, const struct node *node)
 {
         const struct node *every = node_value(node, "every"), *timeout = node_value(node, "timeout");
@@ -361,6 +369,8 @@ static void check_sense(struct check *check, enum section section, const struct 
         switch (section) {
         case SECTION_HEAL: check_heal(check, node, base); break;
         case SECTION_MEMORY: check_memory(check, node, base); break;
+        case SECTION_CLASS_CPU: check_cpu(check, node, &((struct class *)base)->cpu); break;
+        case SECTION_AGENT_CPU: check_cpu(check, node, &((struct rule *)base)->cpu); break;
         case SECTION_HEALTH: check_health(check, node); break;
         case SECTION_FILES: check_files(check, node); break;
         default: break;

@@ -14,7 +14,9 @@ enum section {
         SECTION_ACTIONS,
         SECTION_CLASS,
         SECTION_MEMORY,
+        SECTION_CLASS_CPU,
         SECTION_AGENT,
+        SECTION_AGENT_CPU,
         SECTION_WINDOW,
         SECTION_HEALTH,
         SECTION_HEARTBEAT,
@@ -86,6 +88,7 @@ struct class
 {
         const char *name;
         struct memory_limits memory;
+        struct cpu_limits cpu;
         const struct node *key;
         const struct node *replaced;
         struct class *next;

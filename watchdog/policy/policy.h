@@ -45,6 +45,13 @@ struct memory_limits {
         enum memory_of of;
 };
 
+/* More CPU than this on average, for so long without a break. above_percent 0: no limit. */
+struct cpu_limits {
+        uint64_t above_percent; /* of one CPU: 150 is one and a half; of the machine: of all CPUs */
+        usec_t lasting;
+        uint64_t quota_percent; /* of one CPU, what it gets once it was above; 0: it is only told */
+};
+
 struct policy_origin {
         const char *file;
         unsigned line;
@@ -65,6 +72,7 @@ struct rule {
         struct window restarts[POLICY_WINDOWS_MAX];
         unsigned restarts_n;
         struct memory_limits memory;
+        struct cpu_limits cpu;
         struct heal heal;
         const char **config; /* files and patterns whose change is told */
         unsigned config_n;
@@ -76,6 +84,7 @@ struct machine_rule {
         uint64_t memory_floor_bytes; /* MemAvailable that is too little; 0: none */
         uint32_t actions_at_most;    /* the global budget: at most this many actions ... */
         usec_t actions_within;       /* ... within this time */
+        struct cpu_limits cpu;
         struct policy_origin origin;
 };
 

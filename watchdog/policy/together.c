@@ -43,6 +43,8 @@ static void settle_class(struct check *check, struct rule_entry *entry)
                 if (distance == 0) {
                         entry->rule.agent_class = true;
                         entry->rule.memory = class->memory;
+                        if (!value_of(entry, "cpu"))
+                                entry->rule.cpu = class->cpu;
                         return;
                 }
                 if (distance < least)
