@@ -116,6 +116,24 @@ static void bytes_read_as_people_say_them(void **state)
                 assert_string_equal(text_bytes(buffer, cases[i].bytes), cases[i].text);
 }
 
+static void a_count_is_grouped_by_thousands(void **state)
+{
+        static const struct {
+                uint64_t count;
+                const char *text;
+        } cases[] = { { 0, "0" },
+                      { 999, "999" },
+                      { 1000, "1,000" },
+                      { 38000, "38,000" },
+                      { 100000, "100,000" },
+                      { 1234567, "1,234,567" },
+                      { UINT64_MAX, "18,446,744,073,709,551,615" } };
+        char buffer[TEXT_COUNT_MAX];
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+                assert_string_equal(text_count(buffer, cases[i].count), cases[i].text);
+}
+
 static void globs_match_whole_strings(void **state)
 {
         static const struct {
@@ -198,6 +216,7 @@ static void beginnings_and_ends_are_told(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_count_is_grouped_by_thousands),
                 cmocka_unit_test(text_that_fits_is_copied_whole),
                 cmocka_unit_test(text_that_does_not_fit_is_cut_between_characters),
                 cmocka_unit_test(names_of_strangers_cannot_speak_to_the_terminal),

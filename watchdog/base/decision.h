@@ -87,7 +87,7 @@ struct decision {
 };
 
 /* What does not fit stays due in the judge and comes up at its next step. */
-#define DECISIONS_MAX 18
+#define DECISIONS_MAX 20
 
 struct decisions {
         unsigned n;

@@ -176,6 +176,20 @@ char *text_bytes(char buffer[TEXT_BYTES_MAX], uint64_t bytes)
         return buffer;
 }
 
+char *text_count(char buffer[TEXT_COUNT_MAX], uint64_t count)
+{
+        char digits[TEXT_COUNT_MAX], *to = buffer;
+        int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)count);
+
+        for (int i = 0; i < n; i++) {
+                if (i > 0 && (n - i) % 3 == 0)
+                        *to++ = ',';
+                *to++ = digits[i];
+        }
+        *to = '\0';
+        return buffer;
+}
+
 /* One step over a character, whatever its bytes are. */
 static const char *next_character(const char *at)
 {

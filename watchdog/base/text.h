@@ -22,6 +22,10 @@ char *text_span(char buffer[TEXT_SPAN_MAX], usec_t span);
 #define TEXT_BYTES_MAX 16
 char *text_bytes(char buffer[TEXT_BYTES_MAX], uint64_t bytes);
 
+/* "38,000", for people. Returns `buffer`. */
+#define TEXT_COUNT_MAX 32
+char *text_count(char buffer[TEXT_COUNT_MAX], uint64_t count);
+
 /* Shell-style match of a whole string: '*' any run, '?' one character, '[a-z]' a set, '\' takes the next literally. */
 bool text_glob(const char *pattern, const char *string);
 

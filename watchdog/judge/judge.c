@@ -80,6 +80,7 @@ struct judge *judge_init(void *memory, const struct judge_limits *limits, const 
         judge->drift_incident = NOBODY;
         judge->flush.incident = NOBODY;
         judge->flush.victim = NOBODY;
+        judge->strain.incident = NOBODY;
         lay_out(limits, judge, memory);
         judge->table_n = 2 * limits->agents_max + 1;
         for (uint32_t n = 0; n < judge->table_n; n++)
@@ -161,13 +162,15 @@ static void take_sample(struct judge *judge, struct agent *agent, struct instanc
         if (!is_alive(instance) || life_seen(instance)->pid != fact->sample.pid)
                 return;
         instance->cpu_permille = 0;
-        if (instance->cpu_at > life_seen(instance)->began && passed > 0 && fact->sample.cpu >= instance->cpu)
+        if (instance->cpu_at > life_seen(instance)->began && passed > 0 && fact->sample.cpu >= instance->cpu &&
+            instance->burden.of == fact->sample.cpu_of)
                 instance->cpu_permille = (uint32_t)((fact->sample.cpu - instance->cpu) * 1000 / passed);
         instance->memory_bytes = fact->sample.memory_bytes;
         instance->cpu = fact->sample.cpu;
         instance->cpu_at = fact->at;
         swell_sample(judge, instance, fact);
         growth_sample(judge, instance, fact);
+        burden_sample(judge, instance, fact);
 }
 
 static void take_planned(struct judge *judge, const struct fact *fact)
@@ -205,6 +208,7 @@ static void take_host(struct judge *judge, const struct fact *fact)
 {
         usec_t booted = usec_since(fact->at, fact->host.uptime), before = judge->booted;
 
+        strain_sample(judge, fact);
         if (fact->host.uptime == 0 || (before > 0 && booted < before + USEC_PER_MINUTE))
                 return;
         judge->booted = booted;
@@ -364,6 +368,7 @@ static void acknowledge(struct judge *judge)
         drift_forget(judge, found);
         flush_forget(judge, found);
         shortage_forget(judge, found);
+        strain_forget(judge, found);
         if (judge->full_incident == found)
                 judge->full_incident = NOBODY, judge->turned_away = 0;
         if (judge->incidents[found].agent != NOBODY)
@@ -395,6 +400,7 @@ static void look_at_machine(struct judge *judge)
         acknowledge(judge);
         take_as_planned(judge);
         drift_look(judge);
+        strain_look(judge);
         look_at_capacity(judge);
         look_at_safe_mode(judge);
         source_look(judge, &due);
@@ -455,6 +461,11 @@ void judge_step(struct judge *judge, const struct fact *fact, struct decisions *
         judge->decisions = NULL;
         if (judge->shown_stale)
                 table_show(judge);
+}
+
+void judge_machine(const struct judge *judge, struct machine_view *ret)
+{
+        strain_view(judge, ret);
 }
 
 usec_t judge_deadline(const struct judge *judge)

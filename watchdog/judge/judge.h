@@ -19,6 +19,7 @@
  *   memory-drift memory-leak       see growth.h
  *   memory-floor         see flush.h
  *   oom                  killed for memory, or about to be, see shortage.h
+ *   cpu-sustained        see burden.h for agents, strain.h for the machine
  * An incident is over when a life outlives its grace (twice the loop's period, at least 10 s, at most 5 min), or when the
  * agent's owner stops it. Its deaths are forgiven then; the ladder remembers until a life of ten periods and ten minutes.
  */
@@ -112,6 +113,11 @@ struct agent_view {
                 uint32_t lives, days; /* that say so; both 0: not known yet */
         } usual;                      /* for a life as old as that of the first living instance */
         uint32_t cpu_permille;        /* of one CPU, over the last sample interval */
+        struct {
+                uint32_t permille; /* of one CPU, the busiest instance's mean ... */
+                usec_t over;       /* ... over this time; 0: not known yet */
+                enum memory_of of; /* whose time it is */
+        } cpu;
         bool quarantined;
         usec_t next;             /* when its state's wait ends (backoff, trial, settle); 0 nothing pending */
         const char *waiting_for; /* "trial", "backoff", "settling", "" */
@@ -188,6 +194,20 @@ struct trial_view {
 uint32_t judge_trials(const struct judge *judge);
 void judge_trial(const struct judge *judge, uint32_t index, struct trial_view *ret);
 uint64_t judge_trial_next(const struct judge *judge);
+
+/* The machine's CPUs; over 0: not known yet. */
+struct machine_view {
+        uint32_t mean_permille;       /* of all of them, of the time that the host left */
+        uint32_t mean_steal_permille; /* of all time, what it took */
+        usec_t over;
+        uint32_t now_permille; /* over the last sample interval */
+        uint64_t switches_per_s;
+        usec_t now_over;
+        uint64_t above_percent; /* the limit */
+        usec_t lasting;
+        uint64_t incident; /* 0 none */
+};
+void judge_machine(const struct judge *judge, struct machine_view *ret);
 
 /* The newest incident with a smaller number than `below` (UINT64_MAX: the newest of all); false when there is none. */
 bool judge_incident_below(const struct judge *judge, uint64_t below, struct incident_view *ret);

@@ -5,11 +5,13 @@
 
 #include "base/decision.h"
 #include "base/fact.h"
+#include "judge/burden.h"
 #include "judge/ebb.h"
 #include "judge/flush.h"
 #include "judge/growth.h"
 #include "judge/judge.h"
 #include "judge/ladder.h"
+#include "judge/strain.h"
 #include "judge/swell.h"
 #include "judge/tally.h"
 #include "policy/policy.h"
@@ -23,6 +25,7 @@ enum note {
         NOTE_CONFIG,
         NOTE_DRIFT,
         NOTE_LEAK,
+        NOTE_LOAD,
         NOTE_N,
 };
 
@@ -141,6 +144,7 @@ struct instance {
         uint32_t cpu_permille;
         struct swell swell;
         struct growth growth;
+        struct burden burden;
         usec_t swell_restarts[SWELL_RESTARTS]; /* ordered for its size, newest last, 0 none */
         struct weight weight;
         struct flushed flushed;
@@ -320,6 +324,7 @@ struct judge {
         struct ebb ebb;          /* as samples have it; no decision rests on it */
         bool ebb_wants_record;   /* it adds up to something else than was told, or is wanted: to be recorded first */
         struct flush flush;
+        struct strain strain;
 
         struct shortage shortages[SHORTAGES_MAX];
 
@@ -341,7 +346,7 @@ struct judge {
 };
 
 /* What one look at one instance may decide at most; a look begins only with that much room. */
-#define DECISIONS_A_LOOK 8
+#define DECISIONS_A_LOOK 9
 
 /* Nothing is done to any agent, whatever its rule says. */
 static inline bool only_observes(const struct judge *judge)

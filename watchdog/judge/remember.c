@@ -324,12 +324,13 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
         for (unsigned n = 0; n < SWELL_RESTARTS; n++)
                 PACK(instance->swell_restarts[n]);
         PACK(agent->acknowledged);
-        for (unsigned n = NOTE_BUDGET; n < NOTE_N; n++)
+        for (unsigned n = NOTE_BUDGET; n <= NOTE_LEAK; n++)
                 pack_incident(p, judge, agent, &agent->noted[n]);
         pack_flushed(p, judge, instance);
         pack_text(p, instance->word, sizeof(instance->word)); /* they stand in reasons */
         pack_text(p, instance->result, sizeof(instance->result));
         pack_fine(p, &instance->tally);
+        pack_incident(p, judge, agent, &agent->noted[NOTE_LOAD]);
 }
 
 static void pack_machine(struct pack *p, struct judge *judge)
@@ -356,6 +357,8 @@ static void pack_machine(struct pack *p, struct judge *judge)
         pack_incident(p, judge, NULL, &judge->drift_incident);
         PACK(judge->trials_last);
         PACK(judge->acknowledged);
+        pack_incident(p, judge, NULL, &judge->strain.incident);
+        PACK(judge->strain.acknowledged);
 }
 
 static void pack_source(struct pack *p, struct judge *judge, struct source *source)
@@ -586,6 +589,13 @@ static bool remember_growth(const struct judge *judge, uint32_t n, struct rememb
         return i->number != INSTANCE_ALL && !i->gone && growth_remember(judge, i, scratch, ret);
 }
 
+static bool remember_burden(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
+{
+        const struct instance *i = &judge->instances[n];
+
+        return i->number != INSTANCE_ALL && !i->gone && burden_remember(judge, i, scratch, ret);
+}
+
 bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remembered *scratch, struct fact *ret)
 {
         for (;;) {
@@ -652,9 +662,21 @@ bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remember
                         continue;
                 }
                 n -= judge->instances_n;
+                if (n < judge->instances_n) {
+                        if (remember_growth(judge, n, scratch, ret))
+                                return true;
+                        continue;
+                }
+                n -= judge->instances_n;
+                if (n == 0) {
+                        if (strain_remember(judge, scratch, ret))
+                                return true;
+                        continue;
+                }
+                n -= 1;
                 if (n >= judge->instances_n)
                         return false;
-                if (remember_growth(judge, n, scratch, ret))
+                if (remember_burden(judge, n, scratch, ret))
                         return true;
         }
 }
@@ -672,7 +694,10 @@ bool judge_remember_due(const struct judge *judge, struct remembered *scratch, s
                         return growth_remember(judge, &judge->instances[n], scratch, ret);
         if (judge->ebb_wants_record && judge->ebb.n > 0)
                 return remember_ebb(judge, scratch, ret);
-        return false;
+        for (uint32_t n = 0; n < judge->instances_n; n++)
+                if (judge->instances[n].burden.wants_record)
+                        return burden_remember(judge, &judge->instances[n], scratch, ret);
+        return judge->strain.wants_record && strain_remember(judge, scratch, ret);
 }
 
 /* ---- back ----------------------------------------------------------------------------------------------------------- */
@@ -744,21 +769,37 @@ static void take_brake(struct judge *judge, const struct fact *fact, struct pack
                 brake->on = false;
 }
 
+static void take_floor(struct judge *judge, const struct fact *fact, struct pack *p)
+{
+        judge->flush.ebb = (struct ebb){ .n = 0 };
+        pack_ebb(p, &judge->flush.ebb);
+        flush_told(judge, fact->at);
+}
+
 static void take_baseline(struct judge *judge, const struct fact *fact, struct pack *p)
 {
         struct agent *agent = *fact->agent ? table_agent(judge, fact->agent) : NULL;
         struct instance *i = agent ? table_instance(judge, agent, fact->instance) : NULL;
 
-        if (!*fact->agent && fact->remembered->state == BASELINE_FLOOR) {
-                judge->flush.ebb = (struct ebb){ .n = 0 };
-                pack_ebb(p, &judge->flush.ebb);
-                flush_told(judge, fact->at);
-        }
-        if (!i)
-                return;
         switch (fact->remembered->state) {
-        case BASELINE_SIZE: swell_take(judge, i, fact); break;
-        case BASELINE_HABIT: growth_take(judge, i, fact); break;
+        case BASELINE_SIZE:
+                if (i)
+                        swell_take(judge, i, fact);
+                break;
+        case BASELINE_LOAD:
+                if (i)
+                        burden_take(judge, i, fact);
+                else if (!*fact->agent)
+                        strain_take(judge, fact);
+                break;
+        case BASELINE_HABIT:
+                if (i)
+                        growth_take(judge, i, fact);
+                break;
+        case BASELINE_FLOOR:
+                if (!*fact->agent)
+                        take_floor(judge, fact, p);
+                break;
         default: break; /* of a later version */
         }
 }

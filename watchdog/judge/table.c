@@ -28,6 +28,19 @@ struct agent *table_find(struct judge *judge, const char *id)
         return NULL;
 }
 
+uint64_t table_number(const char *id)
+{
+        return hash_of(id) & ((UINT64_C(1) << 52) - 1);
+}
+
+struct agent *table_by_number(const struct judge *judge, uint64_t number)
+{
+        for (uint32_t n = 0; n < judge->agents_n; n++)
+                if (table_number(judge->agents[n].id) == number)
+                        return &judge->agents[n];
+        return NULL;
+}
+
 static bool has_open_incident(const struct judge *judge, uint32_t agent)
 {
         for (uint32_t n = 0; n < judge->limits.incidents_max && judge->incidents[n].number > 0; n++)

@@ -12,6 +12,10 @@ struct agent *table_agent(struct judge *judge, const char *id);
 struct instance *table_instance(struct judge *judge, struct agent *agent, uint32_t number);
 struct instance *table_find_instance(struct judge *judge, const struct agent *agent, uint32_t number);
 
+/* A number that stands for an id in a record, which holds 53 bits of each; and the agent with that number, or NULL. */
+uint64_t table_number(const char *id);
+struct agent *table_by_number(const struct judge *judge, uint64_t number);
+
 /* Asks the policy which rule owns the agent. */
 void table_own(struct judge *judge, struct agent *agent);
 

@@ -118,6 +118,20 @@ static const char *waiting_for(enum ladder_state state)
         }
 }
 
+/* Of several instances the busiest one: a limit is for each of them. */
+static void view_cpu(const struct instance *i, const struct rule *rule, struct agent_view *ret)
+{
+        usec_t over, lasting = rule->cpu.above_percent > 0 ? rule->cpu.lasting : BURDEN_LOOK;
+        uint32_t permille = burden_permille(i, lasting, &over);
+
+        ret->cpu_permille += i->cpu_permille;
+        if (over == 0 || (ret->cpu.over > 0 && permille <= ret->cpu.permille))
+                return;
+        ret->cpu.permille = permille;
+        ret->cpu.over = over;
+        ret->cpu.of = i->burden.of;
+}
+
 static void view_usual(const struct judge *judge, const struct instance *i, usec_t now, struct agent_view *ret)
 {
         struct habit_usual usual;
@@ -138,7 +152,7 @@ static void view_instance(const struct judge *judge, const struct instance *i, u
         if (is_alive(i)) {
                 ret->memory_bytes += i->memory_bytes;
                 ret->memory_of = i->swell.of;
-                ret->cpu_permille += i->cpu_permille;
+                view_cpu(i, ret->rule, ret);
                 if (ret->pid == 0) {
                         ret->pid = life_seen(i)->pid;
                         ret->since = life_seen(i)->began;
