@@ -99,14 +99,16 @@ static void take_agent(struct sampling *sampling, uint64_t at, const struct agen
         sampled->since = view->since > 0 ? view->since : sampled->since;
 }
 
-/* All that is in use, and the load as if each waiting process kept a CPU busy. */
+/* All memory that is in use, and the share of all CPUs. */
 static void take_machine(struct sampling *sampling, uint64_t at)
 {
         const struct fact *host = &sampling->governor->host;
         struct sampled *sampled = sampled_of(sampling, HISTORY_MACHINE, true);
+        struct machine_view view;
 
+        judge_machine(sampling->governor->judge, &view);
         if (sampled && host->host.total_bytes > host->host.available_bytes)
-                add(sampled, at, host->host.total_bytes - host->host.available_bytes, host->host.load1 * 10, 0);
+                add(sampled, at, host->host.total_bytes - host->host.available_bytes, view.now_permille, 0);
 }
 
 static void take_minute(struct sampling *sampling)
@@ -231,6 +233,12 @@ static json_t *incidents_of(struct governor *governor, const struct agent_view *
         return list;
 }
 
+/* Of one CPU; of the machine, of all. */
+static int cpu_limit_of(const struct governor *governor, const struct agent_view *view)
+{
+        return (int)(view->rule ? view->rule->cpu.above_percent : governor->policy->machine.cpu.above_percent);
+}
+
 json_t *sampling_history(void *self, const struct control_request *request, struct control_error *error)
 {
         struct governor *governor = self;
@@ -252,8 +260,9 @@ json_t *sampling_history(void *self, const struct control_request *request, stru
                 json_decref(samples);
                 return control_refuse(error, 1, "df -h", "the history cannot be read: %s", strerror(-r));
         }
-        return json_pack("{s:i, s:s, s:I, s:o, s:o}", "schema_version", SCHEMA_VERSION, "agent", view.id, "since",
-                         (json_int_t)since, "samples", samples, "incidents", incidents_of(governor, &view, since));
+        return json_pack("{s:i, s:s, s:I, s:i, s:o, s:o}", "schema_version", SCHEMA_VERSION, "agent", view.id, "since",
+                         (json_int_t)since, "cpu_limit_percent", cpu_limit_of(governor, &view), "samples", samples,
+                         "incidents", incidents_of(governor, &view, since));
 }
 
 /* ---- beginning and end -------------------------------------------------------------------------------------------------------- */

@@ -75,11 +75,23 @@ static json_t *memory_json(const struct agent_view *view)
                          usual_json(view));
 }
 
+/* 0: no such limit, or nothing known yet. */
+static json_t *cpu_json(const struct agent_view *view)
+{
+        const struct cpu_limits *limits = &view->rule->cpu;
+
+        return json_pack("{s:s, s:i, s:I, s:I, s:I, s:I}", "of", memory_of_name(view->cpu.of), "mean_permille",
+                         (int)view->cpu.permille, "over_s", (json_int_t)(view->cpu.over / USEC_PER_SEC),
+                         "above_percent", (json_int_t)limits->above_percent, "for_s",
+                         (json_int_t)(limits->lasting / USEC_PER_SEC), "quota_percent",
+                         (json_int_t)limits->quota_percent);
+}
+
 json_t *view_agent(const struct agent_view *view)
 {
         return json_pack(
                 "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:o, s:o, s:I, s:i, s:i, s:b, s:o, s:s, s:I, s:s, "
-                "s:{s:s, s:i, s:i, s:I}, s:o, s:s, s:o}",
+                "s:{s:s, s:i, s:i, s:I}, s:o, s:s, s:o, s:o}",
                 "id", view->id, "name", view->name, "manager", manager_name(view->manager), "via", view->via, "claimed",
                 view->word[0] ? view->word : claimed_name(view->claimed), "effective", effective_name(view->effective),
                 "word", view->word, "pid", (int)view->pid, "since", (json_int_t)view->since, "restarts",
@@ -90,7 +102,7 @@ json_t *view_agent(const struct agent_view *view)
                 (json_int_t)view->next, "waiting_for", view->waiting_for, "last", "ending",
                 ending_name(view->last_ending), "code", view->last_code, "signal", view->last_signal, "at",
                 (json_int_t)view->last_death, "rule", rule_json(view->rule), "claimed_state",
-                claimed_name(view->claimed), "memory", memory_json(view));
+                claimed_name(view->claimed), "memory", memory_json(view), "cpu", cpu_json(view));
 }
 
 json_t *view_agents(struct governor *governor, const char *only)
@@ -162,6 +174,18 @@ json_t *view_floor(const struct governor *governor)
                          "next", (json_int_t)view.next, "incident", incident_json(view.incident));
 }
 
+static json_t *machine_cpu_json(const struct governor *governor)
+{
+        struct machine_view view;
+
+        judge_machine(governor->judge, &view);
+        return json_pack("{s:i, s:I, s:i, s:i, s:I, s:I, s:I, s:o}", "now_permille", (int)view.now_permille,
+                         "switches_per_s", (json_int_t)view.switches_per_s, "mean_permille", (int)view.mean_permille,
+                         "steal_permille", (int)view.mean_steal_permille, "over_s",
+                         (json_int_t)(view.over / USEC_PER_SEC), "above_percent", (json_int_t)view.above_percent,
+                         "for_s", (json_int_t)(view.lasting / USEC_PER_SEC), "incident", incident_json(view.incident));
+}
+
 json_t *view_machine(struct governor *governor)
 {
         const struct fact *host = &governor->host;
@@ -170,7 +194,7 @@ json_t *view_machine(struct governor *governor)
         gethostname(name, sizeof(name) - 1);
         return json_pack(
                 "{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b, s:s, s:i}, "
-                "s:o, s:i, s:i, s:o}",
+                "s:o, s:i, s:i, s:o, s:o}",
                 "host", name, "version", GOVERNOR_VERSION, "mode", mode_now(governor), "safe_mode", governor->safe_mode,
                 "disarmed", judge_is_disarmed(governor->judge), "now", (json_int_t)clock_now(&governor->clock),
                 "uptime_s", (json_int_t)(host->host.uptime / USEC_PER_SEC), "memory_total_bytes",
@@ -180,7 +204,8 @@ json_t *view_machine(struct governor *governor)
                 "discovered", governor->policy->discovered, "bad", governor->policy_bad, "digest",
                 governor->policy->digest, "rules", (int)governor->policy->rules_n, "audit", view_audit(governor),
                 "agents_max", (int)governor->policy->daemon.agents_max, "psi_memory_full_centi",
-                (int)host->host.memory_full_avg10, "memory_floor", view_floor(governor));
+                (int)host->host.memory_full_avg10, "memory_floor", view_floor(governor), "cpu",
+                machine_cpu_json(governor));
 }
 
 json_t *view_incident(const struct incident_view *view)

@@ -671,6 +671,49 @@ static void a_cgroup_that_cannot_be_counted_is_found(void **state)
         policy_free(policy);
 }
 
+/* ---- CPU ---- */
+
+static void a_cpu_limit_above_all_cpus_is_found(void **state)
+{
+        static const char rules[] =
+                "classes: { busy: { cpu: { above: 200%, for: 10m } } }\n"
+                "agents: [ { pm2: lily, class: busy }, { pm2: mia, cpu: { above: 199%, for: 1h } } ]\n";
+        struct policy_messages messages = { 0 };
+        struct policy *policy = NULL;
+        struct ground ground;
+
+        assert_int_equal(policy_load_text("10.yaml", rules, strlen(rules), &policy, &messages), 0);
+        ground_open(&ground);
+        put(&ground, "proc/stat", "cpu  4 0 0 9\ncpu0 2 0 0 4\ncpu1 2 0 0 5\nintr 1\n");
+        ground_look(&ground, NULL, policy);
+        assert_non_null(found(&ground, "cpu-limit", "pm2:lily"));
+        assert_string_equal(found(&ground, "cpu-limit", "pm2:lily")->where, "10.yaml:2");
+        assert_null(found(&ground, "cpu-limit", "pm2:mia"));
+        ground_close(&ground);
+
+        ground_open(&ground); /* how many there are is not known */
+        ground_look(&ground, NULL, policy);
+        assert_null(found(&ground, "cpu-limit", "pm2:lily"));
+        ground_close(&ground);
+        policy_messages_done(&messages);
+        policy_free(policy);
+}
+
+static void a_host_that_takes_time_away_is_found(void **state)
+{
+        struct ground ground;
+
+        ground_open(&ground);
+        ground_look(&ground, "{\"machine\":{\"cpu\":{\"steal_permille\":384,\"over_s\":630}},\"agents\":[]}", NULL);
+        assert_non_null(found(&ground, "steal", "machine"));
+        assert_non_null(strstr(found(&ground, "steal", "machine")->why, "38.4% of the time in the last 10m 30s"));
+        ground_close(&ground);
+        ground_open(&ground);
+        ground_look(&ground, "{\"machine\":{\"cpu\":{\"steal_permille\":99,\"over_s\":630}},\"agents\":[]}", NULL);
+        assert_null(found(&ground, "steal", "machine"));
+        ground_close(&ground);
+}
+
 /* ---- Governor itself ---- */
 
 static bool names_kills(const char *why)
@@ -852,6 +895,8 @@ int main(void)
                 cmocka_unit_test(a_kernel_that_gives_no_trigger_is_found_where_there_is_a_floor),
                 cmocka_unit_test(limits_without_a_controller_are_found),
                 cmocka_unit_test(a_cgroup_that_cannot_be_counted_is_found),
+                cmocka_unit_test(a_cpu_limit_above_all_cpus_is_found),
+                cmocka_unit_test(a_host_that_takes_time_away_is_found),
                 cmocka_unit_test(a_kernel_log_that_is_kept_from_us_is_named),
                 cmocka_unit_test(what_the_daemon_says_of_itself_is_passed_on),
                 cmocka_unit_test(an_open_state_directory_is_found),

@@ -1,6 +1,7 @@
 /* All agents with their processes and rules, or all that is known of one. */
 #include <string.h>
 
+#include "base/agent.h"
 #include "base/text.h"
 #include "govctl/daemon.h"
 #include "govctl/field.h"
@@ -127,11 +128,34 @@ static void show_usual(struct page *page, const json_t *usual)
         show_line(page, "Usual", TINT_FAINT, text);
 }
 
+/* "98.7%, 97.2% of one CPU over 10m, limit 50% for 10m" */
+static void describe_cpu(const json_t *agent, char *text, size_t size)
+{
+        const json_t *cpu = field(agent, "cpu");
+        int64_t now = field_number(agent, "cpu_permille"), mean = field_number(cpu, "mean_permille");
+        usec_t over = (usec_t)field_number(cpu, "over_s") * USEC_PER_SEC;
+        usec_t lasting = (usec_t)field_number(cpu, "for_s") * USEC_PER_SEC;
+        const char *of = field_text(cpu, "of");
+        char span[TEXT_SPAN_MAX];
+
+        snprintf(text, size, "%d.%d%%", (int)(now / 10), (int)(now % 10));
+        if (over > 0)
+                text_append(text, size, ", %d.%d%% of one CPU over %s", (int)(mean / 10), (int)(mean % 10),
+                            text_span(span, over));
+        if (over > 0 && of[0] && memory_of_from_name(of) != MEMORY_OF_PROCESS)
+                text_append(text, size, " by its %s", of);
+        if (field_number(cpu, "above_percent") > 0)
+                text_append(text, size, ", limit %lld%% for %s", (long long)field_number(cpu, "above_percent"),
+                            text_span(span, lasting));
+        if (field_number(cpu, "quota_percent") > 0)
+                text_append(text, size, ", then %lld%%", (long long)field_number(cpu, "quota_percent"));
+}
+
 static void show_process(struct page *page, const json_t *agent)
 {
         char text[256] = "", span[TEXT_SPAN_MAX];
         int64_t pid = field_number(agent, "pid"), instances = field_number(agent, "instances");
-        int64_t memory = field_number(agent, "memory_bytes"), cpu = field_number(agent, "cpu_permille");
+        int64_t memory = field_number(agent, "memory_bytes");
 
         if (pid > 0)
                 snprintf(text, sizeof text, "%lld, up %s", (long long)pid,
@@ -143,7 +167,7 @@ static void show_process(struct page *page, const json_t *agent)
                 describe_memory(agent, memory, text, sizeof text);
                 show_line(page, "Memory", TINT_PLAIN, text);
                 show_usual(page, field(agent, "memory.usual"));
-                snprintf(text, sizeof text, "%d.%d%%", (int)(cpu / 10), (int)(cpu % 10));
+                describe_cpu(agent, text, sizeof text);
                 show_line(page, "CPU", TINT_PLAIN, text);
         }
 }

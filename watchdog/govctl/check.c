@@ -21,6 +21,8 @@ const struct check checks[] = {
         { "floor-victims",     "a memory floor, and nobody may be restarted for it",            look_floor_victims },
         { "floor-trigger",     "the kernel does not say when memory gets short",                look_floor_trigger },
         { "kernel-log",        "who is killed for memory cannot be named",                      look_kernel_log },
+        { "steal",             "a host that takes CPU time away",                               look_steal },
+        { "cpu-limit",         "a CPU limit that can never be reached",                         look_cpu_limit },
         { "state",             "the state directory is open to others",                         look_state },
         { "group",             "nobody but root may ask the daemon",                            look_group },
         { "anchor",            "nobody elsewhere knows the audit log",                          look_anchor },

@@ -71,6 +71,10 @@ void look_group(struct machine *machine, struct findings *findings);
 void look_blind(struct machine *machine, struct findings *findings);
 void look_mode(struct machine *machine, struct findings *findings);
 
+/* checks_cpu.c */
+void look_steal(struct machine *machine, struct findings *findings);
+void look_cpu_limit(struct machine *machine, struct findings *findings);
+
 /* checks_limits.c */
 void look_limits_left(struct machine *machine, struct findings *findings);
 void look_trials(struct machine *machine, struct findings *findings);

@@ -319,6 +319,20 @@ static void list_incident(struct page *page, const json_t *incident)
         page_end(page);
 }
 
+/* What the curves are held against. */
+static void list_limits(struct page *page, const json_t *history)
+{
+        int64_t percent = field_number(history, "cpu_limit_percent");
+
+        if (percent <= 0)
+                return;
+        page_put(page, TINT_FAINT, "limit");
+        page_go(page, LABEL_COLUMNS);
+        page_text(page, TINT_PLAIN, "cpu %lld%% of %s", (long long)percent,
+                  field_text(history, "agent")[0] ? "one CPU" : "all CPUs");
+        page_end(page);
+}
+
 static void list_incidents(struct page *page, const json_t *history)
 {
         const json_t *incidents = field(history, "incidents");
@@ -368,11 +382,12 @@ static enum code show(struct call *call, const json_t *history, usec_t since)
                  (unsigned long long)curve.cpu % 10, (unsigned long long)curve.busiest / 10,
                  (unsigned long long)curve.busiest % 10);
         draw_memory(page, &curve);
-        draw(page, &curve, machine ? "load" : "cpu", cpu_of, curve.busiest, cpu);
+        draw(page, &curve, "cpu", cpu_of, curve.busiest, cpu);
         if (!machine)
                 draw_starts(page, &curve);
         draw_incidents(page, &curve);
         draw_times(page, &curve);
+        list_limits(page, history);
         list_incidents(page, history);
         return CODE_OK;
 }

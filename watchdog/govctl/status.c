@@ -81,6 +81,22 @@ static void show_health(struct page *page, const json_t *status)
         put_count(page, TINT_FAINT, tally.by[STANDING_OFF], "stopped");
 }
 
+static void show_cpu(struct page *page, const json_t *machine)
+{
+        const json_t *cpu = field(machine, "cpu");
+        int64_t now = field_number(cpu, "now_permille"), steal = field_number(cpu, "steal_permille");
+        char text[64];
+
+        if (field_number(cpu, "over_s") <= 0)
+                return;
+        snprintf(text, sizeof text, "cpu %lld%%", (long long)(now + 5) / 10);
+        put_piece(page, field_given(cpu, "incident") ? TINT_BAD : TINT_PLAIN, text);
+        if (steal < 50) /* a neighbour's moment is not worth a word */
+                return;
+        snprintf(text, sizeof text, "%lld%% stolen by the host", (long long)steal / 10);
+        put_piece(page, TINT_WATCH, text);
+}
+
 /* How far the floor is, and when it is reached if memory goes on to fall as it does. */
 static enum tint say_floor(const json_t *floor, char *text, size_t size)
 {
@@ -122,6 +138,7 @@ static void show_resources(struct page *page, const json_t *machine)
         char text[96], span[TEXT_SPAN_MAX];
 
         show_memory(page, machine);
+        show_cpu(page, machine);
         if (field_given(machine, "load1_centi")) {
                 snprintf(text, sizeof text, "load %.2f", (double)field_number(machine, "load1_centi") / 100);
                 put_piece(page, TINT_PLAIN, text);
