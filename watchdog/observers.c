@@ -87,7 +87,11 @@ static struct measure measure(void *self, const char *agent)
         const struct observers *observers = self;
         const struct rule *rule = policy_rule(*observers->options.policy, agent);
 
-        return rule ? (struct measure){ rule->memory.of, rule->memory.ceiling_bytes } : (struct measure){ 0 };
+        if (!rule)
+                return (struct measure){ 0 };
+        return (struct measure){ .of = rule->memory.of,
+                                 .ceiling_bytes = rule->memory.ceiling_bytes,
+                                 .unit_cpu = rule->cpu.quota_percent > 0 };
 }
 
 static int start_process(struct observers *observers)

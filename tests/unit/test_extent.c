@@ -181,6 +181,23 @@ static void a_cgroup_may_have_one_account_and_not_the_other(void **state)
         assert_int_equal(read_as(machine, "pm2:root/lily", MEMORY_OF_CGROUP).cpu_of, MEMORY_OF_TREE);
 }
 
+/* Which is what a quota holds. */
+static void the_whole_unit_may_be_counted_by_itself(void **state)
+{
+        struct machine *machine = *state;
+        const struct proc *proc = &machine->proc, *cgroups = &machine->cgroups;
+        usec_t cpu = 7;
+
+        assert_int_equal(extent_cpu_of_unit(proc, cgroups, "systemd:lily.service", 10, &cpu), -ENOENT);
+        put(machine, "cgroup/system.slice/lily.service/cpu.stat", "usage_usec 7654321\nuser_usec 1\n");
+        assert_int_equal(extent_cpu_of_unit(proc, cgroups, "systemd:other.service", 10, &cpu), -ENOENT);
+        assert_int_equal(extent_cpu_of_unit(proc, cgroups, "pm2:root/lily", 10, &cpu), -ENOENT);
+        assert_int_equal(extent_cpu_of_unit(proc, NULL, "systemd:lily.service", 10, &cpu), -ENOENT);
+        assert_int_equal(cpu, 7);
+        assert_int_equal(extent_cpu_of_unit(proc, cgroups, "systemd:lily.service", 10, &cpu), 0);
+        assert_int_equal(cpu, 7654321);
+}
+
 static void what_the_kernel_never_writes_is_refused(void **state)
 {
         struct machine *machine = *state;
@@ -227,6 +244,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(the_cgroup_of_a_pm2_app_is_not_its_own, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(cpu_time_is_of_those_whose_memory_is_counted, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_cgroup_may_have_one_account_and_not_the_other, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(the_whole_unit_may_be_counted_by_itself, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_the_kernel_never_writes_is_refused, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_the_end_of_a_cgroup_frees_is_no_page_cache, set_up, tear_down),
         };

@@ -170,6 +170,14 @@ int extent_find_cgroup(const struct proc *proc, const char *agent, pid_t pid, ch
         return -ENOENT;
 }
 
+int extent_cpu_of_unit(const struct proc *proc, const struct proc *cgroups, const char *agent, pid_t pid, usec_t *ret)
+{
+        char path[PROC_CGROUP_MAX];
+        int r = extent_find_cgroup(proc, agent, pid, path);
+
+        return r < 0 ? r : extent_cpu_of_cgroup(cgroups, path, ret);
+}
+
 static void count_cgroup(const struct proc *proc, const struct proc *cgroups, const char *agent, pid_t pid,
                          struct extent *extent)
 {

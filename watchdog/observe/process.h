@@ -23,6 +23,7 @@ struct process_options {
 struct measure {
         enum memory_of of;
         uint64_t ceiling_bytes; /* 0: none. Close to it samples are taken more often. */
+        bool unit_cpu;          /* CPU time of its whole unit, which is what a quota holds: one file more each time */
 };
 
 /*
