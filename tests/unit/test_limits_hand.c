@@ -21,6 +21,7 @@
 #define LILY "systemd:lily.service"
 #define TRIAL_FILE "/run/systemd/system/lily.service.d/60-governor-limits-trial.conf"
 #define KEPT_FILE "/etc/systemd/system/lily.service.d/50-governor-limits.conf"
+#define QUOTA_FILE "/run/systemd/system/lily.service.d/70-governor-quota.conf"
 
 struct bed {
         sd_event *event;
@@ -215,12 +216,9 @@ static void what_is_kept_is_on_trial_no_more(void **state)
         assert_false(is_there(bed, KEPT_FILE));
 }
 
-static void a_quota_of_healing_has_a_file_of_its_own(void **state)
+/* 10 percent, as a step of healing, whatever comes of it. */
+static void hold_to_a_quota(struct bed *bed)
 {
-        struct bed *bed = *state;
-        _cleanup_free_ char *text = NULL;
-
-        carried_out(bed, ACTION_LIMIT, LIMITS_TRIAL, OUTCOME_OK);
         bed->errand = an_errand(bed, ACTION_LIMIT, LIMITS_QUOTA);
         bed->errand.limits = (struct limits){ .place = LIMITS_QUOTA };
         limits_put(&bed->errand.limits, LIMIT_CPU_QUOTA, 10);
@@ -228,8 +226,17 @@ static void a_quota_of_healing_has_a_file_of_its_own(void **state)
         bed->done = 0;
         assert_int_equal(limits_hand_act(bed->hand, &bed->errand), 0);
         wait_for(bed);
+}
+
+static void a_quota_of_healing_has_a_file_of_its_own(void **state)
+{
+        struct bed *bed = *state;
+        _cleanup_free_ char *text = NULL;
+
+        carried_out(bed, ACTION_LIMIT, LIMITS_TRIAL, OUTCOME_OK);
+        hold_to_a_quota(bed);
         assert_int_equal(bed->outcome, OUTCOME_OK);
-        text = file_of(bed, "/run/systemd/system/lily.service.d/70-governor-quota.conf");
+        text = file_of(bed, QUOTA_FILE);
         assert_non_null(strstr(text, "\n[Service]\nCPUQuota=10%\n"));
         assert_null(strstr(text, "\nMemoryMax"));
         assert_int_equal(bed->fake.in_force.value[LIMIT_CPU_QUOTA], 10);
@@ -304,9 +311,8 @@ static void a_kernel_that_keeps_what_was_taken_back_is_a_failure_too(void **stat
         carried_out(bed, ACTION_UNLIMIT, LIMITS_TRIAL, OUTCOME_OK);
 }
 
-static void without_a_controller_it_is_said_loudly(void **state)
+static void take_controllers(struct bed *bed)
 {
-        struct bed *bed = *state;
         char command[256];
 
         snprintf(command, sizeof(command), "find '%s' -name '*.max' -delete -o -name memory.high -delete",
@@ -314,12 +320,32 @@ static void without_a_controller_it_is_said_loudly(void **state)
         assert_int_equal(system(command), 0);
         bed->fake.no_controllers = true;
         fake_systemd_tell_kernel(&bed->fake);
+}
+
+static void without_a_controller_it_is_said_loudly(void **state)
+{
+        struct bed *bed = *state;
+
+        take_controllers(bed);
         carried_out(bed, ACTION_LIMIT, LIMITS_TRIAL, OUTCOME_OK);
         assert_string_equal(
                 bed->text,
                 "in force; BUT nothing comes of MemoryMax, CPUQuota on this machine: its kernel keeps no such "
                 "limit in the cgroup v2 tree");
         carried_out(bed, ACTION_UNLIMIT, LIMITS_TRIAL, OUTCOME_OK);
+}
+
+/* Nobody asked for it, so that nobody reads that nothing comes of it. */
+static void a_step_of_healing_that_does_nothing_is_taken_back(void **state)
+{
+        struct bed *bed = *state;
+
+        take_controllers(bed);
+        hold_to_a_quota(bed);
+        assert_int_equal(bed->outcome, OUTCOME_FAILED);
+        assert_string_equal(bed->text, "taken back at once: this kernel keeps no CPU quota in the cgroup v2 tree");
+        assert_false(is_there(bed, QUOTA_FILE));
+        assert_int_not_equal(bed->fake.in_force.value[LIMIT_CPU_QUOTA], 10);
 }
 
 static void a_systemd_that_refuses_leaves_everything_as_it_was(void **state)
@@ -497,6 +523,7 @@ int main(void)
                 TEST(a_kernel_that_does_not_take_it_is_a_failure),
                 TEST(a_kernel_that_keeps_what_was_taken_back_is_a_failure_too),
                 TEST(without_a_controller_it_is_said_loudly),
+                TEST(a_step_of_healing_that_does_nothing_is_taken_back),
                 TEST(a_systemd_that_refuses_leaves_everything_as_it_was),
                 TEST(somebody_elses_file_is_never_touched),
                 TEST(a_link_in_its_place_is_somebodys_word),

@@ -279,6 +279,13 @@ static struct against against_kernel(const struct task *task, const struct unit_
         return against;
 }
 
+/* A human is told which of the limits do nothing; a step of healing that does nothing is none. */
+static bool is_for_nothing(const struct task *task, unsigned possible)
+{
+        return task->errand->limits.place == LIMITS_QUOTA && !is_unlimit(task) &&
+               !(task->errand->limits.set & possible);
+}
+
 static void check_kernel(struct task *task, const struct unit_limits *now)
 {
         unsigned possible = unit_limits_possible(task->hand->options.cgroups);
@@ -293,7 +300,14 @@ static void check_kernel(struct task *task, const struct unit_limits *now)
                 task_fail(task);
                 return;
         }
-        describe_done(task, possible & ~against.missing, text);
+        possible &= ~against.missing;
+        if (is_for_nothing(task, possible)) {
+                snprintf(task->text, sizeof(task->text),
+                         "taken back at once: this kernel keeps no CPU quota in the cgroup v2 tree");
+                task_fail(task);
+                return;
+        }
+        describe_done(task, possible, text);
         task_end(task, OUTCOME_OK, text);
 }
 
