@@ -1,5 +1,7 @@
 /* Many agents that idle, burst, pulse, work steadily below their limit or above it, seen through late and lost samples and
- * daemons that come and go: what lasts is found, and nothing else. `GOVERNOR_SEED=N GOVERNOR_LIVES=N` for others, and for more. */
+ * daemons that come and go: what lasts is found, and nothing else. Half of them have a quota, from hands that fail or say nothing
+ * now and then: nobody is held who is no burden, and in the end all are free. `GOVERNOR_SEED=N GOVERNOR_LIVES=N` for others, and
+ * for more. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +16,8 @@
 #include "world.h"
 
 #define STEP USEC_PER_SEC
-#define LIVES 40 /* of each kind */
+#define BACKLOG_MOST (10 * USEC_PER_MINUTE) /* of CPU time: what was wanted before that nobody wants any more */
+#define LIVES 40                            /* of each kind */
 
 enum kind {
         IDLE,
@@ -49,7 +52,9 @@ struct life {
         uint64_t share;            /* while it works */
         usec_t work, rest;         /* of a burst or pulse */
         usec_t busy;               /* how long it goes on, before it idles for good */
+        unsigned quota;            /* percent of one CPU, 0 none */
         unsigned opened, resolved; /* what was told */
+        unsigned held;             /* how often it was held */
         usec_t opened_at, resolved_at;
 };
 
@@ -58,13 +63,14 @@ static uint64_t between(struct world *world, uint64_t least, uint64_t most)
         return least + world_chance(world) % (most - least + 1);
 }
 
-static void make_life(struct world *world, enum kind kind, struct life *life)
+static void make_life(struct world *world, uint64_t seed, enum kind kind, struct life *life)
 {
         life->kind = kind;
         life->limit = between(world, 2, 300) * 10;
         life->lasting = between(world, 6, 120) * USEC_PER_MINUTE; /* in less than that few samples see a rest */
         life->every = between(world, 1, 2) * 15 * USEC_PER_SEC;
         life->lost = (unsigned)between(world, 0, 1) * 50;
+        life->quota = seed % 2 ? (unsigned)(life->limit / 10 + 1) / 2 : 0;
         life->busy = 4 * life->lasting + 10 * USEC_PER_MINUTE;
         switch (kind) {
         case BELOW: life->share = life->limit * between(world, 50, 99) / 100; break;
@@ -106,8 +112,14 @@ static void note(struct world *world, const struct decision *decision)
 {
         struct life *life = world->self;
 
-        assert_true(decision->kind == DECIDE_OPEN || decision->kind == DECIDE_RESOLVE);
         assert_int_equal(decision->cause, CAUSE_CPU_SUSTAINED);
+        if (decision->kind == DECIDE_ACT || decision->kind == DECIDE_WITHHOLD) {
+                assert_true(life->quota > 0 && life->opened > 0);
+                assert_true(decision->action == ACTION_LIMIT || decision->action == ACTION_UNLIMIT);
+                life->held += decision->kind == DECIDE_ACT && decision->action == ACTION_LIMIT;
+                return;
+        }
+        assert_true(decision->kind == DECIDE_OPEN || decision->kind == DECIDE_RESOLVE);
         if (decision->kind == DECIDE_OPEN)
                 life->opened++, life->opened_at = world_age(world);
         else
@@ -117,13 +129,14 @@ static void note(struct world *world, const struct decision *decision)
 static void tell_sample(struct world *world, const struct actor *actor, usec_t used)
 {
         struct fact fact = { .kind = FACT_SAMPLE,
-                             .manager = MANAGER_PM2,
+                             .manager = MANAGER_SYSTEMD,
                              .agent = actor->id,
                              .sample = { .pid = actor->pid,
                                          .start = actor->start,
                                          .memory_bytes = 1 << 20,
                                          .most_pid = actor->pid,
-                                         .cpu = used } };
+                                         .cpu = used,
+                                         .cpu_of = MEMORY_OF_CGROUP } };
 
         world_send(world, &fact);
 }
@@ -143,24 +156,34 @@ static void live(uint64_t seed, enum kind kind, struct life *life, char told[512
         struct actor *actor;
         struct rule *rule;
         usec_t used = 0;
+        usec_t backlog = 0, done;
 
         *life = (struct life){ 0 };
         world_init(&world, seed);
-        make_life(&world, kind, life);
-        rule = world_rule(&world, "all", MANAGER_PM2, "*");
-        rule->cpu = (struct cpu_limits){ .above_percent = life->limit / 10, .lasting = life->lasting };
-        actor = world_add(&world, "pm2:root/lily");
+        make_life(&world, seed, kind, life);
+        rule = world_rule(&world, "all", MANAGER_SYSTEMD, "*");
+        rule->cpu = (struct cpu_limits){ .above_percent = life->limit / 10,
+                                         .lasting = life->lasting,
+                                         .quota_percent = life->quota };
+        actor = world_add(&world, "systemd:lily.service");
         world.self = life;
         world.decided = note;
+        world.faults = (struct faults){ .refused = 100, .silent = 200 };
         world_judge(&world);
         world_start(&world);
         for (usec_t age = 0; age < life->busy + 3 * life->lasting + 10 * USEC_PER_MINUTE; age += STEP) {
-                used += STEP / 1000 * share_at(&world, life, age);
+                backlog += STEP / 1000 * share_at(&world, life, age);
+                done = actor->limited && backlog > STEP / 100 * life->quota ? STEP / 100 * life->quota : backlog;
+                used += done;
+                backlog = age > life->busy ? 0 : backlog - done < BACKLOG_MOST ? backlog - done : BACKLOG_MOST;
                 world_run(&world, STEP);
                 if (age % life->every == 0 && !world.away && world_chance(&world) % 1000 >= life->lost)
                         tell_sample(&world, actor, used);
                 come_and_go(&world, life);
         }
+        world.faults = (struct faults){ 0 }; /* all that was asked for is done one day */
+        world_run(&world, USEC_PER_HOUR);
+        assert_false(actor->limited);
         snprintf(told, 512, "%s", world_trace(&world));
         world_done(&world);
 }
@@ -176,7 +199,7 @@ static unsigned number_of(const char *name, unsigned unset)
 static bool is_right(const struct life *life)
 {
         if (!kinds[life->kind].right)
-                return life->opened == 0;
+                return life->opened == 0 && life->held == 0;
         return life->opened == 1 && life->resolved == 1 && life->opened_at >= life->lasting &&
                life->opened_at <= life->busy && life->resolved_at > life->busy;
 }

@@ -5,6 +5,7 @@
 void user_sample(struct world *world, struct user *user)
 {
         struct actor *actor = user->actor;
+        bool unit = actor->manager == MANAGER_SYSTEMD && user->quota > 0;
         struct fact fact = { .kind = FACT_SAMPLE,
                              .manager = actor->manager,
                              .agent = actor->id,
@@ -15,7 +16,7 @@ void user_sample(struct world *world, struct user *user)
                                          .of = user->of,
                                          .most_pid = actor->pid,
                                          .cpu = user->used,
-                                         .cpu_of = user->of,
+                                         .cpu_of = unit ? MEMORY_OF_CGROUP : user->of,
                                          .voluntary = user->voluntary,
                                          .involuntary = user->involuntary } };
 
@@ -26,11 +27,13 @@ void user_sample(struct world *world, struct user *user)
 void user_use(struct world *world, struct user *user, unsigned percent, usec_t time)
 {
         for (usec_t passed = 0; passed < time; passed += EVERY) {
+                bool held = user->actor->limited && user->quota > 0 && percent > user->quota;
+
                 world_run(world, EVERY);
                 if (user->pid != user->actor->pid)
                         user->used = 0;
                 user->pid = user->actor->pid;
-                user->used += EVERY / 100 * percent;
+                user->used += EVERY / 100 * (held ? user->quota : percent);
                 user_sample(world, user);
         }
 }
@@ -43,7 +46,7 @@ void user_use_unseen(struct world *world, struct user *user, unsigned percent, u
 
 struct user user_alone(struct world *world, const char *id, const struct cpu_limits *limits)
 {
-        struct user user = { .of = MEMORY_OF_PROCESS };
+        struct user user = { .of = MEMORY_OF_PROCESS, .quota = (unsigned)limits->quota_percent };
 
         world_init(world, 1);
         world_rule(world, "thick", agent_manager(id), "*")->cpu = *limits;

@@ -9,11 +9,12 @@ struct user {
         usec_t used;
         uint64_t voluntary, involuntary;
         enum memory_of of;
+        unsigned quota; /* percent that it gets at most while it is limited */
 };
 
 void user_sample(struct world *world, struct user *user);
 
-/* So many percent of one CPU, for so long, with a sample every 15 seconds. */
+/* So many percent of one CPU are wanted, for so long, with a sample every 15 seconds. */
 void user_use(struct world *world, struct user *user, unsigned percent, usec_t time);
 
 /* Busy, and nobody looks. */

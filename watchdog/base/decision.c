@@ -24,6 +24,7 @@ static const char *const withheld_names[] = {
         [WITHHELD_SAFE_MODE] = "safe-mode",
         [WITHHELD_ILL] = "ill",
         [WITHHELD_COOLING] = "cooling",
+        [WITHHELD_SHARED] = "shared",
 };
 
 static const char *const purpose_names[] = {

@@ -40,6 +40,7 @@ enum withheld {
         WITHHELD_SAFE_MODE,
         WITHHELD_ILL,     /* something is wrong with it that comes first, or it is held down */
         WITHHELD_COOLING, /* the same was done to it a short while ago */
+        WITHHELD_SHARED,  /* what would be limited is not the agent's alone */
         WITHHELD_N,
 };
 
@@ -87,7 +88,7 @@ struct decision {
 };
 
 /* What does not fit stays due in the judge and comes up at its next step. */
-#define DECISIONS_MAX 20
+#define DECISIONS_MAX 22
 
 struct decisions {
         unsigned n;

@@ -70,6 +70,7 @@ static const char *const withheld_words[WITHHELD_N] = {
         [WITHHELD_SAFE_MODE]    = "safe mode",
         [WITHHELD_ILL]          = "something is wrong with it that comes first",
         [WITHHELD_COOLING]      = "the same was done to it a short while ago",
+        [WITHHELD_SHARED]       = "what would be limited is not the agent's alone",
 };
 /* clang-format on */
 

@@ -20,17 +20,42 @@ static usec_t lasting_of(const struct rule *rule)
         return rule && rule->cpu.above_percent > 0 ? rule->cpu.lasting : BURDEN_LOOK;
 }
 
-/* By this rule. Once told, it holds until it is clear that it does not any more. */
-static bool find(const struct burden *burden, const struct rule *rule)
+static bool is_of_told_life(const struct burden *burden)
 {
-        const struct burden_told *told = &burden->told;
-        bool same = told->pid == burden->pid && told->start == burden->start;
+        return burden->told.pid == burden->pid && burden->told.start == burden->start;
+}
 
-        if (!rule || rule->cpu.above_percent == 0)
+/* Held to a quota it uses no more, whatever it wants; below that it has idle time, and wants no more than it uses. */
+static bool is_over(const struct agent *agent, const struct burden *burden)
+{
+        const struct cpu_limits *limits = &agent->rule->cpu;
+        const struct rein *rein = &agent->rein;
+        uint64_t percent = limits->above_percent;
+
+        if (rein->state == REIN_HELD && usec_since(burden->load.newest.at, rein->since) < limits->lasting)
                 return false;
-        if (!told->found)
-                return load_is_sustained(&burden->load, rule->cpu.above_percent, rule->cpu.lasting);
-        return !load_is_over(&burden->load, rule->cpu.above_percent, same ? rule->cpu.lasting : rule->cpu.lasting / 4);
+        if (rein->state == REIN_HELD && rein->percent < percent)
+                percent = rein->percent;
+        return load_is_over(&burden->load, percent, is_of_told_life(burden) ? limits->lasting : limits->lasting / 4);
+}
+
+/* By its rule. Once told, it holds until it is clear that it does not any more. */
+static bool find(const struct agent *agent, const struct burden *burden)
+{
+        const struct cpu_limits *limits = agent->rule ? &agent->rule->cpu : NULL;
+
+        if (!limits || limits->above_percent == 0)
+                return false;
+        if (!burden->told.found)
+                return load_is_sustained(&burden->load, limits->above_percent, limits->lasting);
+        return !is_over(agent, burden);
+}
+
+/* Told of a life before, and this one is too much as well. */
+static bool is_again(const struct agent *agent, const struct burden *burden)
+{
+        return burden->told.found && !is_of_told_life(burden) && agent->rule &&
+               load_is_sustained(&burden->load, agent->rule->cpu.above_percent, agent->rule->cpu.lasting);
 }
 
 void burden_sample(struct judge *judge, struct instance *instance, const struct fact *fact)
@@ -48,7 +73,7 @@ void burden_sample(struct judge *judge, struct instance *instance, const struct 
         burden->start = fact->sample.start;
         burden->of = fact->sample.cpu_of;
         load_add(&burden->load, &point, lasting_of(agent->rule));
-        if (!is_governed(agent) || find(burden, agent->rule) == burden->told.found)
+        if (!is_governed(agent) || (find(agent, burden) == burden->told.found && !is_again(agent, burden)))
                 return;
         burden->wants_record = true;
         judge->decisions->remember = true;
@@ -74,13 +99,13 @@ uint32_t burden_permille(const struct instance *instance, usec_t lasting, usec_t
 
 static void tell(struct judge *judge, struct instance *instance, usec_t at)
 {
-        const struct rule *rule = agent_of(judge, instance)->rule;
+        const struct agent *agent = agent_of(judge, instance);
         struct burden *burden = &instance->burden;
         struct burden_told *told = &burden->told;
-        const struct load_point *to = &burden->load.newest, *from = window(&burden->load, lasting_of(rule));
-        bool found = find(burden, rule);
+        const struct load_point *to = &burden->load.newest, *from = window(&burden->load, lasting_of(agent->rule));
+        bool found = find(agent, burden);
 
-        if (found && !told->found) {
+        if (found && (!told->found || is_again(agent, burden))) {
                 told->pid = burden->pid;
                 told->start = burden->start;
         }
@@ -111,6 +136,12 @@ static void describe_switches(const struct burden_told *told, char *reason, size
                 text_append(reason, size, "; its main thread spins: it hardly ever sleeps");
 }
 
+/* A quota holds the whole unit, so all of it is counted then. */
+static enum memory_of wanted_of(const struct rule *rule)
+{
+        return rule->cpu.quota_percent > 0 && rule->manager == MANAGER_SYSTEMD ? MEMORY_OF_CGROUP : rule->memory.of;
+}
+
 static void describe(const struct burden_told *told, const struct rule *rule, char *reason, size_t size)
 {
         char over[TEXT_SPAN_MAX], lasting[TEXT_SPAN_MAX];
@@ -118,8 +149,8 @@ static void describe(const struct burden_told *told, const struct rule *rule, ch
         text_append(reason, size, "its %s used %u.%u%% of one CPU over %s, above its limit of %llu%% for %s",
                     memory_of_name(told->of), told->permille / 10, told->permille % 10, text_span(over, told->over),
                     (unsigned long long)rule->cpu.above_percent, text_span(lasting, rule->cpu.lasting));
-        if (told->of != rule->memory.of)
-                text_append(reason, size, " (its %s is not accounted here)", memory_of_name(rule->memory.of));
+        if (told->of != wanted_of(rule))
+                text_append(reason, size, " (its %s is not accounted here)", memory_of_name(wanted_of(rule)));
         describe_switches(told, reason, size);
 }
 

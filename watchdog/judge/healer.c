@@ -402,6 +402,7 @@ static void judge_one(struct judge *judge, struct instance *instance, usec_t *du
         swell_look(judge, agent_of(judge, instance), instance, due);
         growth_look(judge, agent_of(judge, instance), instance, due);
         burden_look(judge, agent_of(judge, instance), instance, due);
+        rein_look(judge, agent_of(judge, instance), instance, due);
         notice_start(judge, instance);
         notice_size(judge, instance);
         trouble_check_over(judge, instance);

@@ -202,6 +202,7 @@ static void take_reboot(struct judge *judge)
                 due_sooner(judge, i, judge->now);
         }
         trial_rebooted(judge);
+        rein_rebooted(judge);
 }
 
 static void take_host(struct judge *judge, const struct fact *fact)
@@ -279,6 +280,16 @@ static void take_instance(struct judge *judge, const struct fact *fact)
         }
 }
 
+/* Of limits that are no trial's: a rein's. */
+static void take_limited(struct judge *judge, const struct fact *fact)
+{
+        struct agent *agent = table_find(judge, fact->agent);
+
+        if (agent && agent->instances != NOBODY)
+                rein_outcome(judge, agent, fact);
+        judge->material = true;
+}
+
 static void take(struct judge *judge, const struct fact *fact)
 {
         struct agent *agent, *base;
@@ -292,8 +303,8 @@ static void take(struct judge *judge, const struct fact *fact)
         case FACT_OUTCOME:
                 if (!action_is_of_limits(fact->outcome.action))
                         take_instance(judge, fact);
-                else
-                        trial_outcome(judge, fact);
+                else if (!trial_outcome(judge, fact) && fact->outcome.trial == 0)
+                        take_limited(judge, fact);
                 break;
         case FACT_DEPENDS:
                 agent = agent_for(judge, fact->agent);

@@ -114,9 +114,11 @@ struct agent_view {
         } usual;                      /* for a life as old as that of the first living instance */
         uint32_t cpu_permille;        /* of one CPU, over the last sample interval */
         struct {
-                uint32_t permille; /* of one CPU, the busiest instance's mean ... */
-                usec_t over;       /* ... over this time; 0: not known yet */
-                enum memory_of of; /* whose time it is */
+                uint32_t permille;     /* of one CPU, the busiest instance's mean ... */
+                usec_t over;           /* ... over this time; 0: not known yet */
+                enum memory_of of;     /* whose time it is */
+                uint32_t held_percent; /* the quota that it is held to, 0: it is not ... */
+                usec_t held_since;     /* ... and since when */
         } cpu;
         bool quarantined;
         usec_t next;             /* when its state's wait ends (backoff, trial, settle); 0 nothing pending */
@@ -132,6 +134,9 @@ struct agent_view {
 
 /* Whether something is open about the agent, or it is held down: it is to be watched until that is over, rule or not. */
 bool judge_holds(const struct judge *judge, const char *id);
+
+/* Whether a CPU quota of healing stands at the agent's unit, or is being set or taken back. */
+bool judge_holds_quota(const struct judge *judge, const char *id);
 
 /* The machine's free memory against its floor. The pace is as of the newest samples. */
 struct floor_view {

@@ -11,6 +11,7 @@
 #include "judge/growth.h"
 #include "judge/judge.h"
 #include "judge/ladder.h"
+#include "judge/rein.h"
 #include "judge/strain.h"
 #include "judge/swell.h"
 #include "judge/tally.h"
@@ -191,6 +192,7 @@ struct agent {
         uint32_t noted[NOTE_N]; /* incidents without a cure, NOBODY */
         struct learned learned;
         uint32_t acknowledged; /* notes that a human closed and that still hold, a bit each */
+        struct rein rein;
 };
 
 struct source {
@@ -346,7 +348,7 @@ struct judge {
 };
 
 /* What one look at one instance may decide at most; a look begins only with that much room. */
-#define DECISIONS_A_LOOK 9
+#define DECISIONS_A_LOOK 10
 
 /* Nothing is done to any agent, whatever its rule says. */
 static inline bool only_observes(const struct judge *judge)

@@ -313,6 +313,19 @@ static void pack_flush(struct pack *p, struct judge *judge, struct flush *flush)
         pack_ebb(p, &flush->ebb);
 }
 
+static void pack_rein(struct pack *p, struct rein *rein)
+{
+        PACK(rein->state);
+        if (rein->state >= REIN_N)
+                rein->state = REIN_OFF;
+        PACK(rein->since);
+        PACK(rein->until);
+        PACK(rein->percent);
+        PACK(rein->tries);
+        PACK(rein->harmed);
+        PACK(rein->incident);
+}
+
 static void pack_instance(struct pack *p, struct judge *judge, struct agent *agent, struct instance *instance)
 {
         pack_claims(p, instance);
@@ -331,6 +344,7 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
         pack_text(p, instance->result, sizeof(instance->result));
         pack_fine(p, &instance->tally);
         pack_incident(p, judge, agent, &agent->noted[NOTE_LOAD]);
+        pack_rein(p, &agent->rein);
 }
 
 static void pack_machine(struct pack *p, struct judge *judge)

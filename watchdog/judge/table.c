@@ -90,7 +90,7 @@ static struct agent *agent_slot(struct judge *judge, uint32_t *ret_instances)
         for (uint32_t n = 0; n < judge->agents_n; n++) {
                 struct agent *agent = &judge->agents[n];
 
-                if (!agent->gone || agent->busy != NOBODY || has_open_incident(judge, n))
+                if (!agent->gone || agent->busy != NOBODY || has_open_incident(judge, n) || rein_is_on(&agent->rein))
                         continue;
                 unlink_agent(judge, agent);
                 forget_agent(judge, n);
@@ -185,7 +185,7 @@ bool table_is_held(const struct judge *judge, const struct agent *agent)
         for (const struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
                 if (i->cause != CAUSE_NONE || ladder_is_down(i->ladder.state))
                         return true;
-        return false;
+        return rein_is_on(&agent->rein);
 }
 
 void table_own(struct judge *judge, struct agent *agent)
@@ -207,6 +207,7 @@ void table_arm(struct judge *judge)
                                                    .until = USEC_INFINITY,
                                                    .attempts = ladder->attempts };
         }
+        rein_arm(judge);
 }
 
 void table_apply_policy(struct judge *judge)

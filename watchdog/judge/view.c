@@ -187,6 +187,14 @@ bool judge_holds(const struct judge *judge, const char *id)
         return false;
 }
 
+bool judge_holds_quota(const struct judge *judge, const char *id)
+{
+        for (uint32_t n = 0; n < judge->agents_n; n++)
+                if (strcmp(judge->agents[n].id, id) == 0)
+                        return rein_is_on(&judge->agents[n].rein);
+        return false;
+}
+
 uint32_t judge_agents(const struct judge *judge)
 {
         return judge->shown_n;
@@ -212,6 +220,10 @@ void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct a
                 if (!i->gone)
                         view_instance(judge, i, now, ret);
         ret->quarantined = ret->effective == EFFECTIVE_QUARANTINED;
+        if (agent->rein.state == REIN_HELD) {
+                ret->cpu.held_percent = agent->rein.percent;
+                ret->cpu.held_since = agent->rein.since;
+        }
         for (unsigned n = 0; n < NOTE_N && ret->incident == 0; n++)
                 if (agent->noted[n] != NOBODY)
                         ret->incident = judge->incidents[agent->noted[n]].number;

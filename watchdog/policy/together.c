@@ -58,6 +58,17 @@ static void settle_class(struct check *check, struct rule_entry *entry)
                          entry->rule.class_name);
 }
 
+/* All apps of a PM2 live in one control group. */
+static void check_quota(struct check *check, const struct rule_entry *entry)
+{
+        const struct node *own = value_of(entry, "cpu"), *wanted = value_of(entry, "class");
+
+        if (entry->rule.manager == MANAGER_PM2 && entry->rule.cpu.quota_percent > 0)
+                warn_of(&check->complaints, own ? &own->place : &wanted->place,
+                        "quota is for systemd services: PM2 apps share one control group; give it a unit of its own "
+                        "(govctl limits NAME says how)");
+}
+
 static const char *settle_name(struct check *check, struct rule_entry *entry)
 {
         char name[AGENT_ID_MAX + 16] = "";
@@ -313,8 +324,10 @@ int check_together(struct check *check)
                 settle_mode(loaded, entry);
                 check_name(check, entry);
                 entry->rule.name = settle_name(check, entry);
-                if (!was_cut(loaded))
+                if (!was_cut(loaded)) {
                         settle_class(check, entry);
+                        check_quota(check, entry);
+                }
         }
         for (const struct rule_entry *entry = loaded->entries; entry; entry = entry->next) {
                 check_covered(check, entry);
