@@ -133,6 +133,48 @@ static bool is_gone(const struct trial_view *view)
         return access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
+static void unlimit(struct governor *governor, const char *agent, enum limits_place place, const char *reason)
+{
+        struct decision undo = {
+                .kind = DECIDE_ACT,
+                .at = clock_now(&governor->clock),
+                .agent = agent,
+                .instance = INSTANCE_ALL,
+                .manager = MANAGER_SYSTEMD,
+                .action = ACTION_UNLIMIT,
+                .purpose = PURPOSE_UNDO,
+                .enforce = !governor->options.observe,
+                .safety = true,
+                .limits = { .place = place },
+                .rule = "",
+                .rule_file = "",
+        };
+
+        text_copy(undo.reason, sizeof(undo.reason), reason);
+        log_with(LOG_NOTICE, NULL, "%s: unlimit (undo): %s", agent, undo.reason);
+        perform_decision(governor->perform, &undo);
+}
+
+static bool is_quota_gone(const struct agent_view *view)
+{
+        char path[LIMITS_PATH_MAX];
+
+        return view->cpu.held_percent > 0 && text_starts(view->id, "systemd:") &&
+               limits_path(LIMITS_QUOTA, view->id + strlen("systemd:"), path) && access(path, F_OK) < 0 &&
+               (errno == ENOENT || errno == ENOTDIR);
+}
+
+static void look_at_quotas(struct governor *governor, usec_t now)
+{
+        struct agent_view view;
+
+        for (uint32_t n = 0; n < judge_agents(governor->judge); n++) {
+                judge_agent(governor->judge, n, now, &view);
+                if (is_quota_gone(&view))
+                        unlimit(governor, view.id, LIMITS_QUOTA, "somebody else removed its CPU quota");
+        }
+}
+
 /* Taking it back finds nothing to remove, and sees to it that systemd knows. */
 void trials_look(struct governor *governor, usec_t now)
 {
@@ -141,6 +183,7 @@ void trials_look(struct governor *governor, usec_t now)
         if (usec_since(now, governor->trials_looked_at) < LOOK_EVERY)
                 return;
         governor->trials_looked_at = now;
+        look_at_quotas(governor, now);
         for (uint32_t n = 0; n < judge_trials(governor->judge); n++) {
                 judge_trial(governor->judge, n, &view);
                 if (!is_gone(&view))
@@ -165,6 +208,8 @@ static bool is_known(const struct governor *governor, const char *agent, enum li
 {
         struct trial_view view;
 
+        if (place == LIMITS_QUOTA)
+                return judge_holds_quota(governor->judge, agent);
         for (uint32_t n = 0; n < judge_trials(governor->judge); n++) {
                 judge_trial(governor->judge, n, &view);
                 if (view.state != TRIAL_OVER && view.limits.place == place && strcmp(view.agent, agent) == 0)
@@ -180,30 +225,15 @@ static void take_back(void *self, const char *subject)
         struct governor *governor = back->governor;
         const char *file = strrchr(subject, ' ');
         char agent[AGENT_ID_MAX] = "systemd:", unit[LIMITS_PATH_MAX];
-        struct decision undo = {
-                .kind = DECIDE_ACT,
-                .at = clock_now(&governor->clock),
-                .agent = agent,
-                .instance = INSTANCE_ALL,
-                .manager = MANAGER_SYSTEMD,
-                .action = ACTION_UNLIMIT,
-                .purpose = PURPOSE_UNDO,
-                .enforce = !governor->options.observe,
-                .safety = true,
-                .rule = "",
-                .rule_file = "",
-        };
+        enum limits_place place = file ? limits_place_of(file + 1, unit) : LIMITS_NOWHERE;
 
-        undo.limits.place = file ? limits_place_of(file + 1, unit) : LIMITS_NOWHERE;
-        if (undo.limits.place == LIMITS_NOWHERE || (undo.limits.place == LIMITS_KEPT && !back->kept))
+        if (place == LIMITS_NOWHERE || (place == LIMITS_KEPT && !back->kept))
                 return;
         text_append(agent, sizeof(agent), "%s", unit);
-        if (is_known(governor, agent, undo.limits.place) || (back->of && !agent_answers_to(agent, back->of)))
+        if (is_known(governor, agent, place) || (back->of && !agent_answers_to(agent, back->of)))
                 return;
         back->n++;
-        text_copy(undo.reason, sizeof(undo.reason), back->reason);
-        log_with(LOG_NOTICE, NULL, "%s: unlimit (undo): %s", agent, undo.reason);
-        perform_decision(governor->perform, &undo);
+        unlimit(governor, agent, place, back->reason);
 }
 
 void trials_take_back(struct governor *governor, const char *reason, bool kept)

@@ -80,11 +80,12 @@ static json_t *cpu_json(const struct agent_view *view)
 {
         const struct cpu_limits *limits = &view->rule->cpu;
 
-        return json_pack("{s:s, s:i, s:I, s:I, s:I, s:I}", "of", memory_of_name(view->cpu.of), "mean_permille",
-                         (int)view->cpu.permille, "over_s", (json_int_t)(view->cpu.over / USEC_PER_SEC),
-                         "above_percent", (json_int_t)limits->above_percent, "for_s",
-                         (json_int_t)(limits->lasting / USEC_PER_SEC), "quota_percent",
-                         (json_int_t)limits->quota_percent);
+        return json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:i, s:I}", "of", memory_of_name(view->cpu.of),
+                         "mean_permille", (int)view->cpu.permille, "over_s",
+                         (json_int_t)(view->cpu.over / USEC_PER_SEC), "above_percent",
+                         (json_int_t)limits->above_percent, "for_s", (json_int_t)(limits->lasting / USEC_PER_SEC),
+                         "quota_percent", (json_int_t)limits->quota_percent, "held_percent",
+                         (int)view->cpu.held_percent, "held_since", (json_int_t)view->cpu.held_since);
 }
 
 json_t *view_agent(const struct agent_view *view)

@@ -59,6 +59,7 @@ static void one_agent_is_shown_whole(void **state)
 {
         golden("", 100, CODE_FINDING, "agents-tamara.txt", "agents", "tamara");
         golden("", 100, CODE_OK, "agents-lily.txt", "agents", "lily");
+        golden("", 100, CODE_FINDING, "agents-agent-ida.txt", "agents", "agent-ida");
 }
 
 static void open_incidents_are_listed(void **state)

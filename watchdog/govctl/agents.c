@@ -129,7 +129,7 @@ static void show_usual(struct page *page, const json_t *usual)
 }
 
 /* "98.7%, 97.2% of one CPU over 10m, limit 50% for 10m" */
-static void describe_cpu(const json_t *agent, char *text, size_t size)
+static void describe_cpu(const struct page *page, const json_t *agent, char *text, size_t size)
 {
         const json_t *cpu = field(agent, "cpu");
         int64_t now = field_number(agent, "cpu_permille"), mean = field_number(cpu, "mean_permille");
@@ -147,7 +147,10 @@ static void describe_cpu(const json_t *agent, char *text, size_t size)
         if (field_number(cpu, "above_percent") > 0)
                 text_append(text, size, ", limit %lld%% for %s", (long long)field_number(cpu, "above_percent"),
                             text_span(span, lasting));
-        if (field_number(cpu, "quota_percent") > 0)
+        if (field_number(cpu, "held_percent") > 0)
+                text_append(text, size, ", held to %lld%% for %s", (long long)field_number(cpu, "held_percent"),
+                            text_span(span, usec_since(page->now, (usec_t)field_number(cpu, "held_since"))));
+        else if (field_number(cpu, "quota_percent") > 0)
                 text_append(text, size, ", then %lld%%", (long long)field_number(cpu, "quota_percent"));
 }
 
@@ -167,7 +170,7 @@ static void show_process(struct page *page, const json_t *agent)
                 describe_memory(agent, memory, text, sizeof text);
                 show_line(page, "Memory", TINT_PLAIN, text);
                 show_usual(page, field(agent, "memory.usual"));
-                describe_cpu(agent, text, sizeof text);
+                describe_cpu(page, agent, text, sizeof text);
                 show_line(page, "CPU", TINT_PLAIN, text);
         }
 }
