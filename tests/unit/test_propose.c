@@ -84,6 +84,25 @@ static void history_counts_from_a_day_on(void **state)
         assert_non_null(strstr(proposal.advice, "--memory-max SIZE"));
 }
 
+static void a_quota_of_the_rule_needs_no_history(void **state)
+{
+        struct rule rule = rule_of(0, 0);
+        struct usage usage = { .machine_cpus = 2, .span = 6 * USEC_PER_DAY, .cpu_most = 281 };
+        struct proposal proposal;
+
+        (void)state;
+        rule.cpu = (struct cpu_limits){ .above_percent = 50, .lasting = 10 * USEC_PER_MINUTE, .quota_percent = 25 };
+        proposal = proposed(&rule, &usage);
+        is_proposed(&proposal, "CPUQuota=25%");
+        assert_non_null(strstr(proposal.why[LIMIT_CPU_QUOTA], "once it was above 50% for 10m"));
+        usage.span = 0;
+        proposal = proposed(&rule, &usage);
+        is_proposed(&proposal, "CPUQuota=25%");
+        rule.cpu.quota_percent = 200; /* all of them: it limits nothing, and would be refused above that */
+        proposal = proposed(&rule, &usage);
+        is_proposed(&proposal, "");
+}
+
 static void one_high_day_is_not_cut_off(void **state)
 {
         const struct usage usage = { .span = 2 * USEC_PER_DAY, .memory_p999 = 50 * M, .memory_most = 300 * M };
@@ -191,6 +210,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_ceiling_is_governors_and_the_kernels_limits_stand_behind_it),
                 cmocka_unit_test(history_counts_from_a_day_on),
+                cmocka_unit_test(a_quota_of_the_rule_needs_no_history),
                 cmocka_unit_test(one_high_day_is_not_cut_off),
                 cmocka_unit_test(a_budget_alone_is_something_to_go_by),
                 cmocka_unit_test(nothing_is_proposed_below_what_it_uses_now),

@@ -108,13 +108,33 @@ static void propose_memory(const struct rule *rule, const struct usage *usage, c
 
 /* ---- CPU -------------------------------------------------------------------------------------------------------------- */
 
-static void propose_cpu(const struct usage *usage, struct proposal *ret)
+static bool is_all_there_is(uint64_t percent, const struct usage *usage)
+{
+        return usage->machine_cpus > 0 && percent >= 100 * (uint64_t)usage->machine_cpus;
+}
+
+/* What its rule gives it when it was too much for long, it has from the start. */
+static void propose_quota(const struct cpu_limits *cpu, struct proposal *ret)
+{
+        char span[TEXT_SPAN_MAX];
+
+        limits_put(&ret->limits, LIMIT_CPU_QUOTA, cpu->quota_percent);
+        snprintf(ret->why[LIMIT_CPU_QUOTA], PROPOSE_WHY_MAX,
+                 "what its rule gives it once it was above %llu%% for %s, and then from the start",
+                 (unsigned long long)cpu->above_percent, text_span(span, cpu->lasting));
+}
+
+static void propose_cpu(const struct rule *rule, const struct usage *usage, struct proposal *ret)
 {
         uint64_t most = round_up(usage->cpu_most, PERMILLE_PER_PERCENT) / PERMILLE_PER_PERCENT;
         uint64_t quota = round_up(larger(2 * most, CPU_LEAST), CPU_ROUND);
         char span[TEXT_SPAN_MAX];
 
-        if (usage->span < PROPOSE_HISTORY_LEAST || (usage->machine_cpus > 0 && quota >= 100 * usage->machine_cpus))
+        if (rule && rule->cpu.quota_percent > 0 && !is_all_there_is(rule->cpu.quota_percent, usage)) {
+                propose_quota(&rule->cpu, ret);
+                return;
+        }
+        if (usage->span < PROPOSE_HISTORY_LEAST || is_all_there_is(quota, usage))
                 return;
         limits_put(&ret->limits, LIMIT_CPU_QUOTA, quota);
         if (2 * most >= CPU_LEAST)
@@ -131,7 +151,7 @@ void propose(const struct rule *rule, const struct usage *usage, const struct li
 {
         *ret = (struct proposal){ .limits = { .place = LIMITS_TRIAL } };
         propose_memory(rule, usage, in_force, ret);
-        propose_cpu(usage, ret);
+        propose_cpu(rule, usage, ret);
 }
 
 /* ---- somebody's own ---------------------------------------------------------------------------------------------------- */

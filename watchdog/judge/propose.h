@@ -8,7 +8,8 @@
  *   MemoryMax      a quarter above MemoryHigh, 32M at least
  *   MemorySwapMax  0 with MemoryMax
  *   OOMPolicy      kill with MemoryMax, where systemd's own default is in force
- *   CPUQuota       twice its busiest step of a day or more of history, half a CPU at least; none where that is all there is
+ *   CPUQuota       the quota of its rule; without one twice its busiest step of a day or more of history, half a CPU at
+ *                  least. None where that is all there is
  */
 #include <stdbool.h>
 #include <stdint.h>
