@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/path.h"
 #include "base/text.h"
 #include "observers.h"
 #include "orders.h"
@@ -49,19 +48,6 @@ static bool view_of(const struct governor *governor, uint64_t number, struct cha
         return false;
 }
 
-/* Whether the file is one of those that the window is for. */
-static bool is_for(const struct governor *governor, const struct change_view *view, const char *path)
-{
-        const struct rule *rule = *view->agent ? policy_rule(governor->policy, view->agent) : NULL;
-
-        if (!*view->agent)
-                return path_glob(view->pattern, path);
-        for (unsigned n = 0; rule && n < rule->config_n; n++)
-                if (path_glob(rule->config[n], path))
-                        return true;
-        return false;
-}
-
 static void note_change(struct governor *governor, const struct fact *fact)
 {
         struct change_view view;
@@ -70,7 +56,7 @@ static void note_change(struct governor *governor, const struct fact *fact)
                 struct changing *changing;
 
                 judge_change(governor->judge, n, fact->at, &view);
-                if (!view.open || !is_for(governor, &view, fact->config.path))
+                if (!view.open || !judge_change_is_for(governor->judge, n, fact))
                         continue;
                 changing = changing_of(governor, view.number);
                 if (!changing)

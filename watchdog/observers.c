@@ -261,8 +261,14 @@ static int start_pm2(struct observers *observers)
 static bool may_change(void *self, const char *path)
 {
         const struct observers *observers = self;
+        struct fact fact = {
+                .kind = FACT_CONFIG,
+                .at = clock_now(observers->options.clock),
+                .agent = "",
+                .config = { .of = CONFIG_OF_FILE, .path = path },
+        };
 
-        return judge_may_change(*observers->options.judge, path, clock_now(observers->options.clock));
+        return judge_may_change(*observers->options.judge, &fact);
 }
 
 /* The one agent that the rule owns; files that several share are nobody's own. */

@@ -46,6 +46,33 @@ static void file_is(struct world *world, const char *agent, const char *path, en
         world_send(world, &fact);
 }
 
+/* Something else than a file of a rule: `of` says what, `what` changed in it. */
+static void thing_is(struct world *world, enum config_of of, const char *agent, const char *path,
+                     enum config_change change, const char *what, uint32_t differing)
+{
+        struct fact fact = {
+                .kind = FACT_CONFIG,
+                .at = world->now,
+                .manager = agent_manager(agent),
+                .agent = agent,
+                .instance = INSTANCE_ALL,
+                .config = { .change = change,
+                            .of = of,
+                            .path = path,
+                            .digest = "new",
+                            .sealed = "old",
+                            .size = 117,
+                            .sealed_size = 120,
+                            .mode = 0100644,
+                            .sealed_mode = 0100644,
+                            .modified = world->now,
+                            .what = what,
+                            .differing = differing },
+        };
+
+        world_send(world, &fact);
+}
+
 static void window(struct world *world, enum change_step step, uint64_t number, const char *agent, const char *pattern,
                    usec_t span)
 {
@@ -213,6 +240,152 @@ static void a_file_of_several_agents_is_the_machines(void **state)
         world_done(&world);
 }
 
+/* ---- units, apps and the policy ------------------------------------------------------------------------------------------- */
+
+#define ZOO "systemd:zoo-@7.service"
+#define ZOO_FILE "/etc/systemd/system/zoo-@7.service.d/x.conf"
+#define ZOO_TEMPLATE "/etc/systemd/system/zoo-@.service"
+
+static void zoo_lives(struct world *world)
+{
+        world_init(world, 1);
+        world_rule(world, "zoo", MANAGER_SYSTEMD, "zoo-*");
+        world_add(world, ZOO);
+        world_judge(world);
+        world_start(world);
+        world_run(world, MIN);
+}
+
+static void a_unit_and_a_file_of_one_agent_are_two_incidents(void **state)
+{
+        struct world world;
+
+        (void)state;
+        lily_lives(&world);
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_CHANGED, 100, 530, 1);
+        thing_is(&world, CONFIG_OF_APP, LILY, LILY, CONFIG_CHANGED, "args changed; env DEBUG added", 1);
+        world_remember(&world);
+        thing_is(&world, CONFIG_OF_APP, LILY, LILY, CONFIG_RESTORED, "", 0);
+        file_is(&world, LILY, FILE_OF_LILY, CONFIG_RESTORED, 100, 100, 0);
+        CHECK_TRACE(
+                &world,
+                "60.0s open inc-1 lily config-drift: /opt/lily/config.json was changed, 100B to 530B outside of a change window\n"
+                "60.0s open inc-2 lily unit-drift: what PM2 has of it was changed: args changed; env DEBUG added outside of a change window\n"
+                "60.0s resolve inc-2 lily unit-drift: it is again as it was sealed\n"
+                "60.0s resolve inc-1 lily config-drift: every file is again as it was sealed\n");
+        world_done(&world);
+}
+
+static void a_unit_that_is_not_loaded_says_so(void **state)
+{
+        struct world world;
+
+        (void)state;
+        zoo_lives(&world);
+        thing_is(&world, CONFIG_OF_UNIT, ZOO, ZOO_FILE, CONFIG_CHANGED, "Restart=always -> no", 1);
+        world_run(&world, 2 * S);
+        thing_is(&world, CONFIG_OF_UNIT, ZOO, ZOO_FILE, CONFIG_PENDING, "", 2);
+        world_run(&world, MIN);
+        thing_is(&world, CONFIG_OF_UNIT, ZOO, ZOO_FILE, CONFIG_LOADED, "", 1);
+        world_ask(&world, "", ASK_PLANNED, 1);
+        CHECK_TRACE(&world,
+                    "60.0s open inc-1 zoo-@7 unit-drift: " ZOO_FILE
+                    " was changed: Restart=always -> no, 120B to 117B outside of a change window\n"
+                    "62.0s worsen inc-1 zoo-@7 unit-drift: " ZOO_FILE " is not in force until systemctl daemon-reload\n"
+                    "122.0s worsen inc-1 zoo-@7 unit-drift: " ZOO_FILE " is in force now\n"
+                    "122.0s resolve inc-1 zoo-@7 unit-drift: planned, says a human\n");
+        world_done(&world);
+}
+
+static void what_is_pending_alone_is_over_when_it_is_loaded(void **state)
+{
+        struct world world;
+
+        (void)state;
+        zoo_lives(&world);
+        thing_is(&world, CONFIG_OF_UNIT, ZOO, ZOO_FILE, CONFIG_LOADED, "", 0); /* of nothing that was told */
+        thing_is(&world, CONFIG_OF_UNIT, ZOO, ZOO_FILE, CONFIG_PENDING, "", 1);
+        thing_is(&world, CONFIG_OF_UNIT, ZOO, ZOO_FILE, CONFIG_LOADED, "", 0);
+        CHECK_TRACE(&world,
+                    "60.0s open inc-1 zoo-@7 unit-drift: " ZOO_FILE " is not in force until systemctl daemon-reload\n"
+                    "60.0s resolve inc-1 zoo-@7 unit-drift: what is on disk is in force\n");
+        world_done(&world);
+}
+
+static void a_window_for_a_unit_is_for_its_files_and_its_template(void **state)
+{
+        struct world world;
+
+        (void)state;
+        zoo_lives(&world);
+        window(&world, CHANGE_OPEN, 7, ZOO, "", 15 * MIN);
+        thing_is(&world, CONFIG_OF_UNIT, ZOO, "/opt/elsewhere/zoo.service", CONFIG_CHANGED, "", 0);
+        thing_is(&world, CONFIG_OF_UNIT, "", ZOO_TEMPLATE, CONFIG_CHANGED, "", 0);
+        thing_is(&world, CONFIG_OF_UNIT, "", "/etc/systemd/system/service.d/all.conf", CONFIG_ADDED, "", 0);
+        CHECK_TRACE(&world, "");
+        thing_is(&world, CONFIG_OF_UNIT, "", "/etc/systemd/system/ant-@.service", CONFIG_CHANGED, "Nice changed", 1);
+        thing_is(&world, CONFIG_OF_POLICY, "", "/etc/governor/policies.d/x.yaml", CONFIG_CHANGED, "", 1);
+        CHECK_TRACE(&world,
+                    "60.0s open inc-1 machine unit-drift: /etc/systemd/system/ant-@.service was changed: Nice changed, "
+                    "120B to 117B outside of a change window\n"
+                    "60.0s open inc-2 machine config-drift: /etc/governor/policies.d/x.yaml was changed, 120B to 117B "
+                    "and is not in force: govctl reload\n");
+        world_done(&world);
+}
+
+static void a_window_for_an_app_is_for_what_pm2_has_of_it(void **state)
+{
+        struct world world;
+
+        (void)state;
+        lily_lives(&world);
+        window(&world, CHANGE_OPEN, 7, LILY, "", 15 * MIN);
+        thing_is(&world, CONFIG_OF_APP, LILY, LILY, CONFIG_CHANGED, "args changed", 0);
+        window(&world, CHANGE_CLOSE, 7, LILY, "", 0);
+        CHECK_TRACE(&world, "");
+        world_run(&world, S);
+        thing_is(&world, CONFIG_OF_APP, LILY, LILY, CONFIG_CHANGED, "env API_KEY: other value", 1);
+        thing_is(&world, CONFIG_OF_APP, LILY, LILY, CONFIG_FORGOTTEN, "", 0);
+        CHECK_TRACE(
+                &world,
+                "61.0s open inc-1 lily unit-drift: what PM2 has of it was changed: env API_KEY: other value outside "
+                "of a change window\n"
+                "61.0s resolve inc-1 lily unit-drift: it is no longer declared\n");
+        world_done(&world);
+}
+
+static void units_that_nobody_governs_are_not_judged(void **state)
+{
+        struct world world;
+
+        (void)state;
+        zoo_lives(&world);
+        thing_is(&world, CONFIG_OF_UNIT, "systemd:stranger.service", "/etc/systemd/system/stranger.service",
+                 CONFIG_CHANGED, "", 1);
+        CHECK_TRACE(&world, "");
+        world_done(&world);
+}
+
+static void machine_incidents_of_three_kinds_survive_the_daemon(void **state)
+{
+        struct world world;
+
+        (void)state;
+        zoo_lives(&world);
+        file_is(&world, "", "/opt/shared.json", CONFIG_CHANGED, 1, 2, 1);
+        thing_is(&world, CONFIG_OF_UNIT, "", ZOO_TEMPLATE, CONFIG_CHANGED, "", 1);
+        thing_is(&world, CONFIG_OF_POLICY, "", "/etc/governor/governor.yaml", CONFIG_PENDING, "it has 2 errors", 1);
+        world_forget_trace(&world);
+        world_remember(&world);
+        thing_is(&world, CONFIG_OF_POLICY, "", "/etc/governor/governor.yaml", CONFIG_LOADED, "", 0);
+        thing_is(&world, CONFIG_OF_UNIT, "", ZOO_TEMPLATE, CONFIG_RESTORED, "", 0);
+        file_is(&world, "", "/opt/shared.json", CONFIG_SEALED, 1, 1, 0);
+        CHECK_TRACE(&world, "60.0s resolve inc-3 machine config-drift: what is on disk is in force\n"
+                            "60.0s resolve inc-2 machine unit-drift: every file is again as it was sealed\n"
+                            "60.0s resolve inc-1 machine config-drift: sealed as it is\n");
+        world_done(&world);
+}
+
 static void a_file_that_changes_for_ever_is_told_ever_more_rarely(void **state)
 {
         struct world world;
@@ -255,6 +428,13 @@ int main(void)
                 cmocka_unit_test(a_window_and_a_finding_survive_the_daemon),
                 cmocka_unit_test(a_human_says_that_it_was_planned),
                 cmocka_unit_test(a_file_of_several_agents_is_the_machines),
+                cmocka_unit_test(a_unit_and_a_file_of_one_agent_are_two_incidents),
+                cmocka_unit_test(a_unit_that_is_not_loaded_says_so),
+                cmocka_unit_test(what_is_pending_alone_is_over_when_it_is_loaded),
+                cmocka_unit_test(a_window_for_a_unit_is_for_its_files_and_its_template),
+                cmocka_unit_test(a_window_for_an_app_is_for_what_pm2_has_of_it),
+                cmocka_unit_test(units_that_nobody_governs_are_not_judged),
+                cmocka_unit_test(machine_incidents_of_three_kinds_survive_the_daemon),
                 cmocka_unit_test(a_file_that_changes_for_ever_is_told_ever_more_rarely),
                 cmocka_unit_test(more_windows_than_there_is_room_for_do_no_harm),
         };

@@ -1,6 +1,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -91,6 +92,56 @@ static void the_way_in_and_the_systems_own_are_never_touched(void **state)
         assert_false(unit_is_untouchable("agent-lily.service"));
 }
 
+/* ---- its files ---------------------------------------------------------------------------------------------------------- */
+
+static void a_file_is_a_units_by_its_place_and_name(void **state)
+{
+        static const struct {
+                const char *unit, *path;
+                bool is;
+        } rows[] = {
+                { "lily.service", "/etc/systemd/system/lily.service", true },
+                { "lily.service", "/etc/systemd/system/rosa.service", false },
+                { "lily.service", "/etc/systemd/system/lily.service.d/10-a.conf", true },
+                { "lily.service", "/etc/systemd/system/lily.service.d/readme", false },
+                { "lily.service", "/etc/systemd/system/lily.service.wants/10-a.conf", false },
+                { "lily.service", "/run/systemd/system/service.d/all.conf", true },
+                { "lily.service", "/etc/systemd/system/lily.timer", false },
+                { "zoo-ant@7.service", "/etc/systemd/system/zoo-ant@7.service", true },
+                { "zoo-ant@7.service", "/etc/systemd/system/zoo-ant@.service", true },
+                { "zoo-ant@7.service", "/etc/systemd/system/zoo-ant@8.service", false },
+                { "zoo-ant@7.service", "/etc/systemd/system/zoo-ant@.service.d/x.conf", true },
+                { "zoo-ant@7.service", "/etc/systemd/system/zoo-.service.d/x.conf", true },
+                { "zoo-ant@7.service", "/etc/systemd/system/zoo-.service", false },
+                { "zoo-ant@7.service", "/etc/systemd/system/zo.service.d/x.conf", false },
+                { "zoo-ant@a-b.service", "/etc/systemd/system/zoo-ant@a-.service.d/x.conf", false },
+                { "zoo.service", "/etc/systemd/system/zoo@.service", false },
+                { "zoo.service", "/etc/systemd/system/.service", false },
+                { "zoo.service", "zoo.service", false },
+                { "zoo.timer", "/etc/systemd/system/zoo.timer", false },
+        };
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                if (unit_has_path(rows[i].unit, rows[i].path) != rows[i].is)
+                        fail_msg("%s of %s", rows[i].path, rows[i].unit);
+}
+
+static void a_file_names_what_it_is_for(void **state)
+{
+        char name[UNIT_NAME_MAX], longest[400] = "/";
+
+        assert_true(unit_path_name("/etc/systemd/system/zoo-@.service.d/x.conf", name));
+        assert_string_equal(name, "zoo-@.service");
+        assert_true(unit_path_name("/etc/systemd/system/service.d/x.conf", name));
+        assert_string_equal(name, "service");
+        assert_false(unit_path_name("/x.conf", name));
+        assert_false(unit_path_name("x.conf", name));
+        assert_false(unit_path_name("/.d/x.conf", name));
+        memset(longest + 1, 'a', sizeof(longest) - 2);
+        memcpy(longest + sizeof(longest) - 9, ".service", 9);
+        assert_false(unit_path_name(longest, name));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -100,6 +151,8 @@ int main(void)
                 cmocka_unit_test(what_runs_once_is_not),
                 cmocka_unit_test(a_masked_unit_is_not),
                 cmocka_unit_test(the_way_in_and_the_systems_own_are_never_touched),
+                cmocka_unit_test(a_file_is_a_units_by_its_place_and_name),
+                cmocka_unit_test(a_file_names_what_it_is_for),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

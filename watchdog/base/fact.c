@@ -50,6 +50,14 @@ static const char *const ask_names[] = {
 static const char *const config_change_names[] = {
         [CONFIG_NONE] = "none",       [CONFIG_CHANGED] = "changed",   [CONFIG_ADDED] = "added",
         [CONFIG_REMOVED] = "removed", [CONFIG_RESTORED] = "restored", [CONFIG_SEALED] = "sealed",
+        [CONFIG_PENDING] = "pending", [CONFIG_LOADED] = "loaded",     [CONFIG_FORGOTTEN] = "forgotten",
+};
+
+static const char *const config_of_names[] = {
+        [CONFIG_OF_FILE] = "file",
+        [CONFIG_OF_UNIT] = "unit",
+        [CONFIG_OF_APP] = "app",
+        [CONFIG_OF_POLICY] = "policy",
 };
 
 static const char *const change_step_names[] = {
@@ -91,6 +99,7 @@ NAMES_DEFINE(dependency, dependency_names)
 NAMES_DEFINE(stray, stray_names)
 NAMES_DEFINE(ask, ask_names)
 NAMES_DEFINE(config_change, config_change_names)
+NAMES_DEFINE(config_of, config_of_names)
 NAMES_DEFINE(change_step, change_step_names)
 NAMES_DEFINE(baseline_of, baseline_of_names)
 NAMES_DEFINE(weighed, weighed_names)

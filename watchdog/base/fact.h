@@ -20,7 +20,7 @@ enum fact_kind {
         FACT_SOURCE,  /* a source of facts began or ceased to see; `agent` is empty */
         FACT_PLANNED, /* somebody announced that an agent (or, with "", every agent) may restart until then */
         FACT_STRAY,   /* a process of the agent outside its manager: orphan or second copy */
-        FACT_CONFIG, /* a declared file, or a unit's file, is now so and was sealed otherwise; `agent` is whose, "" several's */
+        FACT_CONFIG, /* what is declared is now so and was sealed otherwise; `agent` is whose, "" several's or the machine's */
         FACT_CHANGE,     /* a human opened or closed a change window for an agent or, with "", for files */
         FACT_OUTCOME,    /* what came of an action */
         FACT_ASKED,      /* a human asked for something over the control socket */
@@ -63,9 +63,21 @@ enum config_change {
         CONFIG_CHANGED, /* content, mode or owner */
         CONFIG_ADDED,   /* a pattern that was looked at before has one more */
         CONFIG_REMOVED,
-        CONFIG_RESTORED, /* it is again as it was sealed */
-        CONFIG_SEALED,   /* a human accepted it as it is */
+        CONFIG_RESTORED,  /* it is again as it was sealed */
+        CONFIG_SEALED,    /* a human accepted it as it is */
+        CONFIG_PENDING,   /* what is on disk is not what is in force: it was not loaded, or cannot be */
+        CONFIG_LOADED,    /* what is on disk is in force again */
+        CONFIG_FORGOTTEN, /* it is nobody's concern any more: no rule declares it, or its agent is gone */
         CONFIG_N,
+};
+
+/* What is declared, and so of what kind a drift is. */
+enum config_of {
+        CONFIG_OF_FILE,   /* a file that a rule names */
+        CONFIG_OF_UNIT,   /* a unit file of systemd's, or a drop-in */
+        CONFIG_OF_APP,    /* an app as PM2 has it in its list */
+        CONFIG_OF_POLICY, /* Governor's own */
+        CONFIG_OF_N,
 };
 
 enum change_step {
@@ -237,7 +249,7 @@ struct fact {
                 } stray;
                 struct {
                         enum config_change change;
-                        const char *path;
+                        const char *path; /* of an app: its agent's id */
                         const char *digest,
                                 *sealed; /* BLAKE2b-256 of the content now and as sealed, in hex; "" no file */
                         uint64_t size, sealed_size;
@@ -245,7 +257,9 @@ struct fact {
                         uint32_t uid, sealed_uid, gid, sealed_gid;
                         usec_t modified; /* when the kernel says that it was (ctime), 0 unknown */
                         uint32_t
-                                differing; /* files of the same owner that are not as they were sealed, this one counted */
+                                differing; /* of the same owner and kind that are not as they were sealed, this one counted */
+                        enum config_of of;
+                        const char *what; /* changed in it, key by key and without any secret; "" is not known */
                 } config;
                 struct {
                         enum change_step step;
@@ -333,6 +347,7 @@ const char *dependency_name(enum dependency dependency);
 const char *stray_name(enum stray stray);
 const char *ask_name(enum ask ask);
 const char *config_change_name(enum config_change change);
+const char *config_of_name(enum config_of of);
 const char *change_step_name(enum change_step step);
 const char *baseline_of_name(enum baseline_of of);
 const char *weighed_name(enum weighed weighed);
@@ -344,6 +359,7 @@ enum dependency dependency_from_name(const char *name);
 enum stray stray_from_name(const char *name);
 enum ask ask_from_name(const char *name);
 enum config_change config_change_from_name(const char *name);
+enum config_of config_of_from_name(const char *name);
 enum change_step change_step_from_name(const char *name);
 enum baseline_of baseline_of_from_name(const char *name);
 enum weighed weighed_from_name(const char *name);

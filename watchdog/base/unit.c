@@ -108,3 +108,58 @@ bool unit_looks_like_agent(const struct unit_looks *looks)
                 return false;
         return installed_by_hand(looks->fragment) || named_like_agent(looks->name);
 }
+
+/* ---- its files ----------------------------------------------------------------------------------------------------------- */
+
+#define SUFFIX ".service"
+
+bool unit_path_name(const char *path, char ret_name[UNIT_NAME_MAX])
+{
+        const char *name = strrchr(path, '/'), *end = path + strlen(path);
+
+        if (!name)
+                return false;
+        if (text_ends(path, ".conf")) { /* in a folder NAME.d */
+                end = name;
+                name = memrchr(path, '/', (size_t)(name - path));
+                if (!name || end - name < 3 || memcmp(end - 2, ".d", 2) != 0)
+                        return false;
+                end -= 2;
+        }
+        name++;
+        if (end <= name || (size_t)(end - name) >= UNIT_NAME_MAX)
+                return false;
+        memcpy(ret_name, name, (size_t)(end - name));
+        ret_name[end - name] = '\0';
+        return text_ends(ret_name, SUFFIX) || strcmp(ret_name, SUFFIX + 1) == 0;
+}
+
+/* "agent-@.service" is the template of "agent-@7.service". */
+static bool is_template_of(const char *template, const char *name)
+{
+        const char *at = strchr(template, '@');
+        size_t length = at ? (size_t)(at - template) + 1 : 0;
+
+        return at && strcmp(at + 1, SUFFIX) == 0 && strncmp(name, template, length) == 0;
+}
+
+/* "agent-.service" is a prefix of "agent-lily.service", for drop-ins only. */
+static bool is_prefix_of(const char *prefix, const char *name)
+{
+        size_t length = strlen(prefix) - strlen(SUFFIX);
+
+        return length > 0 && prefix[length - 1] == '-' && strncmp(name, prefix, length) == 0 &&
+               memchr(name, '@', length) == NULL;
+}
+
+bool unit_has_path(const char *name, const char *path)
+{
+        char of[UNIT_NAME_MAX];
+
+        if (!text_ends(name, SUFFIX) || !unit_path_name(path, of))
+                return false;
+        if (!text_ends(path, ".conf"))
+                return strcmp(of, name) == 0 || is_template_of(of, name);
+        return strcmp(of, SUFFIX + 1) == 0 || strcmp(of, name) == 0 || is_template_of(of, name) ||
+               is_prefix_of(of, name);
+}

@@ -18,3 +18,13 @@ bool unit_looks_like_agent(const struct unit_looks *looks);
 
 /* Units that no policy may act on: systemd's own, dbus, ssh, login, network managers and tunnels, slices and scopes, Governor. */
 bool unit_is_untouchable(const char *name);
+
+/*
+ * Whether a file is one of the unit's by its place and name: the unit itself or its template, or a drop-in of it, its template,
+ * a prefix that ends in a dash (`agent-.service.d/`) or of all services.
+ */
+bool unit_has_path(const char *name, const char *path);
+
+/* What the file is for, by its name: "lily.service", "agent-@.service", "agent-.service", "service"; false for no unit's file. */
+#define UNIT_NAME_MAX 256
+bool unit_path_name(const char *path, char ret_name[UNIT_NAME_MAX]);

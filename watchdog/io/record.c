@@ -48,6 +48,7 @@ NAMES_FOR(stray)
 NAMES_FOR(ask)
 NAMES_FOR(memory_of)
 NAMES_FOR(config_change)
+NAMES_FOR(config_of)
 NAMES_FOR(change_step)
 NAMES_FOR(baseline_of)
 NAMES_FOR(trial_step)
@@ -138,6 +139,8 @@ static const struct field fields[] = {
         { FACT_CONFIG,     "sealed_gid",  FIELD_U32,  AT(config.sealed_gid) },
         { FACT_CONFIG,     "modified",    FIELD_U64,  AT(config.modified) },
         { FACT_CONFIG,     "differing",   FIELD_U32,  AT(config.differing) },
+        { FACT_CONFIG,     "of",          FIELD_ENUM, AT(config.of), NAMED(config_of) },
+        { FACT_CONFIG,     "what",        FIELD_TEXT, AT(config.what) },
         { FACT_CHANGE,     "step",        FIELD_ENUM, AT(change.step), NAMED(change_step) },
         { FACT_CHANGE,     "number",      FIELD_U64,  AT(change.number) },
         { FACT_CHANGE,     "pattern",     FIELD_TEXT, AT(change.pattern) },

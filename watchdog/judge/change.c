@@ -4,6 +4,7 @@
 
 #include "base/path.h"
 #include "base/text.h"
+#include "base/unit.h"
 #include "judge/table.h"
 
 static struct change *find(struct judge *judge, uint64_t number)
@@ -91,25 +92,47 @@ static bool declares(const struct rule *rule, const char *path)
         return false;
 }
 
-bool change_covers_path(const struct judge *judge, const char *path, usec_t at)
+/* A unit's file that several units have is everybody's who has it. */
+static bool is_unit_file_of(const struct agent *agent, const char *path)
 {
-        for (unsigned n = 0; n < CHANGES_MAX; n++) {
-                const struct change *change = &judge->changes[n];
+        static const char systemd[] = "systemd:";
 
-                if (!was_open(change, at))
-                        continue;
-                if (change->agent == NOBODY ? path_glob(change->pattern, path)
-                                            : declares(judge->agents[change->agent].rule, path))
-                        return true;
+        return text_starts(agent->id, systemd) && unit_has_path(agent->id + strlen(systemd), path);
+}
+
+static bool is_for(const struct judge *judge, const struct change *change, const struct fact *fact)
+{
+        const struct agent *agent = change->agent == NOBODY ? NULL : &judge->agents[change->agent];
+        bool its_own = agent && fact->agent && strcmp(agent->id, fact->agent) == 0;
+
+        if (!agent)
+                return path_glob(change->pattern, fact->config.path);
+        switch (fact->config.of) {
+        case CONFIG_OF_FILE: return declares(agent->rule, fact->config.path);
+        case CONFIG_OF_UNIT: return its_own || is_unit_file_of(agent, fact->config.path);
+        case CONFIG_OF_APP: return its_own;
+        default: return false;
         }
+}
+
+bool change_covers(const struct judge *judge, const struct fact *fact)
+{
+        for (unsigned n = 0; n < CHANGES_MAX; n++)
+                if (was_open(&judge->changes[n], fact->at) && is_for(judge, &judge->changes[n], fact))
+                        return true;
         return false;
 }
 
 /* ---- views ----------------------------------------------------------------------------------------------------------- */
 
-bool judge_may_change(const struct judge *judge, const char *path, usec_t at)
+bool judge_may_change(const struct judge *judge, const struct fact *fact)
 {
-        return change_covers_path(judge, path, at);
+        return change_covers(judge, fact);
+}
+
+bool judge_change_is_for(const struct judge *judge, uint32_t index, const struct fact *fact)
+{
+        return is_for(judge, &judge->changes[index], fact);
 }
 
 uint32_t judge_changes(const struct judge *judge)

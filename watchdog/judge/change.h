@@ -8,5 +8,8 @@ void change_take(struct judge *judge, const struct fact *fact);
 /* Whether the agent may die and be restarted then: a window of its own is, or was, open at that moment. */
 bool change_covers_agent(const struct judge *judge, const struct agent *agent, usec_t at);
 
-/* Whether the file may change then: by its own path, or because an agent's rule declares it that has a window. */
-bool change_covers_path(const struct judge *judge, const char *path, usec_t at);
+/*
+ * Whether what a FACT_CONFIG is about may change then: by its own path, or because an agent has a window whose rule declares the
+ * file, whose unit's file it is, or whose app.
+ */
+bool change_covers(const struct judge *judge, const struct fact *fact);

@@ -1,6 +1,12 @@
 #pragma once
-/* Configuration drift: a declared file is not as it was sealed, and nobody announced that. Named, never acted on. */
+/* Drift: what is declared (files, unit files, PM2's apps, the policy) is not as it was sealed, or not in force, and nobody
+ * announced that. Named, never acted on. */
 #include "judge/memory.h"
+
+static inline bool is_drift(enum cause cause)
+{
+        return cause == CAUSE_CONFIG_DRIFT || cause == CAUSE_UNIT_DRIFT;
+}
 
 /* FACT_CONFIG: judged at the next look. */
 void drift_take(struct judge *judge, const struct fact *fact);

@@ -77,7 +77,8 @@ struct judge *judge_init(void *memory, const struct judge_limits *limits, const 
         judge->machine_due = USEC_INFINITY;
         judge->full_incident = NOBODY;
         judge->safe_incident = NOBODY;
-        judge->drift_incident = NOBODY;
+        for (enum config_of of = 0; of < CONFIG_OF_N; of++)
+                judge->drift_incidents[of] = NOBODY;
         judge->flush.incident = NOBODY;
         judge->flush.victim = NOBODY;
         judge->strain.incident = NOBODY;
@@ -399,7 +400,7 @@ static void take_as_planned(struct judge *judge)
         judge->was_planned = 0;
         for (uint32_t n = 0; number > 0 && n < judge->limits.incidents_max; n++)
                 if (judge->incidents[n].open && judge->incidents[n].number == number &&
-                    judge->incidents[n].cause == CAUSE_CONFIG_DRIFT)
+                    is_drift(judge->incidents[n].cause))
                         drift_planned(judge, n);
 }
 

@@ -180,10 +180,16 @@ struct change_view {
         bool open;
 };
 
-/* Change windows: n of them, open ones and those that were; whether a file may change at that moment. */
+/* Change windows: n of them, open ones and those that were. */
 uint32_t judge_changes(const struct judge *judge);
 void judge_change(const struct judge *judge, uint32_t index, usec_t now, struct change_view *ret);
-bool judge_may_change(const struct judge *judge, const char *path, usec_t at);
+
+/* Whether what a FACT_CONFIG tells was announced; whether it is of the kind that this window is for, open or not. */
+bool judge_may_change(const struct judge *judge, const struct fact *fact);
+bool judge_change_is_for(const struct judge *judge, uint32_t index, const struct fact *fact);
+
+/* What kind of drift an open incident is about; false for an incident of another cause. */
+bool judge_drift_of(const struct judge *judge, uint64_t incident, enum config_of *ret);
 
 /* Trials: n of them, of those that are over the newest; the number that the next one gets. */
 struct trial_view {

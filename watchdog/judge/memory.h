@@ -27,6 +27,7 @@ enum note {
         NOTE_DRIFT,
         NOTE_LEAK,
         NOTE_LOAD,
+        NOTE_UNIT,
         NOTE_N,
 };
 
@@ -248,6 +249,7 @@ struct change {
 struct drift {
         bool due;
         enum config_change change;
+        enum config_of of;
         bool planned;
         uint32_t agent; /* NOBODY: several agents' file, or nobody's */
         uint32_t differing;
@@ -322,9 +324,9 @@ struct judge {
         struct brake brakes[BRAKES_MAX];
         struct change changes[CHANGES_MAX];
         struct drift drift;
-        uint32_t drift_incident; /* of files that are no single agent's */
-        struct ebb ebb;          /* as samples have it; no decision rests on it */
-        bool ebb_wants_record;   /* it adds up to something else than was told, or is wanted: to be recorded first */
+        uint32_t drift_incidents[CONFIG_OF_N]; /* of what is no single agent's */
+        struct ebb ebb;                        /* as samples have it; no decision rests on it */
+        bool ebb_wants_record; /* it adds up to something else than was told, or is wanted: to be recorded first */
         struct flush flush;
         struct strain strain;
 

@@ -345,6 +345,7 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
         pack_fine(p, &instance->tally);
         pack_incident(p, judge, agent, &agent->noted[NOTE_LOAD]);
         pack_rein(p, &agent->rein);
+        pack_incident(p, judge, agent, &agent->noted[NOTE_UNIT]);
 }
 
 static void pack_machine(struct pack *p, struct judge *judge)
@@ -368,11 +369,13 @@ static void pack_machine(struct pack *p, struct judge *judge)
                 judge->budget_n = BUDGET_MAX;
         for (uint32_t n = 0; n < judge->budget_n; n++)
                 PACK(judge->budget[n]);
-        pack_incident(p, judge, NULL, &judge->drift_incident);
+        pack_incident(p, judge, NULL, &judge->drift_incidents[CONFIG_OF_FILE]);
         PACK(judge->trials_last);
         PACK(judge->acknowledged);
         pack_incident(p, judge, NULL, &judge->strain.incident);
         PACK(judge->strain.acknowledged);
+        pack_incident(p, judge, NULL, &judge->drift_incidents[CONFIG_OF_UNIT]);
+        pack_incident(p, judge, NULL, &judge->drift_incidents[CONFIG_OF_POLICY]);
 }
 
 static void pack_source(struct pack *p, struct judge *judge, struct source *source)
