@@ -258,17 +258,11 @@ static int start_pm2(struct observers *observers)
 
 /* ---- declared files ------------------------------------------------------------------------------------------------------ */
 
-static bool may_change(void *self, const char *path)
+static bool may_change(void *self, const struct fact *fact)
 {
         const struct observers *observers = self;
-        struct fact fact = {
-                .kind = FACT_CONFIG,
-                .at = clock_now(observers->options.clock),
-                .agent = "",
-                .config = { .of = CONFIG_OF_FILE, .path = path },
-        };
 
-        return judge_may_change(*observers->options.judge, &fact);
+        return judge_may_change(*observers->options.judge, fact);
 }
 
 /* The one agent that the rule owns; files that several share are nobody's own. */

@@ -8,42 +8,41 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void write_again(const struct config_manifest *manifest)
+static void write_again(const struct config_files *read, const struct config_names *names)
 {
         struct config_files files = { .n = 0 };
-        struct config_manifest again = { .files = &files };
+        struct config_names again = { .n = 0 };
         char *text;
         size_t size;
 
-        if (config_manifest_write(manifest, &text, &size) < 0)
+        if (config_manifest_write(read, names, &text, &size) < 0)
                 return;
-        if (config_manifest_read(&again, text, size) < 0 || files.n != manifest->files->n ||
-            again.patterns_n != manifest->patterns_n)
+        if (config_manifest_read(&files, &again, text, size) < 0 || files.n != read->n || again.n != names->n)
                 abort();
         for (uint32_t n = 0; n < files.n; n++) {
-                const struct config_file *a = &files.list[n], *b = &manifest->files->list[n];
+                const struct config_file *a = &files.list[n], *b = &read->list[n];
 
                 if (strcmp(a->path, b->path) != 0 || !config_state_same(&a->sealed, &b->sealed) ||
                     !config_state_same(&a->seen, &b->seen) || config_files_find(&files, a->path) != n)
                         abort();
         }
-        for (uint32_t n = 0; n < again.patterns_n && files.n > 0; n++)
-                (void)path_glob(again.patterns[n], files.list[0].path);
+        for (uint32_t n = 0; n < again.n && files.n > 0; n++)
+                (void)path_glob(again.list[n], files.list[0].path);
         free(text);
-        config_manifest_done(&again);
+        config_names_done(&again);
         config_files_done(&files);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         struct config_files files = { .n = 0 };
-        struct config_manifest manifest = { .files = &files };
+        struct config_names names = { .n = 0 };
 
-        if (config_manifest_read(&manifest, (const char *)data, size) == 0)
-                write_again(&manifest);
-        else if (files.n > 0 || manifest.patterns_n > 0)
+        if (config_manifest_read(&files, &names, (const char *)data, size) == 0)
+                write_again(&files, &names);
+        else if (files.n > 0 || names.n > 0)
                 abort();
-        config_manifest_done(&manifest);
+        config_names_done(&names);
         config_files_done(&files);
         return 0;
 }

@@ -48,11 +48,11 @@ static void take(void *self, const struct fact *fact)
                     fact->config.differing);
 }
 
-static bool planned(void *self, const char *path)
+static bool planned(void *self, const struct fact *fact)
 {
         const struct stage *stage = self;
 
-        (void)path;
+        (void)fact;
         return stage->planned;
 }
 
@@ -502,24 +502,26 @@ static void nothing_declared_is_nothing_done(void **state)
 static void a_manifest_comes_back_as_it_was(void **state)
 {
         struct config_files files = { .n = 0 }, back = { .n = 0 };
-        char *patterns[] = { (char *)(uintptr_t) "/a/**" };
-        struct config_manifest manifest = { .files = &files, .patterns = patterns, .patterns_n = 1 };
-        struct config_manifest read = { .files = &back };
+        struct config_names names = { .n = 0 }, names_back = { .n = 0 };
         char name[32], *text;
         size_t size;
         uint32_t slot;
 
         (void)state;
+        assert_int_equal(config_names_add(&names, "/b/**"), 1);
+        assert_int_equal(config_names_add(&names, "/a/**"), 1);
+        assert_int_equal(config_names_add(&names, "/b/**"), 0);
         for (unsigned n = 0; n < 1000; n++) {
                 snprintf(name, sizeof(name), "/a/file %u", n);
                 assert_int_equal(config_files_add(&files, name, &slot), 0);
                 files.list[slot].sealed = (struct config_state){ .there = n % 3, .size = n, .mode = 0100644, .uid = n };
                 files.list[slot].seen = (struct config_state){ .there = true, .digest = { (uint8_t)n }, .gid = 7 };
         }
-        assert_int_equal(config_manifest_write(&manifest, &text, &size), 0);
-        assert_int_equal(config_manifest_read(&read, text, size), 0);
+        assert_int_equal(config_manifest_write(&files, &names, &text, &size), 0);
+        assert_int_equal(config_manifest_read(&back, &names_back, text, size), 0);
         assert_int_equal(back.n, 1000);
-        assert_string_equal(read.patterns[0], "/a/**");
+        assert_int_equal(names_back.n, 2);
+        assert_true(config_names_has(&names_back, "/a/**") && config_names_has(&names_back, "/b/**"));
         for (uint32_t n = 0; n < files.n; n++) {
                 slot = config_files_find(&back, files.list[n].path);
                 assert_int_not_equal(slot, CONFIG_NO_FILE);
@@ -528,14 +530,15 @@ static void a_manifest_comes_back_as_it_was(void **state)
         }
         for (size_t cut = 1; cut < size; cut += 37) { /* whatever is left of it is refused or whole lines */
                 struct config_files half = { .n = 0 };
-                struct config_manifest torn = { .files = &half };
+                struct config_names torn = { .n = 0 };
 
-                (void)config_manifest_read(&torn, text, size - cut);
-                config_manifest_done(&torn);
+                (void)config_manifest_read(&half, &torn, text, size - cut);
+                config_names_done(&torn);
                 config_files_done(&half);
         }
         free(text);
-        config_manifest_done(&read);
+        config_names_done(&names);
+        config_names_done(&names_back);
         config_files_done(&files);
         config_files_done(&back);
 }

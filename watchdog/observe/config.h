@@ -5,20 +5,15 @@
 
 #include "base/fact.h"
 #include "io/clock.h"
+#include "observe/config_patterns.h"
 
 struct config;
-
-/* A file, or a pattern for files, that is declared; `rule` is a number of the caller's. */
-struct config_declared {
-        uint32_t rule;
-        const char *pattern;
-};
 
 struct config_options {
         const struct clock *clock;
         struct fact_sink sink;
-        const char *manifest;                          /* the file that keeps what was sealed */
-        bool (*planned)(void *self, const char *path); /* changes now as somebody announced */
+        const char *manifest;                                 /* the file that keeps what was sealed */
+        bool (*planned)(void *self, const struct fact *fact); /* changes now as somebody announced */
         void (*owner)(void *self, uint32_t rule,
                       char ret_agent[AGENT_ID_MAX]); /* "" when it is several's, or nobody's */
         void (*settled)(void *self);                 /* what config_look() asked for is done */

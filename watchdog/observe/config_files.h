@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "io/digest.h"
+#include "observe/config_names.h"
 
 #define CONFIG_FILES_MAX 16384 /* about 4 MB; what does not fit is told as not watched */
 #define CONFIG_NO_FILE UINT32_MAX
@@ -60,16 +61,10 @@ void config_file_note(struct config_file *file, const struct stat *st);
 void config_state_take(struct config_state *state, const struct stat *st);
 
 /*
- * The manifest: the table on disk, for the next run. What was sealed must outlive the daemon, and ten thousand files have no
- * room in the judge; the facts carry both sides of each change, so that replaying them needs no manifest.
+ * The manifest: files and names on disk, for the next run. What was sealed must outlive the daemon, and ten thousand files have no
+ * room in the judge; the facts carry both sides of each change, so that replaying them needs no manifest. One that makes no sense
+ * is -EBADMSG and leaves nothing behind.
  */
-struct config_manifest {
-        struct config_files *files;
-        char **patterns; /* that were looked at before: what is new under them was added */
-        uint32_t patterns_n;
-};
-
-/* As text; a manifest that makes no sense is -EBADMSG and leaves nothing behind. */
-int config_manifest_write(const struct config_manifest *manifest, char **ret, size_t *ret_size);
-int config_manifest_read(struct config_manifest *manifest, const char *text, size_t size);
-void config_manifest_done(struct config_manifest *manifest); /* the patterns; the files are another's */
+int config_manifest_write(const struct config_files *files, const struct config_names *names, char **ret,
+                          size_t *ret_size);
+int config_manifest_read(struct config_files *files, struct config_names *names, const char *text, size_t size);

@@ -1,4 +1,4 @@
-/* One line a thing: "p PATTERN", or "f SEALED SEEN PATH" where a state is "-" or "DIGEST:SIZE:MODE:UID:GID". */
+/* One line a thing: "p NAME", or "f SEALED SEEN PATH" where a state is "-" or "DIGEST:SIZE:MODE:UID:GID". */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +10,6 @@
 #include "observe/config_files.h"
 
 #define HEAD "governor-config 1\n"
-#define PATTERNS_MAX 65536
 
 /* ---- out ----------------------------------------------------------------------------------------------------------------- */
 
@@ -27,7 +26,8 @@ static void write_state(FILE *out, const struct config_state *state)
                 state->gid);
 }
 
-int config_manifest_write(const struct config_manifest *manifest, char **ret, size_t *ret_size)
+int config_manifest_write(const struct config_files *files, const struct config_names *names, char **ret,
+                          size_t *ret_size)
 {
         char *text = NULL;
         size_t size = 0;
@@ -37,15 +37,13 @@ int config_manifest_write(const struct config_manifest *manifest, char **ret, si
         if (!out)
                 return -ENOMEM;
         fputs(HEAD, out);
-        for (uint32_t n = 0; n < manifest->patterns_n; n++)
-                fprintf(out, "p %s\n", manifest->patterns[n]);
-        for (uint32_t n = 0; n < manifest->files->n; n++) {
-                const struct config_file *file = &manifest->files->list[n];
-
+        for (uint32_t n = 0; n < names->n; n++)
+                fprintf(out, "p %s\n", names->list[n]);
+        for (uint32_t n = 0; n < files->n; n++) {
                 fputs("f ", out);
-                write_state(out, &file->sealed);
-                write_state(out, &file->seen);
-                fprintf(out, "%s\n", file->path);
+                write_state(out, &files->list[n].sealed);
+                write_state(out, &files->list[n].seen);
+                fprintf(out, "%s\n", files->list[n].path);
         }
         failed = ferror(out) != 0;
         if (fclose(out) != 0 || failed) {
@@ -114,54 +112,35 @@ static int read_file_line(struct config_files *files, const char *line)
                 return -EBADMSG;
         r = config_files_add(files, line, &slot);
         if (r < 0)
-                return r;
+                return r == -ENOSPC ? -EBADMSG : r;
         files->list[slot].sealed = sealed;
         files->list[slot].seen = seen;
         return 0;
 }
 
-static int read_pattern_line(struct config_manifest *manifest, const char *line)
+static int read_name_line(struct config_names *names, const char *line)
 {
-        char **list;
+        int r = line[0] ? config_names_add(names, line) : -EBADMSG;
 
-        if (line[0] != '/' || manifest->patterns_n == PATTERNS_MAX)
-                return -EBADMSG;
-        list = realloc(manifest->patterns, (manifest->patterns_n + 1) * sizeof(*list));
-        if (!list)
-                return -ENOMEM;
-        manifest->patterns = list;
-        list[manifest->patterns_n] = strdup(line);
-        if (!list[manifest->patterns_n])
-                return -ENOMEM;
-        manifest->patterns_n++;
-        return 0;
+        return r == -ENOSPC ? -EBADMSG : r < 0 ? r : 0;
 }
 
-static int read_lines(struct config_manifest *manifest, char *text)
+static int read_lines(struct config_files *files, struct config_names *names, char *text)
 {
         int r = text[0] && text[strlen(text) - 1] == '\n' ? 0 : -EBADMSG;
         char *rest = NULL;
 
         for (char *line = strtok_r(text, "\n", &rest); r >= 0 && line; line = strtok_r(NULL, "\n", &rest))
                 if (line[0] == 'p' && line[1] == ' ')
-                        r = read_pattern_line(manifest, line + 2);
+                        r = read_name_line(names, line + 2);
                 else if (line[0] == 'f' && line[1] == ' ')
-                        r = read_file_line(manifest->files, line + 2);
+                        r = read_file_line(files, line + 2);
                 else
                         r = -EBADMSG;
         return r;
 }
 
-void config_manifest_done(struct config_manifest *manifest)
-{
-        for (uint32_t n = 0; n < manifest->patterns_n; n++)
-                free(manifest->patterns[n]);
-        free(manifest->patterns);
-        manifest->patterns = NULL;
-        manifest->patterns_n = 0;
-}
-
-int config_manifest_read(struct config_manifest *manifest, const char *text, size_t size)
+int config_manifest_read(struct config_files *files, struct config_names *names, const char *text, size_t size)
 {
         _cleanup_free_ char *copy = NULL;
         int r;
@@ -173,10 +152,10 @@ int config_manifest_read(struct config_manifest *manifest, const char *text, siz
         copy = strndup(text + strlen(HEAD), size - strlen(HEAD));
         if (!copy)
                 return -ENOMEM;
-        r = read_lines(manifest, copy);
+        r = read_lines(files, names, copy);
         if (r < 0) {
-                config_manifest_done(manifest);
-                config_files_done(manifest->files);
+                config_names_done(names);
+                config_files_done(files);
         }
         return r;
 }

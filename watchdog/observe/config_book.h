@@ -1,0 +1,50 @@
+#pragma once
+/*
+ * The book of what was sealed: each thing that is declared as it was sealed and as it was last seen. Tells every difference as a
+ * fact, and keeps itself on disk, because what was sealed must outlive the daemon.
+ */
+#include <systemd/sd-event.h>
+
+#include "base/fact.h"
+#include "io/clock.h"
+#include "observe/config_files.h"
+
+struct config_book_options {
+        const struct clock *clock;
+        struct fact_sink sink;
+        const char *manifest;                                 /* the file that it is kept in */
+        bool (*planned)(void *self, const struct fact *fact); /* changes now as somebody announced */
+        void (*owner)(void *self, const struct config_file *file,
+                      char ret_agent[AGENT_ID_MAX]); /* "" when it is several's, or nobody's */
+        void *self;
+};
+
+struct config_book {
+        sd_event *event;
+        struct config_book_options options;
+        char *manifest;
+        struct config_files files;
+        struct config_names known; /* what was looked at before: what is new under these names was added */
+        sd_event_source *save;
+};
+
+/* `priority` is that of what it does in the loop. */
+int config_book_init(struct config_book *book, sd_event *event, const struct config_book_options *options,
+                     int64_t priority);
+void config_book_done(struct config_book *book); /* writes down what is not yet */
+
+/* Reads what an earlier run wrote. A file that makes no sense is -EBADMSG and as good as none. */
+int config_book_load(struct config_book *book);
+
+/* Writes it down: now if anything changed, or a moment from now. */
+void config_book_save(struct config_book *book);
+void config_book_save_soon(struct config_book *book);
+
+/* What the file is now is known; `known`: it was looked at before, else what is new is right as it is. */
+void config_book_take(struct config_book *book, struct config_file *file, const struct config_state *now, bool known);
+
+/* It is as it was: one that changed often and long ago is told of at once when it changes again. */
+void config_book_calm(const struct config_book *book, struct config_file *file);
+
+/* All things of that rule are right as they are now. */
+void config_book_seal(struct config_book *book, uint32_t rule);
