@@ -11,12 +11,11 @@
 #include "base/text.h"
 #include "observe/config_book.h"
 #include "observe/config_patterns.h"
-#include "observe/config_read.h"
+#include "observe/config_reader.h"
 #include "observe/config_walk.h"
 #include "observe/config_watch.h"
 
 #define PRIORITY (SD_EVENT_PRIORITY_NORMAL + 20) /* behind whatever is about processes */
-#define TURN (5 * USEC_PER_MSEC)                 /* what one turn of the loop may cost */
 #define SWEEP_A_TURN 4096
 #define ENTRIES_A_TURN 256
 #define SETTLE (100 * USEC_PER_MSEC)       /* an editor writes in several steps */
@@ -36,13 +35,10 @@ struct config {
 
         struct config_watch watch;
         struct config_walk walk;
-        struct config_read reading;
+        struct config_reader reader;
         uint32_t walking;  /* the pattern that is looked at, patterns.n: none */
         uint32_t sweeping; /* its files behind this one may be gone */
-        uint32_t read_file;
-        usec_t read_began;
-        uint32_t queue_at, queue_n;
-        bool asked; /* somebody waits until everything was looked at */
+        bool asked;        /* somebody waits until everything was looked at */
         usec_t full_at;
         const char *trouble; /* as last told */
 
@@ -107,13 +103,6 @@ static bool is_planned(void *self, const struct fact *fact)
 
 /* ---- looking at files ---------------------------------------------------------------------------------------------------- */
 
-static void enqueue(struct config *config, struct config_file *file)
-{
-        if (!file->queued)
-                config->queue_n++;
-        file->queued = true;
-}
-
 /* The file of that path under the pattern; NULL when there is no room for it. */
 static struct config_file *file_of(struct config *config, const char *path, uint32_t pattern)
 {
@@ -129,6 +118,7 @@ static struct config_file *file_of(struct config *config, const char *path, uint
         if (r == 0) {
                 config->book.files.list[slot].pattern = pattern;
                 config->book.files.list[slot].rule = config->patterns.list[pattern].rule;
+                config->book.files.list[slot].follow = config->patterns.list[pattern].plain;
         }
         return &config->book.files.list[slot];
 }
@@ -141,6 +131,8 @@ static void look_at_file(struct config *config, const char *path, const struct s
         if (!file)
                 return;
         file->generation = config->patterns.list[file->pattern].generation;
+        if (st->st_nlink > 1) /* it may be written to by its other name, of which nobody here tells */
+                config->patterns.list[pattern].heard = false;
         if (config_file_untouched(file, st)) {
                 config_book_calm(&config->book, file);
                 return;
@@ -148,7 +140,7 @@ static void look_at_file(struct config *config, const char *path, const struct s
         if (file->quiet_until > now && !config->asked)
                 config_patterns_due(&config->patterns, file->pattern, file->quiet_until);
         else
-                enqueue(config, file);
+                config_reader_want(&config->reader, file);
 }
 
 static void on_found(void *self, const char *path, const struct stat *st)
@@ -209,7 +201,7 @@ static void begin_pattern(struct config *config, uint32_t n)
         if (pattern->plain)
                 look_at_plain(config, pattern);
         else
-                config_walk_begin(&config->walk, pattern->glob);
+                config_walk_begin(&config->walk, pattern->glob, config->options.entries_max);
 }
 
 /* Files that the walk did not meet are gone, if they really are: the walk may have been cut short. */
@@ -221,7 +213,7 @@ static bool sweep_on(struct config *config)
                 struct config_file *file = &config->book.files.list[config->sweeping];
 
                 if (file->pattern == config->walking && file->generation != pattern->generation && file->seen.there)
-                        enqueue(config, file);
+                        config_reader_want(&config->reader, file);
         }
         return config->sweeping < config->book.files.n;
 }
@@ -243,80 +235,35 @@ static void end_pattern(struct config *config)
         config->walking = config->patterns.n;
 }
 
-/* ---- reading them -------------------------------------------------------------------------------------------------------- */
+/* ---- what was read ------------------------------------------------------------------------------------------------------- */
 
-static bool is_plain(const struct config *config, const struct config_file *file)
+static bool is_gone(int r, const struct config_found *found)
 {
-        return config->patterns.list[file->pattern].plain;
+        return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || (r == 0 && S_ISDIR(found->st.st_mode));
 }
 
-static void read_ended(struct config *config, struct config_file *file, int r, const struct stat *st,
-                       const uint8_t digest[DIGEST_SIZE])
+static void on_read(void *self, struct config_file *file, int r, const struct config_found *found, usec_t spent)
 {
+        struct config *config = self;
+        struct config_pattern *pattern = &config->patterns.list[file->pattern];
         struct config_state now = { .there = false };
-        usec_t spent = usec_since(now_of(config), config->read_began);
 
-        config->read_file = CONFIG_NO_FILE;
         if (r == -EAGAIN) {
                 file->fresh = true;
                 config_patterns_due(&config->patterns, file->pattern,
                                     now_of(config) + (10 * spent > AGAIN_AFTER ? 10 * spent : AGAIN_AFTER));
                 return;
         }
-        if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -ELOOP) {
-                config->patterns.list[file->pattern].cut = "a file cannot be read";
+        if (r < 0 && !is_gone(r, found)) {
+                pattern->cut = r == -ENODEV ? "a file of the kernel's own is declared" : "a file cannot be read";
                 return;
         }
-        if (r == 0) {
-                config_state_take(&now, st);
-                memcpy(now.digest, digest, sizeof(now.digest));
-                config_file_note(file, st);
+        if (!is_gone(r, found)) {
+                config_state_take(&now, &found->st);
+                memcpy(now.digest, found->digest, sizeof(now.digest));
+                config_file_note(file, &found->st);
         }
-        config_book_take(&config->book, file, &now, config->patterns.list[file->pattern].known);
-}
-
-static void read_next(struct config *config)
-{
-        struct config_file *file;
-        struct stat st;
-        uint8_t digest[DIGEST_SIZE];
-        int r;
-
-        while (!config->book.files.list[config->queue_at % config->book.files.n].queued)
-                config->queue_at++;
-        config->queue_at %= config->book.files.n;
-        file = &config->book.files.list[config->queue_at];
-        file->queued = false;
-        config->queue_n--;
-        config->read_file = config->queue_at;
-        config->read_began = now_of(config);
-        r = config_read_begin(&config->reading, file->path, is_plain(config, file), &st, digest);
-        if (r <= 0)
-                read_ended(config, file, r, &st, digest);
-}
-
-static void read_on(struct config *config)
-{
-        struct stat st;
-        uint8_t digest[DIGEST_SIZE];
-        int r = config_read_on(&config->reading, &st, digest);
-
-        if (r != 1)
-                read_ended(config, &config->book.files.list[config->read_file], r, &st, digest);
-}
-
-static void read_some(struct config *config)
-{
-        usec_t began = clock_now(config->options.clock);
-
-        do {
-                if (config->read_file != CONFIG_NO_FILE)
-                        read_on(config);
-                else if (config->queue_n > 0)
-                        read_next(config);
-                else
-                        return;
-        } while (usec_since(clock_now(config->options.clock), began) < TURN);
+        config_book_take(&config->book, file, &now, pattern->known);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------------------------------------ */
@@ -364,20 +311,20 @@ static void rest(struct config *config)
 static int on_step(sd_event_source *source, void *userdata)
 {
         struct config *config = userdata;
-        uint32_t next;
+        uint32_t next = config_patterns_next(&config->patterns);
 
         (void)source;
-        if (config->read_file != CONFIG_NO_FILE || config->queue_n > 0) {
-                read_some(config);
+        if (config_reader_has_small(&config->reader)) {
+                config_reader_turn(&config->reader);
         } else if (config->walking < config->patterns.n) {
                 if (!config_walk_on(&config->walk, ENTRIES_A_TURN) && !sweep_on(config))
                         end_pattern(config);
+        } else if (next < config->patterns.n && config->patterns.list[next].due <= now_of(config)) {
+                begin_pattern(config, next);
+        } else if (config_reader_has_large(&config->reader)) {
+                config_reader_turn(&config->reader);
         } else {
-                next = config_patterns_next(&config->patterns);
-                if (next < config->patterns.n && config->patterns.list[next].due <= now_of(config))
-                        begin_pattern(config, next);
-                else
-                        rest(config);
+                rest(config);
         }
         return 0;
 }
@@ -413,7 +360,7 @@ static void heard_file(struct config *config, const char *path)
         if (file && file->quiet_until > now_of(config) && !config->asked)
                 config_patterns_due(&config->patterns, file->pattern, file->quiet_until);
         else if (file)
-                enqueue(config, file);
+                config_reader_want(&config->reader, file);
 }
 
 static void on_heard_name(void *self, const char *folder, const char *name, bool is_folder)
@@ -449,7 +396,7 @@ static int on_settle(sd_event_source *source, uint64_t usec, void *userdata)
 
         (void)source, (void)usec;
         sd_event_source_set_enabled(config->heard, SD_EVENT_ON);
-        if (config->queue_n > 0)
+        if (config_reader_has_small(&config->reader))
                 step_soon(config);
         else
                 arm(config);
@@ -512,11 +459,14 @@ int config_new(sd_event *event, const struct config_options *options, struct con
                 return -ENOMEM;
         config->event = sd_event_ref(event);
         config->options = *options;
-        config->watch.fd = config->reading.fd = -1;
-        config->read_file = CONFIG_NO_FILE;
+        config->watch.fd = -1;
+        config->reader.clock = config->options.clock;
+        config->reader.files = &config->book.files;
+        config->reader.ended = on_read;
+        config->reader.self = config;
         r = config_book_init(&config->book, event, &book, PRIORITY);
         if (r >= 0)
-                r = config_read_init(&config->reading);
+                r = config_reader_init(&config->reader);
         if (r >= 0)
                 r = add_sources(config);
         if (r < 0) {
@@ -533,7 +483,7 @@ struct config *config_free(struct config *config)
         if (!config)
                 return NULL;
         config_walk_end(&config->walk);
-        config_read_done(&config->reading);
+        config_reader_done(&config->reader);
         sd_event_source_disable_unref(config->due);
         sd_event_source_disable_unref(config->step);
         sd_event_source_disable_unref(config->heard);
@@ -568,11 +518,12 @@ static void assign(struct config *config)
         for (uint32_t i = 0; i < config->book.files.n; i++) {
                 struct config_file *file = &config->book.files.list[i];
 
-                file->queued = false;
                 file->generation = 0;
                 file->pattern = config_patterns_of(&config->patterns, file->path);
-                if (file->pattern < config->patterns.n)
-                        file->rule = config->patterns.list[file->pattern].rule;
+                if (file->pattern == config->patterns.n)
+                        continue;
+                file->rule = config->patterns.list[file->pattern].rule;
+                file->follow = config->patterns.list[file->pattern].plain;
         }
         config_files_drop(&config->book.files, is_undeclared, config);
         config_names_drop(&config->book.known, is_unknown, config);
@@ -582,12 +533,10 @@ static void assign(struct config *config)
 static void take_over(struct config *config, const struct config_patterns *patterns)
 {
         config_walk_end(&config->walk);
-        config_read_end(&config->reading);
+        config_reader_forget(&config->reader);
         config_patterns_done(&config->patterns);
         config->patterns = *patterns;
         config->walking = patterns->n;
-        config->read_file = CONFIG_NO_FILE;
-        config->queue_at = config->queue_n = 0;
         config->walk.folder = on_folder;
         config->walk.file = on_found;
         config->walk.self = config;

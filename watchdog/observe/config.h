@@ -18,7 +18,8 @@ struct config_options {
                       char ret_agent[AGENT_ID_MAX]); /* "" when it is several's, or nobody's */
         void (*settled)(void *self);                 /* what config_look() asked for is done */
         void *self;
-        bool deaf; /* use no inotify */
+        bool deaf;            /* use no inotify */
+        uint32_t entries_max; /* looked at for one pattern; 0: a million */
 };
 
 /* Makes it; nothing is looked at before it is told what is declared. */

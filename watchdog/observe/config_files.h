@@ -25,7 +25,9 @@ struct config_file {
         uint32_t pattern;     /* ... and that pattern */
         uint32_t generation;  /* of the last walk that met it */
         bool fresh;           /* not read yet in this run: whatever stat() says */
+        bool follow;          /* one that is declared by its own name is what a link there leads to */
         bool queued;          /* waits for its content to be read */
+        bool parked;          /* ... and is large, and another large one is read now */
         uint8_t told_n;       /* changes told of late; each makes the next wait longer */
         uint64_t quiet_until; /* no other change of it is told before then; CLOCK_BOOTTIME */
         uint64_t inode;       /* what stat() said when it was read: the same again, and it need not be read again */

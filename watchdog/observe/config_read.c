@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "io/cleanup.h"
@@ -59,26 +61,43 @@ static int open_again(int fd)
         return again;
 }
 
-int config_read_begin(struct config_read *reading, const char *path, bool follow, struct stat *ret_st,
-                      uint8_t ret[DIGEST_SIZE])
+/* Regular files by their mode alone. */
+static bool is_kernels_own(int fd)
+{
+        static const unsigned long kinds[] = { PROC_SUPER_MAGIC, SYSFS_MAGIC,      DEBUGFS_MAGIC,
+                                               TRACEFS_MAGIC,    SECURITYFS_MAGIC, CGROUP_SUPER_MAGIC,
+                                               BPF_FS_MAGIC,     SELINUX_MAGIC,    CGROUP2_SUPER_MAGIC };
+        struct statfs fs;
+
+        if (fstatfs(fd, &fs) < 0)
+                return false;
+        for (unsigned n = 0; n < sizeof(kinds) / sizeof(kinds[0]); n++)
+                if ((unsigned long)fs.f_type == kinds[n])
+                        return true;
+        return false;
+}
+
+int config_read_begin(struct config_read *reading, bool follow, struct config_found *found)
 {
         _cleanup_close_ int fd = -1;
-        struct stat st;
 
         config_read_end(reading);
-        fd = open(path, O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW)); /* wakes no device and no FIFO's other end */
-        if (fd < 0 || fstat(fd, &st) < 0)
+        fd = open(found->path,
+                  O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW)); /* wakes no device and no FIFO's other end */
+        if (fd < 0 || fstat(fd, &found->st) < 0)
                 return -errno;
-        *ret_st = st;
-        memset(ret, 0, DIGEST_SIZE);
-        if (S_ISLNK(st.st_mode))
-                return read_link(reading, fd, ret);
-        if (!S_ISREG(st.st_mode))
+        memset(found->digest, 0, sizeof(found->digest));
+        if (S_ISLNK(found->st.st_mode))
+                return read_link(reading, fd, found->digest);
+        if (!S_ISREG(found->st.st_mode))
                 return 0;
+        if (is_kernels_own(fd))
+                return -ENODEV;
         reading->fd = open_again(fd);
         if (reading->fd < 0)
                 return -errno;
-        reading->before = st;
+        reading->before = found->st;
+        reading->taken = 0;
         digest_begin(reading->digest);
         return 1;
 }
@@ -88,33 +107,37 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
         return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-static int finish(struct config_read *reading, struct stat *ret_st, uint8_t ret[DIGEST_SIZE])
+static int finish(struct config_read *reading, struct config_found *found)
 {
-        struct stat st;
+        int r = fstat(reading->fd, &found->st) < 0 ? -errno : 0;
 
-        if (fstat(reading->fd, &st) < 0)
-                return -errno;
         config_read_end(reading);
-        if (st.st_size != reading->before.st_size || !same_time(&st.st_mtim, &reading->before.st_mtim))
+        if (r < 0)
+                return r;
+        if (found->st.st_size != reading->before.st_size || !same_time(&found->st.st_mtim, &reading->before.st_mtim))
                 return -EAGAIN;
-        digest_end(reading->digest, ret);
-        *ret_st = st;
+        digest_end(reading->digest, found->digest);
         return 0;
 }
 
-int config_read_on(struct config_read *reading, struct stat *ret_st, uint8_t ret[DIGEST_SIZE])
+int config_read_on(struct config_read *reading, struct config_found *found)
 {
         ssize_t n = read(reading->fd, reading->buffer, CONFIG_PIECE);
         int error = errno;
 
+        if (n == 0)
+                return finish(reading, found);
+        if (n < 0 && error == EINTR)
+                return 1;
         if (n > 0) {
                 digest_add(reading->digest, reading->buffer, (size_t)n);
-                return 1;
+                reading->taken += (uint64_t)n;
+                if (reading->taken <= (uint64_t)reading->before.st_size + CONFIG_PIECE)
+                        return 1;
+                error = EAGAIN; /* it grows faster than it is read */
+        } else if (error == EAGAIN) {
+                error = EIO;
         }
-        if (n == 0)
-                return finish(reading, ret_st, ret);
-        if (error == EINTR)
-                return 1;
         config_read_end(reading);
-        return error == EAGAIN ? -EIO : -error;
+        return -error;
 }

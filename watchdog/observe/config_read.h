@@ -1,30 +1,39 @@
 #pragma once
 /* Reads the content of one file for its digest, a piece at a time. Opens nothing but regular files, and never waits for one. */
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include "io/digest.h"
+
+#define CONFIG_PIECE (64 << 10)
 
 struct config_read {
         struct digest *digest;
         int fd; /* negative: nothing is being read */
         struct stat before;
+        uint64_t taken; /* bytes so far */
         unsigned char *buffer;
 };
 
-#define CONFIG_PIECE (64 << 10)
+/* What was found at a path. */
+struct config_found {
+        const char *path;
+        struct stat st;
+        uint8_t digest[DIGEST_SIZE];
+};
 
 int config_read_init(struct config_read *reading);
 void config_read_done(struct config_read *reading);
 
 /*
- * Begins with the file of that path. `follow`: through a link at its end. 1: go on with config_read_on(); 0: it has no content to
- * read, the digest is that of what it is; or a negative errno: it is gone, may not be read.
+ * Begins with the file at found->path; `follow`: through a link at its end. 1: go on with config_read_on(); 0: it has no content to
+ * read, the digest is that of what it is; or a negative errno: it is gone, may not be read. -ENODEV: it is the kernel's own, where
+ * reading may wait, never end, or take something away.
  */
-int config_read_begin(struct config_read *reading, const char *path, bool follow, struct stat *ret_st,
-                      uint8_t ret[DIGEST_SIZE]);
+int config_read_begin(struct config_read *reading, bool follow, struct config_found *found);
 
 /* One piece more. 1: there is more; 0: that was all; -EAGAIN: it was written to meanwhile, begin anew; other errno. */
-int config_read_on(struct config_read *reading, struct stat *ret_st, uint8_t ret[DIGEST_SIZE]);
+int config_read_on(struct config_read *reading, struct config_found *found);
 
 void config_read_end(struct config_read *reading);

@@ -44,13 +44,14 @@ static void enter(struct config_walk *walk, int at, const char *name, int flags)
                 walk->folder(walk->self, walk->path[0] ? walk->path : "/", fd);
 }
 
-void config_walk_begin(struct config_walk *walk, const char *pattern)
+void config_walk_begin(struct config_walk *walk, const char *pattern, uint32_t most)
 {
         size_t base = path_base(pattern);
 
         config_walk_end(walk);
         walk->pattern = pattern;
         walk->entries = 0;
+        walk->most = most > 0 ? most : CONFIG_ENTRIES_MAX;
         walk->cut = NULL;
         walk->missing = base >= sizeof(walk->path);
         if (walk->missing)
@@ -95,7 +96,7 @@ bool config_walk_on(struct config_walk *walk, unsigned entries)
 
                 if (!entry) {
                         closedir(walk->stack[--walk->depth].dir);
-                } else if (++walk->entries > CONFIG_ENTRIES_MAX) {
+                } else if (++walk->entries > walk->most) {
                         walk->cut = "it has more than a million entries";
                         config_walk_end(walk);
                 } else if (!is_dots(entry->d_name)) {

@@ -8,7 +8,7 @@
 #include "base/path.h"
 
 #define CONFIG_DEPTH_MAX 32         /* folders within folders; a loop of mounts ends here */
-#define CONFIG_ENTRIES_MAX 1000000U /* looked at for one pattern */
+#define CONFIG_ENTRIES_MAX 1000000U /* looked at for one pattern: seconds of work */
 
 struct config_walk {
         const char *pattern;
@@ -18,7 +18,7 @@ struct config_walk {
                 size_t length; /* of its path */
         } stack[CONFIG_DEPTH_MAX];
         unsigned depth;
-        uint32_t entries;
+        uint32_t entries, most;
         const char *cut; /* why something was left out, NULL: nothing was */
         bool missing;    /* the folder to begin with is not there, or may not be read */
 
@@ -27,8 +27,8 @@ struct config_walk {
         void *self;
 };
 
-/* Begins; the pattern is a loan until the walk ended. */
-void config_walk_begin(struct config_walk *walk, const char *pattern);
+/* Begins; the pattern is a loan until the walk ended. `most`: entries to look at, 0 for CONFIG_ENTRIES_MAX. */
+void config_walk_begin(struct config_walk *walk, const char *pattern, uint32_t most);
 
 /* Looks at up to `entries` more; false when all was seen. */
 bool config_walk_on(struct config_walk *walk, unsigned entries);
