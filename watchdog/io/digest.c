@@ -38,6 +38,11 @@ void digest_begin(struct digest *digest)
         crypto_generichash_init(&digest->state, NULL, 0, DIGEST_SIZE);
 }
 
+void digest_begin_keyed(struct digest *digest, const uint8_t key[DIGEST_SIZE])
+{
+        crypto_generichash_init(&digest->state, key, DIGEST_SIZE, DIGEST_SIZE);
+}
+
 void digest_add(struct digest *digest, const void *data, size_t size)
 {
         crypto_generichash_update(&digest->state, data, size);

@@ -14,6 +14,7 @@ struct digest;
 int digest_new(struct digest **ret);
 struct digest *digest_free(struct digest *digest);
 void digest_begin(struct digest *digest); /* also to begin anew */
+void digest_begin_keyed(struct digest *digest, const uint8_t key[DIGEST_SIZE]);
 void digest_add(struct digest *digest, const void *data, size_t size);
 void digest_end(struct digest *digest, uint8_t ret[DIGEST_SIZE]);
 
