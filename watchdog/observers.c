@@ -266,7 +266,7 @@ static bool may_change(void *self, const struct fact *fact)
 }
 
 /* The one agent that the rule owns; files that several share are nobody's own. */
-static void owner_of(void *self, uint32_t rule, char ret_agent[AGENT_ID_MAX])
+static void owner_of(void *self, uint32_t rule, const char *path, char ret_agent[AGENT_ID_MAX])
 {
         const struct observers *observers = self;
         const struct judge *judge = *observers->options.judge;
@@ -275,7 +275,8 @@ static void owner_of(void *self, uint32_t rule, char ret_agent[AGENT_ID_MAX])
         unsigned found = 0;
 
         ret_agent[0] = '\0';
-        for (uint32_t n = 0; n < judge_agents(judge); n++) {
+        (void)path;
+        for (uint32_t n = 0; rule < policy->rules_n && n < judge_agents(judge); n++) {
                 judge_agent(judge, n, clock_now(observers->options.clock), &view);
                 if (view.rule == &policy->rules[rule] && found++ == 0)
                         text_copy(ret_agent, AGENT_ID_MAX, view.id);
@@ -322,7 +323,9 @@ static int start_config(struct observers *observers)
         struct config_options options = {
                 .clock = observers->options.clock,
                 .sink = observers->options.sink,
+                .source = "config",
                 .manifest = observers->options.manifest,
+                .of = CONFIG_OF_FILE,
                 .planned = may_change,
                 .owner = owner_of,
                 .settled = on_settled,
@@ -342,14 +345,8 @@ bool observers_look(struct observers *observers)
 
 void observers_seal(struct observers *observers, const char *agent)
 {
-        const struct policy *policy = *observers->options.policy;
-        char owner[AGENT_ID_MAX];
-
-        for (unsigned i = 0; observers->config && i < policy->rules_n; i++) {
-                owner_of(observers, i, owner);
-                if (policy->rules[i].config_n > 0 && strcmp(owner, agent) == 0)
-                        config_seal(observers->config, i);
-        }
+        if (observers->config)
+                config_seal(observers->config, agent);
 }
 
 static int start_limits_hand(struct observers *observers)

@@ -8,6 +8,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool same_text(const char *a, const char *b)
+{
+        return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static void write_again(const struct config_files *read, const struct config_names *names)
 {
         struct config_files files = { .n = 0 };
@@ -23,7 +28,8 @@ static void write_again(const struct config_files *read, const struct config_nam
                 const struct config_file *a = &files.list[n], *b = &read->list[n];
 
                 if (strcmp(a->path, b->path) != 0 || !config_state_same(&a->sealed, &b->sealed) ||
-                    !config_state_same(&a->seen, &b->seen) || config_files_find(&files, a->path) != n)
+                    !config_state_same(&a->seen, &b->seen) || config_files_find(&files, a->path) != n ||
+                    !same_text(a->sealed_outline, b->sealed_outline) || !same_text(a->seen_outline, b->seen_outline))
                         abort();
         }
         for (uint32_t n = 0; n < again.n && files.n > 0; n++)

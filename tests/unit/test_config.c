@@ -17,6 +17,7 @@
 
 #include "base/text.h"
 #include "io/cleanup.h"
+#include "io/veil.h"
 #include "observe/config.h"
 #include "observe/config_files.h"
 #include "observe/config_walk.h"
@@ -31,7 +32,8 @@ struct stage {
         sd_event *event;
         struct clock clock;
         struct config *config;
-        bool deaf, planned, settled;
+        bool deaf, planned, settled, needs_loading;
+        struct veil *veil;
         uint32_t entries_max;
         char told[TOLD_MAX]; /* a line a change: what, path below the root, sizes, how many differ */
         char source[160];
@@ -48,9 +50,10 @@ static void take(void *self, const struct fact *fact)
                 return;
         assert_string_equal(fact->agent, "pm2:root/lily");
         assert_int_equal(strlen(fact->config.digest), fact->config.mode == 0 ? 0 : 64);
-        text_append(stage->told, sizeof(stage->told), "%s %s %d %d, %u\n", config_change_name(fact->config.change),
-                    fact->config.path + strlen(stage->root), (int)fact->config.sealed_size, (int)fact->config.size,
-                    fact->config.differing);
+        text_append(stage->told, sizeof(stage->told), "%s %s %d %d, %u%s%s%s\n",
+                    config_change_name(fact->config.change), fact->config.path + strlen(stage->root),
+                    (int)fact->config.sealed_size, (int)fact->config.size, fact->config.differing,
+                    *fact->config.what ? " (" : "", fact->config.what, *fact->config.what ? ")" : "");
 }
 
 static bool planned(void *self, const struct fact *fact)
@@ -61,9 +64,9 @@ static bool planned(void *self, const struct fact *fact)
         return stage->planned;
 }
 
-static void owner(void *self, uint32_t rule, char ret_agent[AGENT_ID_MAX])
+static void owner(void *self, uint32_t rule, const char *path, char ret_agent[AGENT_ID_MAX])
 {
-        (void)self, (void)rule;
+        (void)self, (void)rule, (void)path;
         text_copy(ret_agent, AGENT_ID_MAX, "pm2:root/lily");
 }
 
@@ -121,12 +124,15 @@ static void begin(struct stage *stage)
         struct config_options options = {
                 .clock = &stage->clock,
                 .sink = { take, stage },
+                .source = "config",
                 .manifest = stage->manifest,
                 .planned = planned,
                 .owner = owner,
                 .settled = settled,
                 .self = stage,
                 .deaf = stage->deaf,
+                .veil = stage->veil,
+                .needs_loading = stage->needs_loading,
                 .entries_max = stage->entries_max,
         };
         struct config_declared list[PATTERNS_MAX];
@@ -174,6 +180,7 @@ static int tear_down(void **state)
         char command[128];
 
         config_free(stage->config);
+        veil_free(stage->veil);
         sd_event_unref(stage->event);
         snprintf(command, sizeof(command), "rm -rf %s", stage->root);
         assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): the path is ours
@@ -265,7 +272,7 @@ static void sealing_accepts_what_is_there(void **state)
         begin(stage);
         put(stage, "/c/config.json", "{ }");
         look(stage);
-        config_seal(stage->config, 0);
+        config_seal(stage->config, "pm2:root/lily");
         put(stage, "/c/config.json", "{  }");
         look(stage);
         assert_string_equal(stage->told, "changed /c/config.json 2 3, 1\n"
@@ -312,6 +319,7 @@ static void a_manifest_that_makes_no_sense_is_none(void **state)
         struct stage *stage = *state;
         struct config_options options = { .clock = &stage->clock,
                                           .sink = { take, stage },
+                                          .source = "config",
                                           .manifest = stage->manifest,
                                           .planned = planned,
                                           .owner = owner,
@@ -326,6 +334,148 @@ static void a_manifest_that_makes_no_sense_is_none(void **state)
         look(stage);
         assert_string_equal(stage->told, "");
         assert_int_equal(config_count(stage->config), 1);
+}
+
+static void what_no_rule_declares_any_more_is_no_drift(void **state)
+{
+        struct stage *stage = *state;
+        struct config_declared other = { .pattern = path_of(stage, "/elsewhere") };
+
+        declare(stage, "/c/config.json");
+        begin(stage);
+        put(stage, "/c/config.json", "{ }");
+        look(stage);
+        assert_int_equal(config_declare(stage->config, &other, 1), 0);
+        assert_string_equal(stage->told, "changed /c/config.json 2 3, 1\n"
+                                         "forgotten /c/config.json 3 3, 0\n");
+        look(stage);
+        assert_int_equal(config_count(stage->config), 0);
+}
+
+/* ---- what changed in it -------------------------------------------------------------------------------------------------- */
+
+static void unit_files_are_compared_key_by_key(void **state)
+{
+        struct stage *stage = *state;
+
+        assert_int_equal(veil_new(&stage->veil), 0);
+        put(stage, "/c/config.json", "[Service]\nRestart=always\nEnvironment=KEY=sk-1\n");
+        declare(stage, "/c/**");
+        begin(stage);
+        put(stage, "/c/config.json", "[Service]\nRestart=no\nEnvironment=KEY=sk-2\n");
+        look(stage);
+        stage->config = config_free(stage->config); /* what was sealed outlives it */
+        put(stage, "/c/config.json", "[Service]\nRestart=always\nEnvironment=KEY=sk-2\n");
+        put(stage, "/c/new", "MemoryMax=1G\n");
+        begin(stage);
+        assert_non_null(
+                strstr(stage->told, "changed /c/config.json 46 42, 1 (Environment changed, Restart=always -> no)\n"));
+        assert_non_null(strstr(stage->told, "changed /c/config.json 46 46, "));
+        assert_non_null(strstr(stage->told, " (Environment changed)\n"));
+        assert_non_null(strstr(stage->told, " (MemoryMax=1G added)\n"));
+        assert_null(strstr(stage->told, "sk-"));
+        config_seal(stage->config, "pm2:root/lily");
+        stage->told[0] = '\0';
+        put(stage, "/c/config.json", "[Service]\nRestart=always\nEnvironment=KEY=sk-1\n");
+        unlink(path_of(stage, "/c/new"));
+        look(stage);
+        assert_non_null(strstr(stage->told, " (Environment changed)\n"));
+        assert_non_null(strstr(stage->told, " (MemoryMax=1G removed)\n"));
+}
+
+static void what_was_veiled_by_another_key_is_not_compared(void **state)
+{
+        struct stage *stage = *state;
+
+        assert_int_equal(veil_new(&stage->veil), 0);
+        put(stage, "/c/config.json", "ExecStart=a\nNice=1\n");
+        declare(stage, "/c/config.json");
+        begin(stage);
+        stage->config = config_free(stage->config);
+        veil_free(stage->veil);
+        assert_int_equal(veil_new(&stage->veil), 0);
+        begin(stage);
+        put(stage, "/c/config.json", "ExecStart=a\nNice=2\n");
+        look(stage);
+        assert_string_equal(stage->told, "changed /c/config.json 19 19, 1 (Nice=1 -> 2)\n");
+}
+
+static void a_link_tells_where_it_leads(void **state)
+{
+        struct stage *stage = *state;
+
+        assert_int_equal(veil_new(&stage->veil), 0);
+        put(stage, "/c/config.json", "Nice=1\n");
+        declare(stage, "/c/*");
+        begin(stage);
+        unlink(path_of(stage, "/c/config.json"));
+        assert_int_equal(symlink("/opt/lily.service", path_of(stage, "/c/config.json")), 0);
+        look(stage);
+        unlink(path_of(stage, "/c/config.json"));
+        assert_int_equal(symlink("/dev/null", path_of(stage, "/c/config.json")), 0);
+        look(stage);
+        assert_string_equal(stage->told, "changed /c/config.json 7 17, 1 (it leads to /opt/lily.service)\n"
+                                         "changed /c/config.json 7 9, 1 (masked, it leads to /dev/null)\n");
+}
+
+/* ---- what is in force ---------------------------------------------------------------------------------------------------- */
+
+static void what_needs_loading_is_told_again_behind_its_window(void **state)
+{
+        struct stage *stage = *state;
+
+        stage->needs_loading = true;
+        declare(stage, "/c/config.json");
+        begin(stage);
+        stage->planned = true;
+        put(stage, "/c/config.json", "{ }");
+        look(stage);
+        config_window_closed(stage->config); /* not this one */
+        look(stage);
+        assert_string_equal(stage->told, "changed /c/config.json 2 3, 1\n");
+        stage->planned = false;
+        config_window_closed(stage->config);
+        look(stage);
+        assert_string_equal(stage->told, "changed /c/config.json 2 3, 1\nchanged /c/config.json 2 3, 1\n");
+        config_window_closed(stage->config); /* told once */
+        look(stage);
+        stage->told[0] = '\0';
+        put(stage, "/c/config.json", "{  }"); /* comes just before it is loaded */
+        config_loaded(stage->config);
+        look(stage);
+        look(stage);
+        assert_string_equal(stage->told, "loaded /c/config.json 2 3, 0\n");
+        put(stage, "/c/config.json", "{ }");
+        look(stage);
+        assert_string_equal(stage->told, "loaded /c/config.json 2 3, 0\nchanged /c/config.json 4 3, 1\n");
+}
+
+static void what_is_not_in_force_counts_until_it_is(void **state)
+{
+        struct stage *stage = *state;
+        struct config_book *book;
+
+        declare(stage, "/c/config.json");
+        begin(stage);
+        book = config_book_of(stage->config);
+        config_book_set_pending(book, &book->files.list[0], true);
+        config_book_set_pending(book, &book->files.list[0], true);
+        put(stage, "/c/config.json", "{ }");
+        look(stage);
+        config_book_set_pending(book, &book->files.list[0], false);
+        assert_string_equal(stage->told, "pending /c/config.json 2 2, 1\n"
+                                         "changed /c/config.json 2 3, 1\n"
+                                         "loaded /c/config.json 2 3, 1\n");
+        stage->told[0] = '\0';
+        stage->planned = true;
+        config_book_set_pending(book, &book->files.list[0], true);
+        stage->planned = false;
+        config_book_tell_hushed(book);
+        config_book_tell_hushed(book);
+        config_seal(stage->config, "pm2:root/lily");
+        assert_string_equal(stage->told, "pending /c/config.json 2 3, 1\n"
+                                         "pending /c/config.json 2 3, 1\n"
+                                         "sealed /c/config.json 2 3, 0\n");
 }
 
 /* ---- when it is told ---------------------------------------------------------------------------------------------------- */
@@ -760,6 +910,8 @@ static void a_manifest_comes_back_as_it_was(void **state)
                 assert_int_equal(config_files_add(&files, name, &slot), 0);
                 files.list[slot].sealed = (struct config_state){ .there = n % 3, .size = n, .mode = 0100644, .uid = n };
                 files.list[slot].seen = (struct config_state){ .there = true, .digest = { (uint8_t)n }, .gid = 7 };
+                files.list[slot].sealed_outline = n % 5 == 0 ? strdup("a=1\tb#2") : NULL;
+                files.list[slot].seen_outline = n % 7 == 0 ? strdup("") : NULL;
         }
         assert_int_equal(config_manifest_write(&files, &names, &text, &size), 0);
         assert_int_equal(config_manifest_read(&back, &names_back, text, size), 0);
@@ -771,6 +923,10 @@ static void a_manifest_comes_back_as_it_was(void **state)
                 assert_int_not_equal(slot, CONFIG_NO_FILE);
                 assert_true(config_state_same(&files.list[n].sealed, &back.list[slot].sealed));
                 assert_true(config_state_same(&files.list[n].seen, &back.list[slot].seen));
+                assert_int_equal(back.list[slot].sealed_outline != NULL, n % 5 == 0);
+                assert_int_equal(back.list[slot].seen_outline != NULL, n % 7 == 0);
+                if (n % 5 == 0)
+                        assert_string_equal(back.list[slot].sealed_outline, "a=1\tb#2");
         }
         for (size_t cut = 1; cut < size; cut += 37) { /* whatever is left of it is refused or whole lines */
                 struct config_files half = { .n = 0 };
@@ -800,6 +956,12 @@ int main(void)
                 TEST(what_changed_while_nobody_looked_is_found_at_start),
                 TEST(a_pattern_that_is_new_finds_nothing_to_blame),
                 TEST(a_manifest_that_makes_no_sense_is_none),
+                TEST(what_no_rule_declares_any_more_is_no_drift),
+                TEST(unit_files_are_compared_key_by_key),
+                TEST(what_was_veiled_by_another_key_is_not_compared),
+                TEST(a_link_tells_where_it_leads),
+                TEST(what_needs_loading_is_told_again_behind_its_window),
+                TEST(what_is_not_in_force_counts_until_it_is),
                 TEST(an_edit_is_heard),
                 TEST(an_edit_is_found_without_inotify),
                 TEST(a_file_in_a_new_folder_is_heard),

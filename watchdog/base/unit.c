@@ -112,6 +112,7 @@ bool unit_looks_like_agent(const struct unit_looks *looks)
 /* ---- its files ----------------------------------------------------------------------------------------------------------- */
 
 #define SUFFIX ".service"
+#define ALL "service" /* drop-ins in service.d are for all of them */
 
 bool unit_path_name(const char *path, char ret_name[UNIT_NAME_MAX])
 {
@@ -131,7 +132,7 @@ bool unit_path_name(const char *path, char ret_name[UNIT_NAME_MAX])
                 return false;
         memcpy(ret_name, name, (size_t)(end - name));
         ret_name[end - name] = '\0';
-        return text_ends(ret_name, SUFFIX) || strcmp(ret_name, SUFFIX + 1) == 0;
+        return text_ends(ret_name, SUFFIX) || strcmp(ret_name, ALL) == 0;
 }
 
 /* "agent-@.service" is the template of "agent-@7.service". */
@@ -160,6 +161,6 @@ bool unit_has_path(const char *name, const char *path)
                 return false;
         if (!text_ends(path, ".conf"))
                 return strcmp(of, name) == 0 || is_template_of(of, name);
-        return strcmp(of, SUFFIX + 1) == 0 || strcmp(of, name) == 0 || is_template_of(of, name) ||
+        return strcmp(of, ALL) == 0 || strcmp(of, name) == 0 || is_template_of(of, name) ||
                is_prefix_of(of, name);
 }

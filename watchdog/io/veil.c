@@ -53,6 +53,15 @@ int veil_new(struct veil **ret)
         return 0;
 }
 
+int veil_copy(const struct veil *veil, struct veil **ret)
+{
+        int r = veil_new(ret);
+
+        if (r >= 0)
+                memcpy((*ret)->key, veil->key, sizeof(veil->key));
+        return r;
+}
+
 int veil_open(const char *path, struct veil **ret)
 {
         _cleanup_(veil_freep) struct veil *veil = NULL;
@@ -98,9 +107,18 @@ uint64_t veil_end(struct veil *veil)
         return value;
 }
 
-uint64_t veil_mark(struct veil *veil)
+uint64_t veil_mark(const struct veil *veil)
 {
-        veil_begin(veil);
-        veil_add(veil, "mark", 4);
-        return veil_end(veil);
+        struct digest *digest;
+        uint8_t mark[DIGEST_SIZE] = { 0 };
+        uint64_t value;
+
+        if (digest_new(&digest) >= 0) {
+                digest_begin_keyed(digest, veil->key);
+                digest_add(digest, "mark", 4);
+                digest_end(digest, mark);
+                digest_free(digest);
+        }
+        memcpy(&value, mark, sizeof(value));
+        return value;
 }

@@ -16,6 +16,9 @@ int veil_open(const char *path, struct veil **ret);
 /* With a key of this process alone, for what is not kept. */
 int veil_new(struct veil **ret);
 
+/* Another one with the same key: values that come in pieces at the same time need one each. */
+int veil_copy(const struct veil *veil, struct veil **ret);
+
 struct veil *veil_free(struct veil *veil);
 DEFINE_CLEANUP_FUNC(struct veil *, veil_free);
 
@@ -25,4 +28,4 @@ void veil_add(struct veil *veil, const void *data, size_t size);
 uint64_t veil_end(struct veil *veil);
 
 /* Tells one key from another: what was veiled under another one cannot be compared. */
-uint64_t veil_mark(struct veil *veil);
+uint64_t veil_mark(const struct veil *veil);

@@ -39,6 +39,7 @@ struct config {
         uint32_t walking;  /* the pattern that is looked at, patterns.n: none */
         uint32_t sweeping; /* its files behind this one may be gone */
         bool asked;        /* somebody waits until everything was looked at */
+        bool closed;       /* a window was */
         usec_t full_at;
         const char *trouble; /* as last told */
 
@@ -72,7 +73,9 @@ static void tell_source(struct config *config, const char *trouble)
                 .kind = FACT_SOURCE,
                 .at = clock_now(config->options.clock),
                 .agent = "",
-                .source = { .name = "config", .state = trouble[0] ? SOURCE_BLIND : SOURCE_SEEING, .why = trouble },
+                .source = { .name = config->options.source,
+                            .state = trouble[0] ? SOURCE_BLIND : SOURCE_SEEING,
+                            .why = trouble },
         };
 
         if (config->trouble && strcmp(config->trouble, trouble) == 0)
@@ -87,11 +90,11 @@ static void tell_troubles(struct config *config)
                 tell_source(config, config_patterns_trouble(&config->patterns));
 }
 
-static void tell_owner(void *self, const struct config_file *file, char ret_agent[AGENT_ID_MAX])
+static void find_owner(void *self, const struct config_file *file, char ret_agent[AGENT_ID_MAX])
 {
         const struct config *config = self;
 
-        config->options.owner(config->options.self, file->rule, ret_agent);
+        config->options.owner(config->options.self, file->rule, file->path, ret_agent);
 }
 
 static bool is_planned(void *self, const struct fact *fact)
@@ -99,6 +102,25 @@ static bool is_planned(void *self, const struct fact *fact)
         const struct config *config = self;
 
         return config->options.planned(config->options.self, fact);
+}
+
+static void describe(void *self, const struct config_file *file, char what[CONFIG_WHAT_MAX])
+{
+        const struct config *config = self;
+
+        config->options.describe(config->options.self, file->path, what);
+}
+
+static bool is_wanted(const struct config *config, const char *path)
+{
+        return !config->options.wants || config->options.wants(config->options.self, path);
+}
+
+static bool is_known(const struct config *config, const struct config_file *file)
+{
+        if (config->options.knows)
+                return config->options.knows(config->options.self, file->path);
+        return config->patterns.list[file->pattern].known;
 }
 
 /* ---- looking at files ---------------------------------------------------------------------------------------------------- */
@@ -147,7 +169,8 @@ static void on_found(void *self, const char *path, const struct stat *st)
 {
         struct config *config = self;
 
-        look_at_file(config, path, st, config->walking);
+        if (is_wanted(config, path))
+                look_at_file(config, path, st, config->walking);
 }
 
 static void watch_folder(struct config *config, const char *path)
@@ -242,7 +265,7 @@ static bool is_gone(int r, const struct config_found *found)
         return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || (r == 0 && S_ISDIR(found->st.st_mode));
 }
 
-static void on_read(void *self, struct config_file *file, int r, const struct config_found *found, usec_t spent)
+static void on_read(void *self, struct config_file *file, int r, struct config_found *found, usec_t spent)
 {
         struct config *config = self;
         struct config_pattern *pattern = &config->patterns.list[file->pattern];
@@ -263,7 +286,7 @@ static void on_read(void *self, struct config_file *file, int r, const struct co
                 memcpy(now.digest, found->digest, sizeof(now.digest));
                 config_file_note(file, &found->st);
         }
-        config_book_take(&config->book, file, &now, pattern->known);
+        config_book_take(&config->book, file, &now, TAKE_PTR(found->outline), is_known(config, file));
 }
 
 /* ---- the loop ------------------------------------------------------------------------------------------------------------ */
@@ -297,10 +320,13 @@ static void know_patterns(struct config *config)
 static void rest(struct config *config)
 {
         know_patterns(config);
-        config_files_drop(&config->book.files, is_nothing, NULL);
+        config_book_drop(&config->book, is_nothing, NULL);
         sd_event_source_set_enabled(config->step, SD_EVENT_OFF);
         arm(config);
         tell_troubles(config);
+        if (config->closed)
+                config_book_tell_hushed(&config->book);
+        config->closed = false;
         if (config->asked) {
                 config->asked = false;
                 config_book_save(&config->book);
@@ -354,7 +380,8 @@ static void heard_file(struct config *config, const char *path)
         char safe[FILE_PATH_MAX];
         struct config_file *file;
 
-        if (pattern == config->patterns.n || !text_copy_safe(safe, sizeof(safe), path) || strcmp(safe, path) != 0)
+        if (pattern == config->patterns.n || !is_wanted(config, path) || !text_copy_safe(safe, sizeof(safe), path) ||
+            strcmp(safe, path) != 0)
                 return;
         file = file_of(config, path, pattern);
         if (file && file->quiet_until > now_of(config) && !config->asked)
@@ -449,8 +476,11 @@ int config_new(sd_event *event, const struct config_options *options, struct con
                 .clock = options->clock,
                 .sink = options->sink,
                 .manifest = options->manifest,
+                .of = options->of,
+                .needs_loading = options->needs_loading,
                 .planned = is_planned,
-                .owner = tell_owner,
+                .owner = find_owner,
+                .describe = options->describe ? describe : NULL,
                 .self = config,
         };
         int r;
@@ -466,7 +496,7 @@ int config_new(sd_event *event, const struct config_options *options, struct con
         config->reader.self = config;
         r = config_book_init(&config->book, event, &book, PRIORITY);
         if (r >= 0)
-                r = config_reader_init(&config->reader);
+                r = config_reader_init(&config->reader, options->veil);
         if (r >= 0)
                 r = add_sources(config);
         if (r < 0) {
@@ -502,14 +532,14 @@ static bool is_undeclared(void *self, const struct config_file *file)
 {
         const struct config *config = self;
 
-        return file->pattern == config->patterns.n;
+        return file->pattern == config->patterns.n || !is_wanted(config, file->path);
 }
 
 static bool is_unknown(void *self, const char *name)
 {
         const struct config *config = self;
 
-        return !config_patterns_has(&config->patterns, name);
+        return name[0] == '/' && !config_patterns_has(&config->patterns, name);
 }
 
 /* Each file goes to the first pattern that it matches. */
@@ -520,12 +550,13 @@ static void assign(struct config *config)
 
                 file->generation = 0;
                 file->pattern = config_patterns_of(&config->patterns, file->path);
+                file->rule = UINT32_MAX;
                 if (file->pattern == config->patterns.n)
                         continue;
                 file->rule = config->patterns.list[file->pattern].rule;
                 file->follow = config->patterns.list[file->pattern].plain;
         }
-        config_files_drop(&config->book.files, is_undeclared, config);
+        config_book_drop(&config->book, is_undeclared, config);
         config_names_drop(&config->book.known, is_unknown, config);
 }
 
@@ -549,7 +580,8 @@ static void take_over(struct config *config, const struct config_patterns *patte
 int config_declare(struct config *config, const struct config_declared *list, uint32_t n)
 {
         struct config_patterns patterns;
-        int damaged = config->loaded ? 0 : config_book_load(&config->book), r;
+        uint64_t mark = config->options.veil ? veil_mark(config->options.veil) : 0;
+        int damaged = config->loaded ? 0 : config_book_load(&config->book, mark), r;
 
         config->loaded = true;
         r = config_patterns_make(list, n, &config->book.known, &patterns);
@@ -570,10 +602,32 @@ void config_look(struct config *config)
         step_soon(config);
 }
 
-void config_seal(struct config *config, uint32_t rule)
+void config_seal(struct config *config, const char *agent)
 {
-        config_book_seal(&config->book, rule);
+        config_book_seal(&config->book, agent, false);
         step_soon(config);
+}
+
+/* All of it is looked at as if it never was. */
+void config_loaded(struct config *config)
+{
+        config_book_seal(&config->book, NULL, true);
+        config_reader_forget(&config->reader);
+        config_files_done(&config->book.files);
+        for (uint32_t n = 0; n < config->patterns.n; n++)
+                config->patterns.list[n].known = false;
+        config_look(config);
+}
+
+void config_window_closed(struct config *config)
+{
+        config->closed = true;
+        config_look(config);
+}
+
+struct config_book *config_book_of(struct config *config)
+{
+        return &config->book;
 }
 
 uint32_t config_count(const struct config *config)

@@ -1,10 +1,11 @@
 #pragma once
-/* The declared files of the agents: what they contain, whose they are, and that they are as somebody sealed them. */
+/* Files that are declared: what they contain, whose they are, and that they are as somebody sealed them. */
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "base/fact.h"
 #include "io/clock.h"
+#include "observe/config_book.h"
 #include "observe/config_patterns.h"
 
 struct config;
@@ -12,11 +13,21 @@ struct config;
 struct config_options {
         const struct clock *clock;
         struct fact_sink sink;
-        const char *manifest;                                 /* the file that keeps what was sealed */
+        const char *source;      /* it tells under this name that it cannot see: "config" */
+        const char *manifest;    /* the file that keeps what was sealed; NULL: it is not kept */
+        enum config_of of;       /* what the files are */
+        const struct veil *veil; /* makes outlines of them, which are unit files; NULL: not */
+        bool needs_loading;      /* see config_book.h */
         bool (*planned)(void *self, const struct fact *fact); /* changes now as somebody announced */
-        void (*owner)(void *self, uint32_t rule,
+        void (*owner)(void *self, uint32_t rule, const char *path,
                       char ret_agent[AGENT_ID_MAX]); /* "" when it is several's, or nobody's */
-        void (*settled)(void *self);                 /* what config_look() asked for is done */
+        void (*describe)(void *self, const char *path, char what[CONFIG_WHAT_MAX]); /* NULL: the outlines tell */
+
+        /* Of what the patterns match, what is wanted; and whether what is new there was added. NULL: as the patterns say. */
+        bool (*wants)(void *self, const char *path);
+        bool (*knows)(void *self, const char *path);
+
+        void (*settled)(void *self); /* what config_look() asked for is done */
         void *self;
         bool deaf;            /* use no inotify */
         uint32_t entries_max; /* looked at for one pattern; 0: a million */
@@ -35,8 +46,17 @@ int config_declare(struct config *config, const struct config_declared *list, ui
 /* Looks at everything at once, and then calls `settled`. */
 void config_look(struct config *config);
 
-/* The files of that rule are right as they are now. */
-void config_seal(struct config *config, uint32_t rule);
+/* The files of that agent are right as they are now; "": those that are no single agent's. */
+void config_seal(struct config *config, const char *agent);
+
+/* What is on disk now was loaded this moment, and is right. */
+void config_loaded(struct config *config);
+
+/* Looks at everything again, and tells what was announced in a window that is closed by now and is not in force. */
+void config_window_closed(struct config *config);
+
+/* The book behind it: what the files are, for whoever knows more of them. A loan. */
+struct config_book *config_book_of(struct config *config);
 
 /* How many files are watched. */
 uint32_t config_count(const struct config *config);

@@ -15,10 +15,18 @@ static uint32_t hash_of(const char *path)
         return hash;
 }
 
+static void file_done(struct config_file *file)
+{
+        free(file->path);
+        free(file->sealed_outline);
+        free(file->seen_outline);
+        free(file->owner);
+}
+
 void config_files_done(struct config_files *files)
 {
         for (uint32_t n = 0; n < files->n; n++)
-                free(files->list[n].path);
+                file_done(&files->list[n]);
         free(files->list);
         free(files->table);
         *files = (struct config_files){ .n = 0 };
@@ -89,7 +97,7 @@ void config_files_drop(struct config_files *files, bool (*unwanted)(void *self, 
 
         for (uint32_t n = 0; n < files->n; n++)
                 if (unwanted(self, &files->list[n]))
-                        free(files->list[n].path);
+                        file_done(&files->list[n]);
                 else
                         files->list[kept++] = files->list[n];
         if (kept == files->n)
@@ -104,6 +112,11 @@ bool config_state_same(const struct config_state *a, const struct config_state *
                 return a->there == b->there;
         return a->size == b->size && a->mode == b->mode && a->uid == b->uid && a->gid == b->gid &&
                memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
+}
+
+bool config_file_is_off(const struct config_file *file)
+{
+        return file->pending || !config_state_same(&file->sealed, &file->seen);
 }
 
 static int64_t nanoseconds(const struct timespec *time)

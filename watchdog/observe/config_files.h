@@ -19,8 +19,11 @@ struct config_state {
 };
 
 struct config_file {
-        char *path; /* NULL: the slot is free */
+        char *path; /* of an app: its agent's id */
         struct config_state sealed, seen;
+        char *sealed_outline; /* io/outline.h; NULL: there is none */
+        char *seen_outline;   /* NULL also where it is as it was sealed */
+        char *owner;          /* as told while it is not as it should be, else NULL */
         uint32_t rule;        /* of the pattern that it was found by */
         uint32_t pattern;     /* ... and that pattern */
         uint32_t generation;  /* of the last walk that met it */
@@ -28,6 +31,10 @@ struct config_file {
         bool follow;          /* one that is declared by its own name is what a link there leads to */
         bool queued;          /* waits for its content to be read */
         bool parked;          /* ... and is large, and another large one is read now */
+        bool pending;         /* what is in force is not what was seen */
+        bool hushed;          /* told while a window was open; it is told again if it is not in force behind that */
+        bool loaded_known;    /* the next is known: */
+        uint64_t loaded;      /* the digest of what is in force, cut; 0: no file */
         uint8_t told_n;       /* changes told of late; each makes the next wait longer */
         uint64_t quiet_until; /* no other change of it is told before then; CLOCK_BOOTTIME */
         uint64_t inode;       /* what stat() said when it was read: the same again, and it need not be read again */
@@ -54,6 +61,9 @@ void config_files_drop(struct config_files *files, bool (*unwanted)(void *self, 
                        void *self);
 
 bool config_state_same(const struct config_state *a, const struct config_state *b);
+
+/* Whether it is not as it was sealed, or not in force as it is. */
+bool config_file_is_off(const struct config_file *file);
 
 /* Whether the file stands as it was when it was read, as far as stat() can say. */
 bool config_file_untouched(const struct config_file *file, const struct stat *st);

@@ -1,4 +1,7 @@
-/* One line a thing: "p NAME", or "f SEALED SEEN PATH" where a state is "-" or "DIGEST:SIZE:MODE:UID:GID". */
+/*
+ * One line a thing: "p NAME", or "f SEALED SEEN PATH" where a state is "-" or "DIGEST:SIZE:MODE:UID:GID". Behind a file may stand
+ * its outlines, "o SEALED" and "n SEEN".
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,6 +47,10 @@ int config_manifest_write(const struct config_files *files, const struct config_
                 write_state(out, &files->list[n].sealed);
                 write_state(out, &files->list[n].seen);
                 fprintf(out, "%s\n", files->list[n].path);
+                if (files->list[n].sealed_outline)
+                        fprintf(out, "o %s\n", files->list[n].sealed_outline);
+                if (files->list[n].seen_outline)
+                        fprintf(out, "n %s\n", files->list[n].seen_outline);
         }
         failed = ferror(out) != 0;
         if (fclose(out) != 0 || failed) {
@@ -107,7 +114,7 @@ static int read_file_line(struct config_files *files, const char *line)
 
         if (r >= 0)
                 r = read_state(&line, &seen);
-        if (r < 0 || line[0] != '/' || strlen(line) >= FILE_PATH_MAX ||
+        if (r < 0 || line[0] == '\0' || strlen(line) >= FILE_PATH_MAX ||
             config_files_find(files, line) != CONFIG_NO_FILE)
                 return -EBADMSG;
         r = config_files_add(files, line, &slot);
@@ -125,18 +132,38 @@ static int read_name_line(struct config_names *names, const char *line)
         return r == -ENOSPC ? -EBADMSG : r < 0 ? r : 0;
 }
 
+/* The outline of the file in the line before. */
+static int read_outline_line(const struct config_files *files, char kind, const char *line)
+{
+        struct config_file *file = files->n > 0 ? &files->list[files->n - 1] : NULL;
+        char **outline = !file ? NULL : kind == 'o' ? &file->sealed_outline : &file->seen_outline;
+
+        if (!outline || *outline)
+                return -EBADMSG;
+        *outline = strdup(line);
+        return *outline ? 0 : -ENOMEM;
+}
+
+static int read_line(struct config_files *files, struct config_names *names, const char *line)
+{
+        if (line[0] == '\0' || line[1] != ' ')
+                return -EBADMSG;
+        switch (line[0]) {
+        case 'p': return read_name_line(names, line + 2);
+        case 'f': return read_file_line(files, line + 2);
+        case 'o':
+        case 'n': return read_outline_line(files, line[0], line + 2);
+        default: return -EBADMSG;
+        }
+}
+
 static int read_lines(struct config_files *files, struct config_names *names, char *text)
 {
         int r = text[0] && text[strlen(text) - 1] == '\n' ? 0 : -EBADMSG;
         char *rest = NULL;
 
         for (char *line = strtok_r(text, "\n", &rest); r >= 0 && line; line = strtok_r(NULL, "\n", &rest))
-                if (line[0] == 'p' && line[1] == ' ')
-                        r = read_name_line(names, line + 2);
-                else if (line[0] == 'f' && line[1] == ' ')
-                        r = read_file_line(files, line + 2);
-                else
-                        r = -EBADMSG;
+                r = read_line(files, names, line);
         return r;
 }
 

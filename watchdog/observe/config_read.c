@@ -12,11 +12,24 @@
 
 #include "io/cleanup.h"
 
-int config_read_init(struct config_read *reading)
+static int make_outlines(struct config_read *reading, const struct veil *veil)
 {
+        int r = veil_copy(veil, &reading->veil);
+
+        reading->text = r < 0 ? NULL : malloc(sizeof(*reading->text));
+        if (reading->text)
+                unit_text_init(reading->text, reading->veil);
+        return r < 0 ? r : reading->text ? 0 : -ENOMEM;
+}
+
+int config_read_init(struct config_read *reading, const struct veil *veil)
+{
+        int r;
+
         reading->fd = -1;
         reading->buffer = malloc(CONFIG_PIECE);
-        return reading->buffer ? digest_new(&reading->digest) : -ENOMEM;
+        r = reading->buffer ? digest_new(&reading->digest) : -ENOMEM;
+        return r >= 0 && veil ? make_outlines(reading, veil) : r;
 }
 
 void config_read_end(struct config_read *reading)
@@ -28,20 +41,28 @@ void config_read_done(struct config_read *reading)
 {
         config_read_end(reading);
         reading->digest = digest_free(reading->digest);
+        veil_free(reading->veil);
+        free(reading->text);
         free(reading->buffer);
-        reading->buffer = NULL;
+        *reading = (struct config_read){ .fd = -1 };
 }
 
 /* A link is what it points to, as text: where that leads is not ours to follow. */
-static int read_link(struct config_read *reading, int fd, uint8_t ret[DIGEST_SIZE])
+static int read_link(struct config_read *reading, int fd, struct config_found *found)
 {
-        ssize_t n = readlinkat(fd, "", (char *)reading->buffer, CONFIG_PIECE);
+        ssize_t n = readlinkat(fd, "", (char *)reading->buffer, CONFIG_PIECE - 1);
+        struct outline outline = { .n = 0 };
 
         if (n < 0)
                 return -errno;
+        reading->buffer[n] = '\0';
         digest_begin(reading->digest);
         digest_add(reading->digest, reading->buffer, (size_t)n);
-        digest_end(reading->digest, ret);
+        digest_end(reading->digest, found->digest);
+        if (reading->text) {
+                outline_show(&outline, CONFIG_LEADS_TO, (const char *)reading->buffer);
+                found->outline = outline_finish(&outline);
+        }
         return 0;
 }
 
@@ -88,7 +109,7 @@ int config_read_begin(struct config_read *reading, bool follow, struct config_fo
                 return -errno;
         memset(found->digest, 0, sizeof(found->digest));
         if (S_ISLNK(found->st.st_mode))
-                return read_link(reading, fd, found->digest);
+                return read_link(reading, fd, found);
         if (!S_ISREG(found->st.st_mode))
                 return 0;
         if (is_kernels_own(fd))
@@ -99,6 +120,8 @@ int config_read_begin(struct config_read *reading, bool follow, struct config_fo
         reading->before = found->st;
         reading->taken = 0;
         digest_begin(reading->digest);
+        if (reading->text)
+                unit_text_begin(reading->text);
         return 1;
 }
 
@@ -117,6 +140,7 @@ static int finish(struct config_read *reading, struct config_found *found)
         if (found->st.st_size != reading->before.st_size || !same_time(&found->st.st_mtim, &reading->before.st_mtim))
                 return -EAGAIN;
         digest_end(reading->digest, found->digest);
+        found->outline = reading->text ? unit_text_end(reading->text) : NULL;
         return 0;
 }
 
@@ -131,6 +155,8 @@ int config_read_on(struct config_read *reading, struct config_found *found)
                 return 1;
         if (n > 0) {
                 digest_add(reading->digest, reading->buffer, (size_t)n);
+                if (reading->text)
+                        unit_text_piece(reading->text, (const char *)reading->buffer, (size_t)n);
                 reading->taken += (uint64_t)n;
                 if (reading->taken <= (uint64_t)reading->before.st_size + CONFIG_PIECE)
                         return 1;

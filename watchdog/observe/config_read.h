@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "io/digest.h"
+#include "observe/unit_text.h"
 
 #define CONFIG_PIECE (64 << 10)
 
@@ -14,6 +15,8 @@ struct config_read {
         struct stat before;
         uint64_t taken; /* bytes so far */
         unsigned char *buffer;
+        struct veil *veil;
+        struct unit_text *text; /* NULL: no outlines are made */
 };
 
 /* What was found at a path. */
@@ -21,9 +24,14 @@ struct config_found {
         const char *path;
         struct stat st;
         uint8_t digest[DIGEST_SIZE];
+        char *outline; /* of a unit's file, where it is whole; the finder's to free */
 };
 
-int config_read_init(struct config_read *reading);
+/* What a link leads to, in an outline. */
+#define CONFIG_LEADS_TO "leads to"
+
+/* `veil`: makes outlines of what is read, with a copy of this; NULL: it does not. */
+int config_read_init(struct config_read *reading, const struct veil *veil);
 void config_read_done(struct config_read *reading);
 
 /*

@@ -1,15 +1,16 @@
 #include "observe/config_reader.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define TURN (5 * USEC_PER_MSEC) /* what one turn of the loop may cost */
 
-int config_reader_init(struct config_reader *reader)
+int config_reader_init(struct config_reader *reader, const struct veil *veil)
 {
-        int r = config_read_init(&reader->small.read);
+        int r = config_read_init(&reader->small.read, veil);
 
         reader->small.file = reader->large.file = CONFIG_NO_FILE;
-        return r < 0 ? r : config_read_init(&reader->large.read);
+        return r < 0 ? r : config_read_init(&reader->large.read, veil);
 }
 
 void config_reader_done(struct config_reader *reader)
@@ -57,12 +58,13 @@ static struct config_file *file_of(const struct config_reader *reader, const str
         return &reader->files->list[reading->file];
 }
 
-static void end(struct config_reader *reader, struct config_reading *reading, int r, const struct config_found *found)
+static void end(struct config_reader *reader, struct config_reading *reading, int r, struct config_found *found)
 {
         struct config_file *file = file_of(reader, reading);
 
         reading->file = CONFIG_NO_FILE;
         reader->ended(reader->self, file, r, found, usec_since(clock_now(reader->clock), reading->began));
+        free(found->outline);
 }
 
 /* The next that waits, taken from the queue; there is one. */

@@ -10,7 +10,7 @@ struct config_reader {
         const struct clock *clock;
         struct config_files *files;
         /* How the file is: 0; or -EAGAIN: it was written to while it was read, for `spent`; or why it cannot be told. */
-        void (*ended)(void *self, struct config_file *file, int r, const struct config_found *found, usec_t spent);
+        void (*ended)(void *self, struct config_file *file, int r, struct config_found *found, usec_t spent);
         void *self;
 
         struct config_reading {
@@ -22,8 +22,8 @@ struct config_reader {
         uint32_t queued_n, parked_n; /* that wait, and those among the large ones that wait for the one under way */
 };
 
-/* The other members are the caller's to set, before or after. */
-int config_reader_init(struct config_reader *reader);
+/* The members above are the caller's to set, before or after; `veil` as in config_read_init(). */
+int config_reader_init(struct config_reader *reader, const struct veil *veil);
 void config_reader_done(struct config_reader *reader);
 
 void config_reader_want(struct config_reader *reader, struct config_file *file);
