@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/path.h"
 #include "base/text.h"
@@ -241,6 +242,25 @@ static bool sweep_on(struct config *config)
         return config->sweeping < config->book.files.n;
 }
 
+/* A folder that is not there yet comes to be in one that is. */
+static void watch_ancestor(struct config *config, const char *glob)
+{
+        char folder[FILE_PATH_MAX];
+        size_t length = path_base(glob);
+
+        if (length >= sizeof(folder))
+                return;
+        memcpy(folder, glob, length);
+        folder[length] = '\0';
+        for (char *slash; (slash = strrchr(folder, '/')) && slash > folder;) {
+                *slash = '\0';
+                if (access(folder, F_OK) == 0) {
+                        (void)config_watch_folder(&config->watch, folder);
+                        return;
+                }
+        }
+}
+
 static void end_pattern(struct config *config)
 {
         struct config_pattern *pattern = &config->patterns.list[config->walking];
@@ -248,6 +268,8 @@ static void end_pattern(struct config *config)
 
         if (!pattern->plain && config->walk.cut)
                 pattern->cut = config->walk.cut;
+        if (!pattern->plain && config->walk.missing)
+                watch_ancestor(config, pattern->glob);
         if (!pattern->plain && config->walk.missing)
                 config_patterns_due(&config->patterns, config->walking, now + SWEEP_MISSING);
         else if (pattern->heard)
@@ -577,13 +599,21 @@ static void take_over(struct config *config, const struct config_patterns *patte
                 step_soon(config);
 }
 
+int config_load(struct config *config)
+{
+        uint64_t mark = config->options.veil ? veil_mark(config->options.veil) : 0;
+
+        if (config->loaded)
+                return 0;
+        config->loaded = true;
+        return config_book_load(&config->book, mark);
+}
+
 int config_declare(struct config *config, const struct config_declared *list, uint32_t n)
 {
         struct config_patterns patterns;
-        uint64_t mark = config->options.veil ? veil_mark(config->options.veil) : 0;
-        int damaged = config->loaded ? 0 : config_book_load(&config->book, mark), r;
+        int damaged = config_load(config), r;
 
-        config->loaded = true;
         r = config_patterns_make(list, n, &config->book.known, &patterns);
         if (r < 0)
                 return r;

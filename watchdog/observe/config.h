@@ -37,6 +37,9 @@ struct config_options {
 int config_new(sd_event *event, const struct config_options *options, struct config **ret);
 struct config *config_free(struct config *config);
 
+/* Reads the manifest, unless that was done. One that cannot be used is a negative errno and as good as none. */
+int config_load(struct config *config);
+
 /*
  * What is to be watched from now on. What was not declared before is taken as it is, without a word; what was is held against
  * the manifest. The list is a loan for the call.
