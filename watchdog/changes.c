@@ -64,14 +64,23 @@ static void note_change(struct governor *governor, const struct fact *fact)
                 changing->changed++;
                 if (json_array_size(changing->paths) < PATHS_MAX)
                         json_array_append_new(changing->paths,
-                                              json_pack("{s:s, s:s}", "path", fact->config.path, "change",
-                                                        config_change_name(fact->config.change)));
+                                              json_pack("{s:s, s:s, s:s, s:s}", "path", fact->config.path, "change",
+                                                        config_change_name(fact->config.change), "of",
+                                                        config_of_name(fact->config.of), "what",
+                                                        fact->config.what ? fact->config.what : ""));
         }
+}
+
+/* Whether it is something that somebody did to it. */
+static bool is_change(enum config_change change)
+{
+        return change == CONFIG_CHANGED || change == CONFIG_ADDED || change == CONFIG_REMOVED ||
+               change == CONFIG_RESTORED;
 }
 
 void changes_follow(struct governor *governor, const struct fact *fact)
 {
-        if (fact->kind == FACT_CONFIG && fact->config.change != CONFIG_SEALED)
+        if (fact->kind == FACT_CONFIG && is_change(fact->config.change))
                 note_change(governor, fact);
 }
 
@@ -363,6 +372,7 @@ json_t *change_planned(void *self, const struct control_request *request, struct
         struct governor *governor = self;
         const char *name = json_string_value(json_object_get(request->params, "incident"));
         struct incident_view incident;
+        enum config_of of;
         char who[64], agent[AGENT_ID_MAX];
         struct fact fact = {
                 .kind = FACT_ASKED,
@@ -376,7 +386,7 @@ json_t *change_planned(void *self, const struct control_request *request, struct
 
         if (view_find_incident(governor, fact.asked.number, &incident) < 0 || !incident.open)
                 return control_refuse(error, 5, "govctl incidents", "there is no open incident '%s'", name);
-        if (incident.cause != CAUSE_CONFIG_DRIFT)
+        if (!judge_drift_of(governor->judge, incident.incident, &of))
                 return control_refuse(error, 2, "govctl acknowledge INCIDENT", "%s is %s, which nobody plans", name,
                                       cause_name(incident.cause));
         if (!fact.asked.reason[0])
@@ -384,7 +394,7 @@ json_t *change_planned(void *self, const struct control_request *request, struct
         text_copy(agent, sizeof(agent), incident.agent);
         order_from(request, who);
         governor_take(governor, &fact);
-        observers_seal(governor->observers, agent);
+        observers_seal(governor->observers, of, agent);
         return json_pack("{s:i, s:s, s:s}", "schema_version", SCHEMA_VERSION, "incident", name, "state", "resolved");
 }
 

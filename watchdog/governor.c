@@ -475,7 +475,6 @@ static int open_stores(struct governor *governor)
         if (asprintf(&governor->config_dir, "%.*s", slash ? (int)(slash - governor->options.config) : 1,
                      slash ? governor->options.config : ".") < 0 ||
             asprintf(&governor->database, "%s/audit.db", governor->options.state) < 0 ||
-            asprintf(&governor->manifest, "%s/config.manifest", governor->options.state) < 0 ||
             asprintf(&governor->footprint_path, "%s/footprint", governor->options.state) < 0 ||
             asprintf(&governor->socket, "%s/governor.sock", governor->options.runtime) < 0 ||
             asprintf(&governor->courier_socket, "%s/courier.sock", governor->options.runtime) < 0)
@@ -583,7 +582,9 @@ static int make_observers(struct governor *governor)
                 .sink = { governor_take, governor },
                 .policy = (const struct policy *const *)&governor->policy,
                 .judge = &governor->judge,
-                .manifest = governor->manifest,
+                .state = governor->options.state,
+                .config = governor->options.config,
+                .policies = governor->options.policies,
                 .settled = on_settled,
                 .self = governor,
         };
@@ -692,7 +693,6 @@ struct governor *governor_free(struct governor *governor)
         footprint_free(governor->footprint);
         footprint_free(governor->left_behind);
         free(governor->footprint_path);
-        free(governor->manifest);
         free(governor);
         return NULL;
 }

@@ -93,7 +93,6 @@ struct governor {
         struct footprint *footprint;
         struct footprint *left_behind; /* by runs whose log is lost, as it stood when we came; NULL: nothing */
         char *footprint_path;
-        char *manifest; /* of the declared files, as they were sealed */
 };
 
 /* Takes one fact, wherever it comes from. */

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "base/unit.h"
+#include "declared.h"
 #include "heal/limits.h"
 #include "heal/pm2.h"
 #include "heal/systemd.h"
@@ -13,7 +14,6 @@
 #include "io/pm2_directory.h"
 #include "io/proc.h"
 #include "io/unit_limits.h"
-#include "observe/config.h"
 #include "observe/extent.h"
 #include "observe/host.h"
 #include "observe/oom.h"
@@ -39,8 +39,8 @@ struct observers {
         struct process *process;
         struct host *host;
         struct scales *scales;
-        struct config *config;
         struct oom *oom;
+        struct declared *declared;
 };
 
 /*
@@ -229,6 +229,7 @@ static int start_systemd(struct observers *observers)
                 .sink = observers->options.sink,
                 .wants = wants,
                 .package_run = package_run,
+                .files = observers->declared ? declared_units(observers->declared) : NULL,
                 .self = observers,
         };
 
@@ -256,34 +257,7 @@ static int start_pm2(struct observers *observers)
         return r;
 }
 
-/* ---- declared files ------------------------------------------------------------------------------------------------------ */
-
-static bool may_change(void *self, const struct fact *fact)
-{
-        const struct observers *observers = self;
-
-        return judge_may_change(*observers->options.judge, fact);
-}
-
-/* The one agent that the rule owns; files that several share are nobody's own. */
-static void owner_of(void *self, uint32_t rule, const char *path, char ret_agent[AGENT_ID_MAX])
-{
-        const struct observers *observers = self;
-        const struct judge *judge = *observers->options.judge;
-        const struct policy *policy = *observers->options.policy;
-        struct agent_view view;
-        unsigned found = 0;
-
-        ret_agent[0] = '\0';
-        (void)path;
-        for (uint32_t n = 0; rule < policy->rules_n && n < judge_agents(judge); n++) {
-                judge_agent(judge, n, clock_now(observers->options.clock), &view);
-                if (view.rule == &policy->rules[rule] && found++ == 0)
-                        text_copy(ret_agent, AGENT_ID_MAX, view.id);
-        }
-        if (found > 1)
-                ret_agent[0] = '\0';
-}
+/* ---- what is declared ---------------------------------------------------------------------------------------------------- */
 
 static void on_settled(void *self)
 {
@@ -292,61 +266,33 @@ static void on_settled(void *self)
         observers->options.settled(observers->options.self);
 }
 
-static int declare(struct observers *observers)
+static int start_declared(struct observers *observers)
 {
-        const struct policy *policy = *observers->options.policy;
-        struct config_declared *list;
-        uint32_t n = 0;
-        int r;
-
-        for (unsigned i = 0; i < policy->rules_n; i++)
-                n += policy->rules[i].config_n;
-        list = calloc(n + 1, sizeof(*list));
-        if (!list)
-                return -ENOMEM;
-        n = 0;
-        for (unsigned i = 0; i < policy->rules_n; i++)
-                for (unsigned k = 0; k < policy->rules[i].config_n; k++)
-                        list[n++] = (struct config_declared){ .rule = i, .pattern = policy->rules[i].config[k] };
-        r = config_declare(observers->config, list, n);
-        free(list);
-        if (r == -EBADMSG || r == -EFBIG || r == -EBADF) {
-                log_warning("'%s' makes no sense: the declared files are taken as they are now",
-                            observers->options.manifest);
-                r = 0;
-        }
-        return r;
-}
-
-static int start_config(struct observers *observers)
-{
-        struct config_options options = {
+        const struct declared_options options = {
                 .clock = observers->options.clock,
                 .sink = observers->options.sink,
-                .source = "config",
-                .manifest = observers->options.manifest,
-                .of = CONFIG_OF_FILE,
-                .planned = may_change,
-                .owner = owner_of,
+                .policy = observers->options.policy,
+                .judge = observers->options.judge,
+                .state = observers->options.state,
+                .config = observers->options.config,
+                .folder = observers->options.policies,
                 .settled = on_settled,
                 .self = observers,
         };
-        int r = config_new(observers->event, &options, &observers->config);
+        int r = declared_new(observers->event, &options, &observers->declared);
 
-        return r < 0 ? r : declare(observers);
+        return r < 0 ? r : declared_start(observers->declared);
 }
 
 bool observers_look(struct observers *observers)
 {
-        if (observers->config)
-                config_look(observers->config);
-        return observers->config != NULL;
+        return observers->declared && declared_look(observers->declared);
 }
 
-void observers_seal(struct observers *observers, const char *agent)
+void observers_seal(struct observers *observers, enum config_of of, const char *agent)
 {
-        if (observers->config)
-                config_seal(observers->config, agent);
+        if (observers->declared)
+                declared_seal(observers->declared, of, agent);
 }
 
 static int start_limits_hand(struct observers *observers)
@@ -405,8 +351,8 @@ void observers_start(struct observers *observers)
                 const char *name;
                 int (*start)(struct observers *observers);
         } all[] = {
-                { "process", start_process }, { "host", start_host }, { "oom", start_oom },
-                { "systemd", start_systemd }, { "pm2", start_pm2 },   { "config", start_config },
+                { "process", start_process }, { "host", start_host },       { "oom", start_oom },
+                { "config", start_declared }, { "systemd", start_systemd }, { "pm2", start_pm2 },
                 { "scales", start_scales },
         };
 
@@ -424,11 +370,11 @@ struct observers *observers_free(struct observers *observers)
                 return NULL;
         systemd_free(observers->systemd);
         pm2_free(observers->pm2);
+        declared_free(observers->declared);
         process_free(observers->process);
         host_free(observers->host);
         scales_free(observers->scales);
         oom_free(observers->oom);
-        config_free(observers->config);
         systemd_hand_free(observers->systemd_hand);
         limits_hand_free(observers->limits_hand);
         pm2_hand_free(observers->pm2_hand);
@@ -492,6 +438,8 @@ void observers_follow(struct observers *observers, const struct fact *fact)
 {
         if (observers->oom)
                 oom_follow(observers->oom, fact);
+        if (observers->declared)
+                declared_follow(observers->declared, fact);
         if (!observers->process)
                 return;
         if (fact->kind == FACT_STARTED)
@@ -510,6 +458,6 @@ void observers_again(struct observers *observers)
                 systemd_again(observers->systemd);
         if (observers->pm2)
                 pm2_relist(observers->pm2);
-        if (observers->config && declare(observers) < 0)
+        if (observers->declared && declared_again(observers->declared) < 0)
                 tell_blind(observers, "config", -ENOMEM);
 }

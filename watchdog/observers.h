@@ -16,7 +16,8 @@ struct observers_options {
         struct fact_sink sink;
         const struct policy *const *policy; /* where the governor keeps the one that rules now */
         struct judge *const *judge;         /* ... and who is to be watched although no rule names him any more */
-        const char *manifest;               /* the file that keeps how the declared files were sealed */
+        const char *state;                  /* the folder that keeps what was sealed */
+        const char *config, *policies;      /* where the policy is */
         void (*settled)(void *self);        /* what observers_look() asked for is done */
         void *self;
 };
@@ -34,11 +35,11 @@ void observers_hands(struct observers *observers, struct hands hands[MANAGER_N])
 /* A fact went by: begins or ends what has to be watched because of it. */
 void observers_follow(struct observers *observers, const struct fact *fact);
 
-/* Looks at all declared files now, and then calls `settled`; false when they are not watched at all. */
+/* Looks at all that is declared now, and then calls `settled`; false when it is not watched at all. */
 bool observers_look(struct observers *observers);
 
-/* The declared files of this agent are right as they are now; "": those that are no single agent's. */
-void observers_seal(struct observers *observers, const char *agent);
+/* What is declared of that kind for this agent ("": for no single one) is right as it is now. */
+void observers_seal(struct observers *observers, enum config_of of, const char *agent);
 
 /* The connection to systemd, NULL while there is none; a loan until the loop runs again. */
 sd_bus *observers_bus(struct observers *observers);

@@ -112,7 +112,8 @@ static void show_changed(struct call *call, const json_t *answer)
         size_t i;
 
         json_array_foreach ((json_t *)(uintptr_t)paths, i, path) {
-                snprintf(text, sizeof text, "%s %s", field_text(path, "change"), field_text(path, "path"));
+                snprintf(text, sizeof text, "%s %s%s%s", field_text(path, "change"), field_text(path, "path"),
+                         field_text(path, "what")[0] ? ": " : "", field_text(path, "what"));
                 page_wrap(&call->page, TINT_PLAIN, 2, text);
         }
         if (changed > (json_int_t)json_array_size(paths)) {

@@ -1,6 +1,7 @@
 /* The story of an agent or an incident, as somebody would tell it who was there. */
 #include <string.h>
 
+#include "base/finding.h"
 #include "base/text.h"
 #include "govctl/daemon.h"
 #include "govctl/field.h"
@@ -363,6 +364,12 @@ static void show_flush(struct page *page, const json_t *floor)
         }
 }
 
+/* Somebody may have wanted it so. */
+static bool is_drift(const char *cause)
+{
+        return strcmp(cause, cause_name(CAUSE_CONFIG_DRIFT)) == 0 || strcmp(cause, cause_name(CAUSE_UNIT_DRIFT)) == 0;
+}
+
 /* What comes by itself, then what a person may type. */
 static void show_next(struct page *page, const json_t *agent, const json_t *incident, const json_t *answer)
 {
@@ -389,7 +396,7 @@ static void show_next(struct page *page, const json_t *agent, const json_t *inci
                 page_wrap(page, TINT_PLAIN, 4,
                           "Nothing: this rule only observes. With mode: enforce Governor would act.");
         }
-        if (open && strcmp(field_text(incident, "cause"), "config-drift") == 0) {
+        if (open && is_drift(field_text(incident, "cause"))) {
                 show_advice(page, "planned", field_text(incident, "id"), "--reason TEXT, when it was you");
                 show_advice(page, "acknowledge", field_text(incident, "id"), "when you have dealt with it");
         } else if (open) {

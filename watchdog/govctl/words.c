@@ -146,12 +146,19 @@ static void say_asked(const json_t *details, char *words)
                     field_text(details, "ask"), reason[0] ? ": " : "", reason);
 }
 
-/* A changed file by its two digests, which stand for what may not be told. */
+/* What was changed by its two digests, which stand for what may not be told. */
 static void say_config(const json_t *details, char *words)
 {
-        text_append(words, RECORD_WORDS_MAX, "%s %s, %lld to %lld bytes, %.12s to %.12s", field_text(details, "path"),
-                    field_text(details, "change"), (long long)field_number(details, "sealed_size"),
-                    (long long)field_number(details, "size"), field_text(details, "sealed"),
+        const char *what = field_text(details, "what");
+        enum config_of of = config_of_from_name(field_text(details, "of"));
+
+        text_append(words, RECORD_WORDS_MAX, "%s %s%s%s",
+                    of == CONFIG_OF_APP ? "what PM2 has of it" : field_text(details, "path"),
+                    field_text(details, "change"), what[0] ? ": " : "", what);
+        if (of != CONFIG_OF_APP)
+                text_append(words, RECORD_WORDS_MAX, ", %lld to %lld bytes",
+                            (long long)field_number(details, "sealed_size"), (long long)field_number(details, "size"));
+        text_append(words, RECORD_WORDS_MAX, ", %.12s to %.12s", field_text(details, "sealed"),
                     field_text(details, "digest"));
 }
 

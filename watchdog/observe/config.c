@@ -39,6 +39,7 @@ struct config {
         struct config_reader reader;
         uint32_t walking;  /* the pattern that is looked at, patterns.n: none */
         uint32_t sweeping; /* its files behind this one may be gone */
+        bool missing;      /* the folder that it begins in is not there */
         bool asked;        /* somebody waits until everything was looked at */
         bool closed;       /* a window was */
         usec_t full_at;
@@ -188,6 +189,25 @@ static void on_folder(void *self, const char *path, int fd)
         watch_folder(self, path);
 }
 
+/* A folder that is not there yet comes to be in one that is. */
+static void watch_ancestor(struct config *config, const char *glob)
+{
+        char folder[FILE_PATH_MAX];
+        size_t length = path_base(glob);
+
+        if (length >= sizeof(folder))
+                return;
+        memcpy(folder, glob, length);
+        folder[length] = '\0';
+        for (char *slash; (slash = strrchr(folder, '/')) && slash > folder;) {
+                *slash = '\0';
+                if (access(folder, F_OK) == 0) {
+                        (void)config_watch_folder(&config->watch, folder);
+                        return;
+                }
+        }
+}
+
 /* One path and no pattern. Where it is a link, what it leads to is what was declared, and nobody tells of changes there. */
 static void look_at_plain(struct config *config, struct config_pattern *pattern)
 {
@@ -197,6 +217,9 @@ static void look_at_plain(struct config *config, struct config_pattern *pattern)
 
         memcpy(folder, pattern->glob, base);
         folder[base] = '\0';
+        config->missing = base > 0 && access(folder, F_OK) < 0;
+        if (config->missing)
+                return;
         watch_folder(config, base > 0 ? folder : "/");
         if (lstat(pattern->glob, &st) < 0)
                 return;
@@ -242,25 +265,6 @@ static bool sweep_on(struct config *config)
         return config->sweeping < config->book.files.n;
 }
 
-/* A folder that is not there yet comes to be in one that is. */
-static void watch_ancestor(struct config *config, const char *glob)
-{
-        char folder[FILE_PATH_MAX];
-        size_t length = path_base(glob);
-
-        if (length >= sizeof(folder))
-                return;
-        memcpy(folder, glob, length);
-        folder[length] = '\0';
-        for (char *slash; (slash = strrchr(folder, '/')) && slash > folder;) {
-                *slash = '\0';
-                if (access(folder, F_OK) == 0) {
-                        (void)config_watch_folder(&config->watch, folder);
-                        return;
-                }
-        }
-}
-
 static void end_pattern(struct config *config)
 {
         struct config_pattern *pattern = &config->patterns.list[config->walking];
@@ -268,9 +272,11 @@ static void end_pattern(struct config *config)
 
         if (!pattern->plain && config->walk.cut)
                 pattern->cut = config->walk.cut;
-        if (!pattern->plain && config->walk.missing)
+        if (!pattern->plain)
+                config->missing = config->walk.missing;
+        if (config->missing)
                 watch_ancestor(config, pattern->glob);
-        if (!pattern->plain && config->walk.missing)
+        if (config->missing)
                 config_patterns_due(&config->patterns, config->walking, now + SWEEP_MISSING);
         else if (pattern->heard)
                 config_patterns_due(&config->patterns, config->walking, now + SWEEP_HEARD);
@@ -435,7 +441,7 @@ static int on_heard(sd_event_source *source, int fd, uint32_t events, void *user
         if (!config_watch_take(&config->watch, on_heard_name, config))
                 config_patterns_all_due(&config->patterns, 0);
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        set_timer(config->settle, now_of(config) + SETTLE);
+        set_timer(config->settle, now_of(config) + config->options.settle);
         return 0;
 }
 
@@ -511,6 +517,8 @@ int config_new(sd_event *event, const struct config_options *options, struct con
                 return -ENOMEM;
         config->event = sd_event_ref(event);
         config->options = *options;
+        if (options->settle == 0)
+                config->options.settle = SETTLE;
         config->watch.fd = -1;
         config->reader.clock = config->options.clock;
         config->reader.files = &config->book.files;

@@ -29,6 +29,7 @@ struct config_options {
 
         void (*settled)(void *self); /* what config_look() asked for is done */
         void *self;
+        usec_t settle;        /* what was heard is looked at after this pause: 100 ms */
         bool deaf;            /* use no inotify */
         uint32_t entries_max; /* looked at for one pattern; 0: a million */
 };

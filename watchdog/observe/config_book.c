@@ -307,6 +307,7 @@ void config_book_take(struct config_book *book, struct config_file *file, const 
 {
         struct config_state sealed = file->sealed;
         bool first = !file->sealed.there && !file->seen.there && !known, same = config_state_same(&file->seen, now);
+        bool planned;
         char what[CONFIG_WHAT_MAX];
         enum config_change change;
 
@@ -322,11 +323,12 @@ void config_book_take(struct config_book *book, struct config_file *file, const 
         }
         change = change_of(file);
         describe(book, file, what);
-        file->hushed = is_planned(book, file) && book->options.needs_loading;
-        if (is_planned(book, file) && !book->options.needs_loading)
+        planned = is_planned(book, file);
+        file->hushed = planned && book->options.needs_loading;
+        if (planned && !book->options.needs_loading)
                 seal(file);
         file->quiet_until = now_of(book) + (QUIET_LEAST << file->told_n);
-        file->told_n += file->told_n < QUIET_DOUBLED_MAX;
+        file->told_n += file->told_n < QUIET_DOUBLED_MAX && !planned;
         tell(book, file, change, &sealed, what);
 }
 
@@ -340,11 +342,15 @@ void config_book_calm(const struct config_book *book, struct config_file *file)
 
 void config_book_set_pending(struct config_book *book, struct config_file *file, bool pending)
 {
+        char what[CONFIG_WHAT_MAX] = "";
+
         if (pending == file->pending)
                 return;
         file->pending = pending;
         file->hushed = pending && is_planned(book, file);
-        tell(book, file, pending ? CONFIG_PENDING : CONFIG_LOADED, &file->sealed, "");
+        if (pending && book->options.describe)
+                describe(book, file, what);
+        tell(book, file, pending ? CONFIG_PENDING : CONFIG_LOADED, &file->sealed, what);
 }
 
 void config_book_tell_hushed(struct config_book *book)

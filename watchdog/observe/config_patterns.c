@@ -79,7 +79,7 @@ void config_patterns_all_due(struct config_patterns *patterns, usec_t at)
 void config_patterns_folder_due(struct config_patterns *patterns, const char *folder)
 {
         for (uint32_t n = 0; n < patterns->n; n++)
-                if (!patterns->list[n].plain && path_may_lead(patterns->list[n].glob, folder))
+                if (path_may_lead(patterns->list[n].glob, folder))
                         patterns->list[n].due = 0;
 }
 

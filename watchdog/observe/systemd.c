@@ -33,6 +33,7 @@ struct systemd {
         sd_bus *connection; /* a loan, NULL while there is none */
         sd_bus_slot *properties, *signals, *subscribing, *listing;
         sd_event_source *list_timer, *settle_timer, *absent;
+        struct systemd_files files;
         int cgroups; /* directory of the cgroup tree */
         struct known_table known;
         size_t to_ask_n, asking_n;
@@ -218,6 +219,11 @@ static int keep_looks(struct known *known, struct systemd_change *change)
         return 0;
 }
 
+static bool is_masked(const struct systemd_change *change)
+{
+        return change->load && strcmp(change->load, "masked") == 0;
+}
+
 static bool is_wanted(const struct known *known, bool masked)
 {
         struct unit_looks looks = {
@@ -249,7 +255,9 @@ static int known_take(struct known *known, struct systemd_change *change)
 
         if (r < 0)
                 return r;
-        if (!is_wanted(known, change->load && strcmp(change->load, "masked") == 0)) {
+        if (!is_wanted(known, is_masked(change))) {
+                if (known->unit)
+                        systemd_files_lost(&systemd->files, known->name, !is_masked(change));
                 known_gone(known);
                 looks_done(&known->looks);
                 bases_done(known);
@@ -258,6 +266,7 @@ static int known_take(struct known *known, struct systemd_change *change)
         if (known->unit) {
                 systemd_unit_change(known->unit, change, true, now_of(systemd), &systemd->world);
                 settle_arm(systemd, known->unit->settle);
+                systemd_files_tell(&systemd->files, known->name, change);
                 return 0;
         }
         known->unit = calloc(1, sizeof(*known->unit));
@@ -265,6 +274,7 @@ static int known_take(struct known *known, struct systemd_change *change)
                 return -ENOMEM;
         systemd_unit_first(known->unit, known->name, change, known->fresh, now_of(systemd), &systemd->world);
         tell_ties(systemd, known);
+        systemd_files_tell(&systemd->files, known->name, change);
         return 0;
 }
 
@@ -417,6 +427,7 @@ static void known_unloaded(struct known *known)
 
         if (!known->unit)
                 return;
+        systemd_files_lost(&systemd->files, known->name, false);
         if (!*known->looks.fragment || access(known->looks.fragment, F_OK) < 0) {
                 known_gone(known);
                 return;
@@ -592,6 +603,7 @@ static void take_reloading(struct systemd *systemd, sd_bus_message *message)
                 return;
         systemd->reloading = active;
         systemd->look_again = true;
+        systemd_files_reloading(&systemd->files, active);
         if (!active)
                 list_soon(systemd, true);
 }
@@ -641,7 +653,8 @@ static int subscribe(struct systemd *systemd)
                                         "path='" BUS_OBJECT "'",
                                         on_signal, NULL, systemd)) < 0 ||
             (r = sd_bus_call_method_async(connection, &systemd->subscribing, BUS_SYSTEMD, BUS_OBJECT, BUS_MANAGER,
-                                          "Subscribe", on_subscribed, systemd, NULL)) < 0)
+                                          "Subscribe", on_subscribed, systemd, NULL)) < 0 ||
+            (r = systemd_files_ask(&systemd->files, connection)) < 0)
                 return r;
         return list_now(systemd);
 }
@@ -665,6 +678,7 @@ static void drop_slots(struct systemd *systemd)
         systemd->signals = sd_bus_slot_unref(systemd->signals);
         systemd->subscribing = sd_bus_slot_unref(systemd->subscribing);
         systemd->listing = sd_bus_slot_unref(systemd->listing);
+        systemd_files_forget(&systemd->files);
         for (size_t i = 0; i < systemd->known.n; i++) {
                 systemd->known.list[i]->asking = sd_bus_slot_unref(systemd->known.list[i]->asking);
                 systemd->known.list[i]->to_ask = false;
@@ -717,6 +731,7 @@ int systemd_new(const struct systemd_options *options, struct systemd **ret)
         if (!systemd)
                 return -ENOMEM;
         systemd->options = *options;
+        systemd->files = (struct systemd_files){ .sink = options->files };
         systemd->cgroups =
                 open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC); /* none: no unit is told as frozen */
         systemd->world = (struct systemd_world){

@@ -7,10 +7,11 @@
 #include "io/bus.h"
 #include "io/clock.h"
 #include "io/proc.h"
+#include "observe/systemd_files.h"
 
 struct systemd;
 
-/* Everything but `self` and `package_run` is needed, and must outlive the observer. */
+/* Everything but `self`, `files` and `package_run` is needed, and must outlive the observer. */
 struct systemd_options {
         sd_event *event;
         struct bus *bus;
@@ -21,6 +22,7 @@ struct systemd_options {
         bool (*wants)(void *self, const struct unit_looks *looks);
         /* Whether packages are being installed now; NULL: never. */
         bool (*package_run)(void *self);
+        const struct systemd_files_sink *files; /* who cares for the files behind the services, NULL: nobody */
         void *self;
 };
 

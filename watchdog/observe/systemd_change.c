@@ -36,6 +36,9 @@ static const struct row rows[PROPERTY_N] = {
         [PROPERTY_EXEC_MAIN_STATUS]  = { "ExecMainStatus",                  "i",              AT(exec_main_status) },
         [PROPERTY_EXEC_START]        = { "ExecStart",                       "a(sasbttttuii)", AT(exec_start) },
         [PROPERTY_CONTROL_GROUP]     = { "ControlGroup",                    "s",              AT(control_group) },
+        [PROPERTY_SOURCE_PATH]       = { "SourcePath",                      "s",              AT(source) },
+        [PROPERTY_DROP_IN_PATHS]     = { "DropInPaths",                     "as",             AT(drop_ins) },
+        [PROPERTY_NEED_RELOAD]       = { "NeedDaemonReload",                "b",              AT(need_reload) },
 };
 /* clang-format on */
 
@@ -159,5 +162,6 @@ void systemd_change_done(struct systemd_change *change)
         list_free(change->requires);
         list_free(change->binds_to);
         list_free(change->part_of);
-        change->requires = change->binds_to = change->part_of = NULL;
+        list_free(change->drop_ins);
+        change->requires = change->binds_to = change->part_of = change->drop_ins = NULL;
 }

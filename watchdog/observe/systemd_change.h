@@ -25,15 +25,19 @@ enum systemd_property {
         PROPERTY_EXEC_MAIN_STATUS,
         PROPERTY_EXEC_START,
         PROPERTY_CONTROL_GROUP,
+        PROPERTY_SOURCE_PATH,
+        PROPERTY_DROP_IN_PATHS,
+        PROPERTY_NEED_RELOAD,
         PROPERTY_N,
 };
 
 /* Strings are loans from the message; lists are our own. A member is valid when its bit in `has` is set. */
 struct systemd_change {
         uint32_t has;
-        const char *active, *sub, *load, *freezer, *fragment, *type, *result, *exec_start, *control_group;
-        char **requires, **binds_to, **part_of;
-        uint32_t job; /* id, 0 none */
+        const char *active, *sub, *load, *freezer, *fragment, *source, *type, *result, *exec_start, *control_group;
+        char **requires, **binds_to, **part_of, **drop_ins;
+        int need_reload; /* the files are younger than what is in force, as far as systemd looks */
+        uint32_t job;    /* id, 0 none */
         uint32_t start_limit_burst;
         uint32_t main_pid, exec_main_pid;
         uint32_t restarts;
