@@ -51,8 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 return 0;
         piece = data[0] ? data[0] : 1;
 
-        pm2_reply_init(&whole, 1);
-        pm2_reply_init(&pieces, 1);
+        pm2_reply_init(&whole, 1, NULL);
+        pm2_reply_init(&pieces, 1, NULL);
         if (feed_reply(&whole, text, size - 1, size) != feed_reply(&pieces, text, size - 1, piece) ||
             whole.reply.n_apps != pieces.reply.n_apps || strcmp(whole.reply.text, pieces.reply.text) != 0)
                 abort();

@@ -15,6 +15,8 @@ static const struct json_stream_field fields[] = {
         { { "args", "*", "*", "b" }, 2 },
         { { "a", "*", "*", "*", "*", "*" }, 3 },
         { { "args", "*", "?" }, 4 },
+        { { "m" }, 5, true },
+        { { "m", "env" }, 6, true },
 };
 
 static int on_value(void *self, unsigned tag, enum json_stream_kind kind, const char *text, size_t length)
@@ -22,7 +24,7 @@ static int on_value(void *self, unsigned tag, enum json_stream_kind kind, const 
         uint64_t *hash = self;
         struct pm2_event event = { 0 };
 
-        if (tag > 4 || length >= JSON_STREAM_TOKEN_MAX || text[length] != '\0')
+        if (tag > 6 || length >= JSON_STREAM_TOKEN_MAX || text[length] != '\0')
                 abort();
         for (size_t i = 0; i < length; i++)
                 *hash = (*hash ^ (uint8_t)text[i]) * 31 + kind + tag;
@@ -30,13 +32,39 @@ static int on_value(void *self, unsigned tag, enum json_stream_kind kind, const 
         return 0;
 }
 
+static bool on_member(void *self, unsigned tag, const char *key)
+{
+        uint64_t *hash = self;
+
+        if (tag < 5 || tag > 6 || strlen(key) >= JSON_STREAM_TOKEN_MAX)
+                abort();
+        *hash = (*hash ^ tag) * 31 + (uint8_t)key[0];
+        return key[0] != 'e';
+}
+
+static void on_raw(void *self, const char *data, size_t size)
+{
+        uint64_t *hash = self;
+
+        for (size_t n = 0; n < size; n++)
+                *hash = (*hash ^ (uint8_t)data[n]) * 31;
+}
+
+static int on_member_end(void *self, enum json_stream_kind kind)
+{
+        uint64_t *hash = self;
+
+        *hash = *hash * 31 + kind;
+        return 0;
+}
+
 static int read_all(const char *text, size_t size, size_t piece, uint64_t *hash)
 {
-        const struct json_stream_sink sink = { .value = on_value, .self = hash };
+        const struct json_stream_sink sink = { on_value, hash, on_member, on_raw, on_member_end };
         struct json_stream json;
         int r = 0;
 
-        json_stream_init(&json, fields, 5);
+        json_stream_init(&json, fields, 7);
         for (size_t at = 0; r == 0 && at < size; at += piece)
                 r = json_stream_feed(&json, text + at, size - at < piece ? size - at : piece, &sink);
         if (r == 0)

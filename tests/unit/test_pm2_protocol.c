@@ -45,7 +45,7 @@ static int read_reply(const char *what, int version, size_t piece, struct pm2_re
         char *data = load(what, version, &size);
         int r = 0;
 
-        pm2_reply_init(reader, 1);
+        pm2_reply_init(reader, 1, NULL);
         for (size_t at = 0; r == 0 && at < size; at += piece)
                 r = pm2_reply_feed(reader, data + at, size - at < piece ? size - at : piece);
         free(data);
@@ -156,7 +156,7 @@ static void a_list_that_is_cut_short_is_no_list(void **state)
         size_t size;
         char *data = load("list", 7, &size);
 
-        pm2_reply_init(&reader, 1);
+        pm2_reply_init(&reader, 1, NULL);
         assert_int_equal(pm2_reply_feed(&reader, data, size - 1), 0);
         assert_false(reader.whole);
         pm2_reply_done(&reader);
@@ -169,7 +169,7 @@ static void a_strangers_answer_is_passed_over(void **state)
         char frame[512];
         size_t size;
 
-        pm2_reply_init(&reader, 2);
+        pm2_reply_init(&reader, 2, NULL);
         size = amp_put(frame, sizeof(frame), 0, "j:{\"error\":\"not for you\"}", 25);
         size = amp_put(frame, sizeof(frame), size, "s:governor:1", 12);
         assert_int_equal(pm2_reply_feed(&reader, frame, size), 0);
@@ -191,7 +191,7 @@ static void rows_without_a_whole_id_are_left_out(void **state)
         char frame[512];
         size_t size;
 
-        pm2_reply_init(&reader, 1);
+        pm2_reply_init(&reader, 1, NULL);
         size = amp_put(frame, sizeof(frame), 0, list, sizeof(list) - 1);
         size = amp_put(frame, sizeof(frame), size, "s:governor:1", 12);
         assert_int_equal(pm2_reply_feed(&reader, frame, size), 1);
@@ -211,7 +211,7 @@ static void long_names_that_begin_alike_are_two(void **state)
         x[sizeof(x) - 1] = '\0';
         (void)snprintf(list, sizeof(list),
                        "j:{\"args\":[[{\"pm_id\":1,\"name\":\"%sa\"},{\"pm_id\":2,\"name\":\"%sb\"}]]}", x, x);
-        pm2_reply_init(&reader, 1);
+        pm2_reply_init(&reader, 1, NULL);
         size = amp_put(frame, sizeof(frame), 0, list, strlen(list));
         size = amp_put(frame, sizeof(frame), size, "s:governor:1", 12);
         assert_int_equal(pm2_reply_feed(&reader, frame, size), 1);

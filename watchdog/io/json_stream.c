@@ -85,8 +85,33 @@ static int tell(struct json_stream *json, const struct json_stream_field *field,
         return sink->value(sink->self, field->tag, kind, json->token, json->length);
 }
 
+/* A value ended: the one that is wanted raw, or something in it. */
+static void end_raw(struct json_stream *json, enum json_stream_kind kind)
+{
+        if (!json->raw || json->depth != json->raw_depth)
+                return;
+        json->raw = false;
+        json->raw_ended = true;
+        json->raw_kind = kind;
+}
+
+/* Asks about a key of an object that is a field with members. What is raw already is not asked about key by key. */
+static void ask_member(struct json_stream *json, const struct json_stream_sink *sink)
+{
+        for (uint32_t may = json->raw ? 0 : json->may[json->depth]; may; may &= may - 1) {
+                const struct json_stream_field *field = &json->fields[__builtin_ctz(may)];
+
+                if (!field->members || field->path[json->depth - 1])
+                        continue;
+                json->token[json->length] = '\0';
+                json->raw_next = sink->member(sink->self, field->tag, json->token);
+                return;
+        }
+}
+
 static int finish_scalar(struct json_stream *json, enum json_stream_kind kind, const struct json_stream_sink *sink)
 {
+        end_raw(json, kind);
         json->state = json->depth > 0 ? STATE_AFTER : STATE_DONE;
         return json->keep ? tell(json, field_at(json, json->here, json->depth), kind, sink) : 0;
 }
@@ -117,6 +142,7 @@ static int close_container(struct json_stream *json, bool array, const struct js
 
         field = field_at(json, json->may[json->depth], json->depth - 1u);
         json->depth--;
+        end_raw(json, JSON_STREAM_CLOSE);
         json->state = json->depth > 0 ? STATE_AFTER : STATE_DONE;
         json->length = 0;
         return field ? tell(json, field, JSON_STREAM_CLOSE, sink) : 0;
@@ -193,6 +219,7 @@ static int finish_name(struct json_stream *json, const struct json_stream_sink *
         json->state = STATE_COLON;
         if (json->keep && !json->cut)
                 step_into(json, json->token, json->length);
+        ask_member(json, sink);
         return field ? tell(json, field, JSON_STREAM_NAME, sink) : 0;
 }
 
@@ -284,6 +311,11 @@ static int take_word(struct json_stream *json, char c, const struct json_stream_
 
 static int begin_value(struct json_stream *json, char c, const struct json_stream_sink *sink)
 {
+        if (json->raw_next) {
+                json->raw = true;
+                json->raw_next = false;
+                json->raw_depth = json->depth;
+        }
         switch (c) {
         case '{': return open_container(json, false, sink);
         case '[': return open_container(json, true, sink);
@@ -318,10 +350,15 @@ static int take_after(struct json_stream *json, char c, const struct json_stream
         return 0;
 }
 
+static bool is_space(char c)
+{
+        return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* One byte of structure. */
 static int take_structure(struct json_stream *json, char c, const struct json_stream_sink *sink)
 {
-        if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
+        if (is_space(c))
                 return 0;
 
         switch (json->state) {
@@ -354,28 +391,52 @@ static bool is_number(char c)
         return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
+/* Takes at least one byte, or none when it belongs to what follows. */
+static int take(struct json_stream *json, const char *data, size_t size, size_t *ret_taken,
+                const struct json_stream_sink *sink)
+{
+        *ret_taken = 1;
+        switch (json->state) {
+        case STATE_STRING: return take_string(json, data, size, ret_taken, sink);
+        case STATE_ESCAPE: return take_escape(json, *data);
+        case STATE_HEX: return take_hex(json, *data);
+        case STATE_WORD: return take_word(json, *data, sink);
+        case STATE_NUMBER:
+                if (is_number(*data)) {
+                        put(json, *data);
+                        return 0;
+                }
+                *ret_taken = 0;
+                return finish_scalar(json, JSON_STREAM_NUMBER, sink);
+        default: return take_structure(json, *data, sink);
+        }
+}
+
+static bool is_between(const struct json_stream *json, char c)
+{
+        return json->state != STATE_STRING && json->state != STATE_ESCAPE && json->state != STATE_HEX && is_space(c);
+}
+
+/* What was taken of a value that is wanted raw. */
+static int give_raw(struct json_stream *json, const char *data, size_t taken, const struct json_stream_sink *sink)
+{
+        if (taken > 0)
+                sink->raw(sink->self, data, taken);
+        if (!json->raw_ended)
+                return 0;
+        json->raw_ended = false;
+        return sink->member_end(sink->self, json->raw_kind);
+}
+
 int json_stream_feed(struct json_stream *json, const char *data, size_t size, const struct json_stream_sink *sink)
 {
         while (size > 0) {
-                size_t taken = 1;
-                int r;
+                bool was_raw = json->raw, between = is_between(json, *data);
+                size_t taken;
+                int r = take(json, data, size, &taken, sink);
 
-                switch (json->state) {
-                case STATE_STRING: r = take_string(json, data, size, &taken, sink); break;
-                case STATE_ESCAPE: r = take_escape(json, *data); break;
-                case STATE_HEX: r = take_hex(json, *data); break;
-                case STATE_WORD: r = take_word(json, *data, sink); break;
-                case STATE_NUMBER:
-                        if (is_number(*data)) {
-                                put(json, *data);
-                                r = 0;
-                                break;
-                        }
-                        taken = 0; /* the byte behind a number belongs to what follows */
-                        r = finish_scalar(json, JSON_STREAM_NUMBER, sink);
-                        break;
-                default: r = take_structure(json, *data, sink);
-                }
+                if (r >= 0 && (was_raw || json->raw))
+                        r = give_raw(json, data, between ? 0 : taken, sink);
                 if (r < 0)
                         return r;
                 data += taken;

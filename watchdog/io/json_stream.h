@@ -27,12 +27,21 @@ enum json_stream_kind {
 struct json_stream_field {
         const char *path[JSON_STREAM_PATH_MAX + 1]; /* NULL-terminated */
         unsigned tag;
+        bool members; /* it is an object, and the sink is asked about each key in it */
 };
 
 struct json_stream_sink {
         /* `text` is ended with a NUL and may hold anything else; a loan for the call. */
         int (*value)(void *self, unsigned tag, enum json_stream_kind kind, const char *text, size_t length);
         void *self;
+
+        /*
+         * Of fields with members, and never called where there are none: a key, cut like other texts; true, and its value comes raw
+         * and in pieces, as it stands there but for the white space between things, and then its end. Values are stored nowhere.
+         */
+        bool (*member)(void *self, unsigned tag, const char *key);
+        void (*raw)(void *self, const char *data, size_t size);
+        int (*member_end)(void *self, enum json_stream_kind kind);
 };
 
 struct json_stream {
@@ -45,6 +54,11 @@ struct json_stream {
         bool in_key;
         bool keep; /* the token is wanted */
         bool cut;
+        bool raw_next;  /* the value behind this colon is wanted raw */
+        bool raw;       /* ... and is under way */
+        bool raw_ended; /* ... or ended with this byte */
+        uint8_t raw_depth;
+        enum json_stream_kind raw_kind;
         uint16_t unit;                           /* the \uXXXX under way */
         uint16_t high;                           /* first half of a surrogate pair */
         uint64_t arrays;                         /* bit per depth: an array and not an object */

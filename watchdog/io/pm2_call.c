@@ -136,7 +136,12 @@ int pm2_call_new(sd_event *event, const struct pm2_question *question, pm2_call_
                 return -ENOMEM;
         call->done = done;
         call->self = self;
-        pm2_reply_init(&call->reader, 1); /* one call a connection: a constant serial tells our reply from others */
+        call->fd = -EBADF;
+        r = pm2_reply_init(&call->reader, 1,
+                           question->veil); /* one call a connection: a constant serial tells our reply
+                                                                 from others */
+        if (r < 0)
+                return r;
 
         call->fd = pm2_connect(question->home, "rpc.sock", question->owner, NULL);
         if (call->fd < 0)

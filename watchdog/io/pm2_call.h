@@ -26,6 +26,7 @@ struct pm2_question {
         enum pm2_request request;
         uint32_t pm_id;
         usec_t within;
+        const struct veil *veil; /* for outlines of the apps of a list; NULL: none are wanted */
 };
 
 /* Asks. On failure nothing was sent and `done` is not called. */

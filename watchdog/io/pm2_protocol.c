@@ -46,7 +46,11 @@ static const struct json_stream_field reply_fields[] = {
         { { "args", "*", "*", "pm2_env", "exec_mode" },    TAG_MODE         },
         { { "args", "*", "*", "pm2_env", "cron_restart" }, TAG_CRON         },
         { { "args", "*", "*", "pm2_env", "exit_code" },    TAG_EXIT_CODE    },
+        /* the last two only where outlines are asked for */
+        { { "args", "*", "*", "pm2_env" },                 PM2_DECLARED_APP, true },
+        { { "args", "*", "*", "pm2_env", "env" },          PM2_DECLARED_ENV, true },
 };
+#define DECLARED_FIELDS 2
 
 static const struct json_stream_field process_fields[] = {
         { { "event" },                   TAG_EVENT        },
@@ -183,13 +187,33 @@ static void collect(char *buffer, size_t room, uint8_t *length, const char *data
 
 /* ---- replies ---- */
 
-void pm2_reply_init(struct pm2_reply_reader *reader, uint32_t serial)
+int pm2_reply_init(struct pm2_reply_reader *reader, uint32_t serial, const struct veil *veil)
 {
+        int r;
+
         *reader = (struct pm2_reply_reader){ .serial = serial };
+        if (!veil)
+                return 0;
+        r = veil_copy(veil, &reader->veil);
+        if (r >= 0)
+                pm2_declared_init(&reader->declared, reader->veil);
+        return r;
+}
+
+static void drop_apps(struct pm2_reply_reader *reader)
+{
+        for (size_t n = 0; n < reader->reply.n_apps; n++)
+                free(reader->reply.apps[n].outline);
+        free(reader->row.outline);
+        reader->reply.n_apps = 0;
+        reader->row = no_app;
 }
 
 void pm2_reply_done(struct pm2_reply_reader *reader)
 {
+        drop_apps(reader);
+        pm2_declared_done(&reader->declared);
+        veil_free(reader->veil);
         free(reader->reply.apps);
         explicit_bzero(reader, sizeof(*reader));
 }
@@ -198,8 +222,11 @@ static int add_row(struct pm2_reply_reader *reader)
 {
         struct pm2_reply *reply = &reader->reply;
 
-        if (!reader->row.has_id || reader->row.old)
+        if (!reader->row.has_id || reader->row.old) {
+                free(reader->row.outline);
+                reader->row.outline = NULL;
                 return 0;
+        }
         if (reply->n_apps >= PM2_APPS_MAX)
                 return -E2BIG;
         if (reply->n_apps == reader->room) {
@@ -212,7 +239,23 @@ static int add_row(struct pm2_reply_reader *reader)
                 reader->room = room;
         }
         reply->apps[reply->n_apps++] = reader->row;
+        reader->row = no_app;
         return 0;
+}
+
+static void begin_row(struct pm2_reply_reader *reader)
+{
+        free(reader->row.outline);
+        reader->row = no_app;
+        if (reader->veil)
+                pm2_declared_begin(&reader->declared);
+}
+
+static int end_row(struct pm2_reply_reader *reader)
+{
+        if (reader->veil)
+                reader->row.outline = pm2_declared_finish(&reader->declared);
+        return add_row(reader);
 }
 
 static int reply_value(void *self, unsigned tag, enum json_stream_kind kind, const char *text, size_t length)
@@ -223,8 +266,8 @@ static int reply_value(void *self, unsigned tag, enum json_stream_kind kind, con
         switch (tag) {
         case TAG_APP:
                 if (kind == JSON_STREAM_OPEN)
-                        reader->row = no_app;
-                return kind == JSON_STREAM_CLOSE ? add_row(reader) : 0;
+                        begin_row(reader);
+                return kind == JSON_STREAM_CLOSE ? end_row(reader) : 0;
         case TAG_ERROR:
                 reply->failed = true;
                 (void)text_copy_safe(reply->text, sizeof(reply->text),
@@ -240,9 +283,36 @@ static int reply_value(void *self, unsigned tag, enum json_stream_kind kind, con
         }
 }
 
+static bool reply_member(void *self, unsigned tag, const char *key)
+{
+        struct pm2_reply_reader *reader = self;
+
+        return pm2_declared_member(&reader->declared, tag, key);
+}
+
+static void reply_raw(void *self, const char *data, size_t size)
+{
+        struct pm2_reply_reader *reader = self;
+
+        pm2_declared_raw(&reader->declared, data, size);
+}
+
+static int reply_member_end(void *self, enum json_stream_kind kind)
+{
+        struct pm2_reply_reader *reader = self;
+
+        return pm2_declared_member_end(&reader->declared, kind);
+}
+
 static struct json_stream_sink reply_json(struct pm2_reply_reader *reader)
 {
-        return (struct json_stream_sink){ .value = reply_value, .self = reader };
+        return (struct json_stream_sink){
+                .value = reply_value,
+                .self = reader,
+                .member = reply_member,
+                .raw = reply_raw,
+                .member_end = reply_member_end,
+        };
 }
 
 static int reply_begin(void *self, unsigned argument, uint32_t length)
@@ -258,10 +328,9 @@ static int reply_begin(void *self, unsigned argument, uint32_t length)
         /* a new frame: forget what a stranger's reply said */
         reader->reply.failed = false;
         reader->reply.text[0] = '\0';
-        reader->reply.n_apps = 0;
-        reader->row = no_app;
+        drop_apps(reader);
         reader->id_length = 0;
-        json_stream_init(&reader->json, reply_fields, ELEMENTS(reply_fields));
+        json_stream_init(&reader->json, reply_fields, ELEMENTS(reply_fields) - (reader->veil ? 0 : DECLARED_FIELDS));
         return length > 2 ? 0 : -EBADMSG;
 }
 

@@ -8,6 +8,7 @@
 #include "base/usec.h"
 #include "io/amp.h"
 #include "io/json_stream.h"
+#include "io/pm2_declared.h"
 
 /*
  * The closed table of requests. PM2 does not check what it is sent: one wrong argument ends every app. So a request is
@@ -49,6 +50,7 @@ struct pm2_app {
         int exit_code;
         char name[PM2_NAME_MAX]; /* as given by its user: not safe to show */
         char status[PM2_STATUS_MAX];
+        char *outline; /* what is declared of it; NULL where nobody asked, or memory ended. The reply's. */
 };
 
 /* ---- replies on rpc.sock ---- */
@@ -72,10 +74,13 @@ struct pm2_reply_reader {
         size_t room;
         bool overflow;
         struct pm2_app row;
+        struct veil *veil; /* NULL: outlines are not asked for */
+        struct pm2_declared declared;
         struct pm2_reply reply;
 };
 
-void pm2_reply_init(struct pm2_reply_reader *reader, uint32_t serial);
+/* `veil`: makes outlines of the apps of a list, with a copy of this; NULL: it does not. */
+int pm2_reply_init(struct pm2_reply_reader *reader, uint32_t serial, const struct veil *veil);
 void pm2_reply_done(struct pm2_reply_reader *reader);
 
 /* 1 when `reader->reply` is whole and may be believed, 0 when there is more to come, or a negative errno. */
