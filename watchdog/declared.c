@@ -11,6 +11,7 @@
 #include "io/cleanup.h"
 #include "io/file.h"
 #include "io/log.h"
+#include "observe/apps.h"
 #include "observe/config.h"
 #include "observe/units.h"
 
@@ -22,9 +23,11 @@ struct declared {
         struct veil *veil;
         struct config *files, *policy;
         struct units *units;
+        struct apps *apps;
         struct systemd_files_sink units_sink;
+        struct pm2_listed_sink apps_sink;
         char *config, *policies; /* where the policy is */
-        char *keys, *key, *files_manifest, *units_manifest;
+        char *keys, *key, *files_manifest, *units_manifest, *apps_manifest;
         bool awaited[CONFIG_OF_N]; /* a look of theirs is not done yet */
         bool looked_at_policy;
 };
@@ -198,6 +201,52 @@ const struct systemd_files_sink *declared_units(struct declared *declared)
         return declared->units ? &declared->units_sink : NULL;
 }
 
+/* ---- PM2's apps ------------------------------------------------------------------------------------------------------------ */
+
+static bool is_governed_app(void *self, const char *agent)
+{
+        const struct declared *declared = self;
+        const struct policy *policy = *declared->options.policy;
+
+        return policy->discovered || policy_wants(policy, agent);
+}
+
+static usec_t take_apps(void *self, const char *home, struct app_listed *list, size_t n, bool asked)
+{
+        const struct declared *declared = self;
+
+        return apps_take(declared->apps, home, list, n, asked);
+}
+
+static void on_apps_looked(void *self)
+{
+        look_done(self, CONFIG_OF_APP);
+}
+
+static int start_apps(struct declared *declared)
+{
+        const struct apps_options options = {
+                .clock = declared->options.clock,
+                .sink = declared->options.sink,
+                .manifest = declared->apps_manifest,
+                .veil = declared->veil,
+                .planned = may_change,
+                .governs = is_governed_app,
+                .self = declared,
+        };
+        int r = apps_new(declared->event, &options, &declared->apps);
+
+        if (r > 0)
+                say_damaged(-EBADMSG, declared->apps_manifest, "the apps of PM2");
+        declared->apps_sink.veil = declared->veil;
+        return r;
+}
+
+const struct pm2_listed_sink *declared_apps(struct declared *declared)
+{
+        return declared->apps ? &declared->apps_sink : NULL;
+}
+
 /* ---- the policy ------------------------------------------------------------------------------------------------------------ */
 
 static void nobodys(void *self, uint32_t rule, const char *path, char ret_agent[AGENT_ID_MAX])
@@ -297,6 +346,8 @@ int declared_again(struct declared *declared)
 
         if (declared->units)
                 units_keep(declared->units, is_governed_unit, declared);
+        if (declared->apps)
+                apps_again(declared->apps);
         if (declared->policy)
                 config_loaded(declared->policy);
         return r;
@@ -317,13 +368,14 @@ bool declared_look(struct declared *declared)
         declared->awaited[CONFIG_OF_FILE] = declared->files != NULL;
         declared->awaited[CONFIG_OF_UNIT] = declared->units != NULL;
         declared->awaited[CONFIG_OF_POLICY] = declared->policy != NULL;
+        declared->awaited[CONFIG_OF_APP] = declared->apps && declared->options.look_at_apps(declared->options.self);
         if (declared->files)
                 config_look(declared->files);
         if (declared->units)
                 units_look(declared->units);
         if (declared->policy)
                 config_look(declared->policy);
-        return declared->files || declared->units || declared->policy;
+        return declared->files || declared->units || declared->policy || declared->awaited[CONFIG_OF_APP];
 }
 
 void declared_seal(struct declared *declared, enum config_of of, const char *agent)
@@ -336,6 +388,10 @@ void declared_seal(struct declared *declared, enum config_of of, const char *age
         case CONFIG_OF_UNIT:
                 if (declared->units)
                         units_seal(declared->units, agent);
+                break;
+        case CONFIG_OF_APP:
+                if (declared->apps)
+                        apps_seal(declared->apps, agent);
                 break;
         case CONFIG_OF_POLICY:
                 if (declared->policy)
@@ -366,6 +422,8 @@ int declared_start(struct declared *declared)
                 r = start_files(declared);
         if (r >= 0)
                 r = start_units(declared);
+        if (r >= 0)
+                r = start_apps(declared);
         return r < 0 ? r : start_policy(declared);
 }
 
@@ -397,12 +455,14 @@ int declared_new(sd_event *event, const struct declared_options *options, struct
                 .reloading = take_reloading,
                 .self = declared,
         };
+        declared->apps_sink = (struct pm2_listed_sink){ .take = take_apps, .looked = on_apps_looked, .self = declared };
         if (make_absolute(options->config, &declared->config) < 0 ||
             make_absolute(options->folder, &declared->policies) < 0 ||
             asprintf(&declared->keys, "%s/keys", options->state) < 0 ||
             asprintf(&declared->key, "%s/keys/declared.key", options->state) < 0 ||
             asprintf(&declared->files_manifest, "%s/config.manifest", options->state) < 0 ||
-            asprintf(&declared->units_manifest, "%s/units.manifest", options->state) < 0) {
+            asprintf(&declared->units_manifest, "%s/units.manifest", options->state) < 0 ||
+            asprintf(&declared->apps_manifest, "%s/apps.manifest", options->state) < 0) {
                 declared_free(declared);
                 return -ENOMEM;
         }
@@ -417,6 +477,7 @@ struct declared *declared_free(struct declared *declared)
         config_free(declared->files);
         config_free(declared->policy);
         units_free(declared->units);
+        apps_free(declared->apps);
         veil_free(declared->veil);
         free(declared->config);
         free(declared->policies);
@@ -424,6 +485,7 @@ struct declared *declared_free(struct declared *declared)
         free(declared->key);
         free(declared->files_manifest);
         free(declared->units_manifest);
+        free(declared->apps_manifest);
         sd_event_unref(declared->event);
         free(declared);
         return NULL;

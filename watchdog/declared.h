@@ -5,6 +5,7 @@
 #include "base/fact.h"
 #include "io/clock.h"
 #include "judge/judge.h"
+#include "observe/pm2.h"
 #include "observe/systemd_files.h"
 #include "policy/policy.h"
 
@@ -17,6 +18,8 @@ struct declared_options {
         struct judge *const *judge;
         const char *state;           /* the folder for what was sealed, and for the key that hides values */
         const char *config, *folder; /* where the policy is: governor.yaml, policies.d */
+        bool (*look_at_apps)(
+                void *self); /* has PM2 list all it has, and then calls declared_apps()->looked; false: it cannot */
         void (*settled)(void *self); /* what declared_look() asked for is done */
         void *self;
 };
@@ -30,6 +33,9 @@ int declared_start(struct declared *declared);
 
 /* Where the observer of systemd tells of unit files; NULL where nobody would listen. */
 const struct systemd_files_sink *declared_units(struct declared *declared);
+
+/* Where the observer of PM2 tells of apps. */
+const struct pm2_listed_sink *declared_apps(struct declared *declared);
 
 /* The policy was loaded: what it declares is watched from now on, and it is in force itself. */
 int declared_again(struct declared *declared);

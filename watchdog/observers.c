@@ -245,6 +245,7 @@ static int start_pm2(struct observers *observers)
                 .sink = observers->options.sink,
                 .directory = &observers->directory,
                 .homes = homes,
+                .listed = observers->declared ? declared_apps(observers->declared) : NULL,
         };
         int r;
 
@@ -266,6 +267,15 @@ static void on_settled(void *self)
         observers->options.settled(observers->options.self);
 }
 
+static bool look_at_apps(void *self)
+{
+        const struct observers *observers = self;
+
+        if (observers->pm2)
+                pm2_look(observers->pm2);
+        return observers->pm2 != NULL;
+}
+
 static int start_declared(struct observers *observers)
 {
         const struct declared_options options = {
@@ -276,6 +286,7 @@ static int start_declared(struct observers *observers)
                 .state = observers->options.state,
                 .config = observers->options.config,
                 .folder = observers->options.policies,
+                .look_at_apps = look_at_apps,
                 .settled = on_settled,
                 .self = observers,
         };

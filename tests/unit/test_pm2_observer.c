@@ -15,6 +15,8 @@
 #include "observe/pm2.h"
 #include "pm2_daemon.h"
 
+#define LONG (30 * USEC_PER_SEC) /* however busy the machine is */
+
 /* A daemon, the observer that watches it, and what it told, as text: one fact a line, without pids. */
 struct world {
         sd_event *event;
@@ -22,6 +24,9 @@ struct world {
         struct pm2_daemon daemon;
         struct pm2_directory directory;
         struct pm2 *pm2;
+        struct veil *veil; /* what is declared of the apps is wanted, and told too; NULL: not */
+        struct pm2_listed_sink listed;
+        unsigned looked;
         char told[16384];
         unsigned facts;
         pid_t pid; /* of the last start or end */
@@ -74,9 +79,30 @@ static void take(void *self, const struct fact *fact)
         }
 }
 
+static usec_t take_listed(void *self, const char *home, struct app_listed *list, size_t n, bool asked)
+{
+        struct world *world = self;
+
+        assert_string_equal(home, world->daemon.home);
+        for (size_t i = 0; i < n; i++) {
+                assert_null(strstr(list[i].outline, "FAKE"));
+                text_append(world->told, sizeof(world->told), "declared%s %.*s%s\n", asked ? " asked" : "",
+                            (int)strcspn(name_of(list[i].agent), "@"), name_of(list[i].agent),
+                            strstr(list[i].outline, "env API_KEY#") ? " with a key" : "");
+        }
+        return USEC_INFINITY;
+}
+
+static void on_looked(void *self)
+{
+        struct world *world = self;
+
+        world->looked++;
+}
+
 static void begin(struct world *world)
 {
-        *world = (struct world){ .answer = 30 * USEC_PER_SEC }; /* however busy the machine is */
+        *world = (struct world){ .answer = LONG };
         assert_true(sd_event_new(&world->event) >= 0);
         clock_init(&world->clock, 0);
         assert_int_equal(pm2_directory_init(&world->directory, "/proc"), 0);
@@ -92,6 +118,7 @@ static void watch(struct world *world)
                 .directory = &world->directory,
                 .homes = homes,
                 .only_these = true,
+                .listed = world->veil ? &world->listed : NULL,
                 .answer = world->answer,
                 .settle = 1, /* as old as a daemon can be: this test is its process */
         };
@@ -547,6 +574,80 @@ static void a_daemon_that_tells_of_too_many_apps_fills_no_memory(void **state)
         pm2_directory_done(&directory);
 }
 
+/* ---- what is declared of the apps ----------------------------------------------------------------------------------------- */
+
+static void begin_with_declared_lily(struct world *world, usec_t answer)
+{
+        begin(world);
+        world->answer = answer;
+        assert_int_equal(veil_new(&world->veil), 0);
+        world->listed = (struct pm2_listed_sink){
+                .veil = world->veil, .take = take_listed, .looked = on_looked, .self = world
+        };
+        pm2_daemon_run(&world->daemon, 0, "lily");
+        watch(world);
+        until(world, "declared lily");
+        forget(world);
+}
+
+static void end_declared(struct world *world)
+{
+        end(world);
+        veil_free(world->veil);
+}
+
+static void until_looked(struct world *world)
+{
+        for (int turns = 0; world->looked == 0 && turns < 100; turns++)
+                assert_true(sd_event_run(world->event, 100 * USEC_PER_MSEC) >= 0);
+        assert_int_equal(world->looked, 1);
+        world->looked = 0;
+}
+
+static void a_look_lists_and_says_when_it_is_done(void **state)
+{
+        struct world world;
+
+        begin_with_declared_lily(&world, LONG);
+        pm2_look(world.pm2);
+        assert_int_equal(world.looked, 0); /* not within the question */
+        until_looked(&world);
+        assert_string_equal(world.told, "declared asked lily with a key\n");
+        pm2_look(world.pm2);
+        pm2_look(world.pm2); /* the list under way may be too old */
+        until_looked(&world);
+        end_declared(&world);
+}
+
+static void a_look_is_done_also_when_nobody_answers(void **state)
+{
+        struct world world;
+
+        begin_with_declared_lily(&world, USEC_PER_SEC);
+        world.daemon.manner = MANNER_MUTE;
+        pm2_look(world.pm2);
+        until_looked(&world);
+        pm2_daemon_end(&world.daemon, false);
+        until(&world, "source blind the PM2 daemon died");
+        pm2_look(world.pm2);
+        until_looked(&world);
+        end_declared(&world);
+}
+
+static void a_start_that_somebody_ordered_is_looked_at_soon(void **state)
+{
+        struct world world;
+
+        begin_with_declared_lily(&world, LONG);
+        pm2_daemon_tell(&world.daemon, 0, "exit", "stopping");
+        pm2_daemon_kill(&world.daemon, 0);
+        pm2_daemon_run(&world.daemon, 0, "lily");
+        world.daemon.apps[0].restarts++;
+        pm2_daemon_tell(&world.daemon, 0, "online", "launching");
+        until(&world, "declared lily");
+        end_declared(&world);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -574,6 +675,9 @@ int main(void)
                 cmocka_unit_test(a_link_to_a_home_is_that_home),
                 cmocka_unit_test(a_daemon_that_tells_of_too_many_apps_fills_no_memory),
                 cmocka_unit_test(a_name_is_made_safe_and_an_id_never_too_long),
+                cmocka_unit_test(a_look_lists_and_says_when_it_is_done),
+                cmocka_unit_test(a_look_is_done_also_when_nobody_answers),
+                cmocka_unit_test(a_start_that_somebody_ordered_is_looked_at_soon),
         };
 
         (void)signal(SIGPIPE, SIG_IGN);

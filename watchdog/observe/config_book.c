@@ -388,21 +388,33 @@ void config_book_seal(struct config_book *book, const char *agent, bool loaded)
 
 /* ---- what is nobody's concern -------------------------------------------------------------------------------------------- */
 
-static void forget(struct config_book *book, struct config_file *file)
+static void tell_forgotten(struct config_book *book, const struct config_file *file, const char *owner)
 {
         struct telling telling;
 
-        if (!file->owner)
-                return;
         begin_telling(book, file, &telling);
-        text_copy(telling.agent, sizeof(telling.agent), file->owner); /* what it is now is not what it was */
+        text_copy(telling.agent, sizeof(telling.agent), owner); /* what it is now is not what it was */
         telling.fact.manager = agent_manager(telling.agent);
-        seal(file);
-        file->pending = false;
         say_how_it_is(&telling, file, &file->sealed);
         telling.fact.config.change = CONFIG_FORGOTTEN;
         telling.fact.config.differing = count_off(book, telling.agent);
         book->options.sink.take(book->options.sink.self, &telling.fact);
+}
+
+void config_book_leave(struct config_book *book, struct config_file *file)
+{
+        _cleanup_free_ char *owner = TAKE_PTR(file->owner);
+
+        file->generation = 0;
+        if (!config_file_is_off(file))
+                return;
+        file->seen = file->sealed;
+        file->pending = file->hushed = false;
+        free(file->seen_outline);
+        file->seen_outline = NULL;
+        config_book_save_soon(book);
+        if (owner)
+                tell_forgotten(book, file, owner);
 }
 
 void config_book_drop(struct config_book *book, bool (*unwanted)(void *self, const struct config_file *file),
@@ -412,7 +424,7 @@ void config_book_drop(struct config_book *book, bool (*unwanted)(void *self, con
 
         for (uint32_t i = 0; i < book->files.n; i++)
                 if (unwanted(self, &book->files.list[i]))
-                        forget(book, &book->files.list[i]);
+                        config_book_leave(book, &book->files.list[i]);
         config_files_drop(&book->files, unwanted, self);
         if (book->files.n < n)
                 config_book_save_soon(book);

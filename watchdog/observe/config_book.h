@@ -65,6 +65,9 @@ void config_book_tell_hushed(struct config_book *book);
 /* All of that owner (NULL: of everybody) is right as it is now; `loaded`: because that is in force. */
 void config_book_seal(struct config_book *book, const char *agent, bool loaded);
 
+/* It is not there any more, which is no drift: it is as it was sealed when it comes back as that. */
+void config_book_leave(struct config_book *book, struct config_file *file);
+
 /* Forgets files; of those that were told to be off it is told that they are nobody's concern any more. */
 void config_book_drop(struct config_book *book, bool (*unwanted)(void *self, const struct config_file *file),
                       void *self);

@@ -116,6 +116,41 @@ static char **copy_texts(const char *const *texts)
         return copies;
 }
 
+/* ---- a look that somebody waits for --------------------------------------------------------------------------------------- */
+
+static int on_look_done(sd_event_source *source, void *self)
+{
+        struct pm2 *pm2 = self;
+
+        (void)source;
+        pm2->options.listed->looked(pm2->options.listed->self);
+        return 0;
+}
+
+void pm2_looked(struct pm2 *pm2)
+{
+        if (!pm2->looking)
+                return;
+        for (size_t i = 0; i < pm2->n_watches; i++)
+                if (pm2->watches[i]->to_look || pm2->watches[i]->looks)
+                        return;
+        pm2->looking = false;
+        (void)sd_event_source_set_enabled(pm2->look_done, SD_EVENT_ONESHOT);
+}
+
+void pm2_look(struct pm2 *pm2)
+{
+        pm2->looking = true;
+        for (size_t i = 0; i < pm2->n_watches; i++) {
+                pm2->watches[i]->to_look = pm2->watches[i]->fd >= 0;
+                if (!pm2->watches[i]->list)
+                        pm2_watch_list_now(pm2->watches[i]);
+        }
+        pm2_looked(pm2);
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------------------------------------- */
+
 int pm2_new(sd_event *event, const struct pm2_options *options, struct pm2 **ret)
 {
         _cleanup_(pm2_freep) struct pm2 *pm2 = NULL;
@@ -134,6 +169,13 @@ int pm2_new(sd_event *event, const struct pm2_options *options, struct pm2 **ret
         if (pm2->options.settle == 0)
                 pm2->options.settle = SETTLE_DEFAULT;
 
+        if (pm2->options.listed) {
+                r = sd_event_add_defer(event, &pm2->look_done, on_look_done, pm2);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(pm2->look_done, SD_EVENT_OFF);
+                if (r < 0)
+                        return r;
+        }
         pm2->nests = pm2->options.only_these ? NULL : pm2_nests_new(pm2);
         r = sd_event_add_time_relative(event, &pm2->search, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_search, pm2);
         if (r < 0)
@@ -147,7 +189,9 @@ struct pm2 *pm2_free(struct pm2 *pm2)
         if (!pm2)
                 return NULL;
 
+        pm2->looking = false;
         sd_event_source_disable_unref(pm2->search);
+        sd_event_source_disable_unref(pm2->look_done);
         pm2_nests_free(pm2->nests);
         pm2_strays_done(pm2);
         for (size_t i = 0; i < pm2->n_watches; i++)

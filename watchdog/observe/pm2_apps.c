@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -187,6 +188,8 @@ static void on_begin(struct pm2_watch *watch, struct pm2_instance *instance, con
 {
         const struct pm2_app *app = &event->app;
         bool automatic = instance->died && app->restarts != instance->restarts; /* a start by hand is not counted */
+        bool declared =
+                watch->pm2->options.listed && !automatic; /* somebody may have told PM2 to begin another thing */
         uint64_t start;
         pid_t pid;
 
@@ -206,7 +209,7 @@ static void on_begin(struct pm2_watch *watch, struct pm2_instance *instance, con
         say_word(watch, instance, app->status, pid_or_unknown(pid), app->restarts);
         if (pid > 0)
                 started(watch, instance, pid, start, clock_now(watch->pm2->options.clock));
-        else
+        if (pid == 0 || declared)
                 pm2_watch_want_list(watch, instance, SOON);
 }
 
@@ -355,6 +358,30 @@ static void drop_unlisted(struct pm2_watch *watch)
         }
 }
 
+/* What is declared of them, once the daemon has brought all of them up. */
+static void pass_on(struct pm2_watch *watch, const struct pm2_app *apps, size_t n)
+{
+        const struct pm2_listed_sink *sink = watch->pm2->options.listed;
+        usec_t now = pm2_now(watch->pm2), wait;
+        struct app_listed *list = sink ? calloc(n + 1, sizeof(*list)) : NULL;
+        size_t listed = 0;
+
+        for (size_t i = 0; list && i < n; i++) {
+                const struct pm2_instance *instance = instance_of(watch, &apps[i]);
+
+                if (instance && apps[i].outline)
+                        list[listed++] = (struct app_listed){ instance->agent, apps[i].outline };
+        }
+        if (list) {
+                wait = now < watch->settle_until
+                               ? watch->settle_until - now
+                               : sink->take(sink->self, watch->home->path, list, listed, watch->looks);
+                if (wait != USEC_INFINITY)
+                        pm2_watch_want_list(watch, NULL, wait);
+        }
+        free(list);
+}
+
 void pm2_apps_list(struct pm2_watch *watch, const struct pm2_app *apps, size_t n)
 {
         struct pm2_directory *directory = watch->pm2->options.directory;
@@ -377,6 +404,7 @@ void pm2_apps_list(struct pm2_watch *watch, const struct pm2_app *apps, size_t n
         }
         drop_unlisted(watch);
         watch->blind_gap = false;
+        pass_on(watch, apps, n);
 }
 
 /* ---- the daemon is gone ---- */

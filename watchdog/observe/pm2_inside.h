@@ -32,7 +32,9 @@ struct pm2 {
         struct pm2_nests *nests; /* NULL: only the search finds new homes */
         struct pm2_stray **strays;
         size_t n_strays;
-        bool absent; /* said that there is no PM2 here */
+        bool absent;                /* said that there is no PM2 here */
+        bool looking;               /* pm2_look() was asked for */
+        sd_event_source *look_done; /* told from the loop: whoever asks is not called within its question */
 };
 
 /* How much a daemon may tell: each fact may become a record that is kept. */
@@ -71,6 +73,8 @@ struct pm2_watch {
         uint64_t last_start;
         bool blind_gap; /* until its first list: what happened before nobody told, nor who ordered it */
         bool doubt;     /* a list is wanted whatever the apps' state */
+        bool to_look;   /* the next list is one that pm2_look() asked for, */
+        bool looks;     /* ... or the one under way */
         struct pm2_meter meter;
 };
 
@@ -83,6 +87,9 @@ struct pm2_watch *pm2_watch_free(struct pm2_watch *watch);
 void pm2_watch_list_now(struct pm2_watch *watch);
 /* A list is wanted for what events do not tell: of one app (in doubt until then), or with NULL of all. A burst gets one. */
 void pm2_watch_want_list(struct pm2_watch *watch, struct pm2_instance *instance, usec_t delay);
+
+/* pm2.c: a list that pm2_look() asked for is here, or never will be */
+void pm2_looked(struct pm2 *pm2);
 
 /* pm2_apps.c: what happens to the apps */
 void pm2_apps_event(struct pm2_watch *watch, const struct pm2_event *event);

@@ -132,6 +132,8 @@ static void close_connection(struct pm2_watch *watch)
         watch->list = pm2_call_free(watch->list);
         watch->ping = pm2_call_free(watch->ping);
         watch->list_due = watch->ping_due = USEC_INFINITY;
+        watch->to_look = watch->looks = false;
+        pm2_looked(watch->pm2);
 }
 
 /* The connection ended: the daemon is gone, or speaks something else. */
@@ -234,10 +236,8 @@ static int on_events(sd_event_source *source, int fd, uint32_t events, void *sel
 
 /* ---- its lists ---- */
 
-static void on_list(void *self, int result, const struct pm2_reply *reply)
+static void take_list(struct pm2_watch *watch, int result, const struct pm2_reply *reply)
 {
-        struct pm2_watch *watch = self;
-        _cleanup_(pm2_call_freep) struct pm2_call *call = TAKE_PTR(watch->list);
         int r;
 
         if (result == -ETIMEDOUT) {
@@ -256,6 +256,7 @@ static void on_list(void *self, int result, const struct pm2_reply *reply)
         r = drain(watch);
         if (r == -EAGAIN) {
                 pm2_watch_want_list(watch, NULL, USEC_PER_SEC);
+                watch->to_look |= watch->looks;
                 return;
         }
         if (r < 0) {
@@ -273,6 +274,18 @@ static void on_list(void *self, int result, const struct pm2_reply *reply)
         arm(watch);
 }
 
+static void on_list(void *self, int result, const struct pm2_reply *reply)
+{
+        struct pm2_watch *watch = self;
+        _cleanup_(pm2_call_freep) struct pm2_call *call = TAKE_PTR(watch->list);
+
+        take_list(watch, result, reply);
+        watch->looks = false;
+        if (watch->to_look) /* it was asked for when this one was under way */
+                pm2_watch_list_now(watch);
+        pm2_looked(watch->pm2);
+}
+
 static struct pm2_question question(const struct pm2_watch *watch, enum pm2_request request)
 {
         return (struct pm2_question){
@@ -280,6 +293,7 @@ static struct pm2_question question(const struct pm2_watch *watch, enum pm2_requ
                 .owner = watch->home->uid,
                 .request = request,
                 .within = watch->pm2->options.answer,
+                .veil = request == PM2_LIST && watch->pm2->options.listed ? watch->pm2->options.listed->veil : NULL,
         };
 }
 
@@ -313,9 +327,13 @@ void pm2_watch_list_now(struct pm2_watch *watch)
         watch->list_due = USEC_INFINITY;
         watch->doubt = false;
         watch->list_sent = watch->events;
+        watch->looks = watch->to_look;
+        watch->to_look = false;
         r = pm2_call_new(watch->pm2->event, &ask, on_list, watch, &watch->list);
-        if (r < 0)
+        if (r < 0) {
+                watch->looks = false;
                 ask_failed(watch, r);
+        }
 }
 
 /* ---- its pulse ---- */
