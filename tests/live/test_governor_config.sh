@@ -122,6 +122,42 @@ a_fifo_and_a_loop_under_a_pattern_stop_nobody() {
         bed_wait 15 has_drifts "$LILY" 0
 }
 
+a_mount_that_vanishes_takes_its_files_along() {
+        bed_run govctl change open '/srv/lily/prompts/**' --reason 'another disk' --for 10m
+        bed_run mkdir /srv/lily/prompts/disk
+        bed_run mount -t tmpfs none /srv/lily/prompts/disk
+        bed_write /srv/lily/prompts/disk/c.md <<<'on a disk'
+        bed_run govctl change close | grep -q 'added /srv/lily/prompts/disk/c.md'
+        has_drifts "$LILY" 0
+        bed_run umount -l /srv/lily/prompts/disk
+        bed_wait 10 has_drifts "$LILY" 1
+        bed_run govctl why "$(drift_of "$LILY")" | grep -q 'disk/c.md was removed'
+        bed_run govctl planned "$(drift_of "$LILY")" --reason 'the disk is gone'
+        has_drifts "$LILY" 0
+}
+
+# Whatever inotify is good for: the kernel has none from here on.
+an_edit_is_found_within_a_second_without_inotify() {
+        local edited named
+        bed_write /etc/systemd/system/governor.service.d/deaf.conf <<<$'[Service]\nSystemCallFilter=~inotify_init1:ENOSYS'
+        bed_run systemctl daemon-reload
+        bed_run systemctl restart governor
+        bed_wait 20 governor_answers
+        bed_wait 20 is_effectively zoo-lily running
+        ! bed_run sh -c "ls -l /proc/$(bed_show governor MainPID)/fd" | grep inotify || bed_fail "it has inotify"
+        edited=$(now_ms)
+        bed_write /srv/lily/config.json <<<"{ \"key\": \"$CONTENT\", \"temperature\": 1 }"
+        bed_wait 10 is_named "$LILY" config-drift "$edited"
+        named=$(named_at "$LILY" config-drift "$edited")
+        echo "found without inotify after $((named - edited)) ms"
+        [ $((named - edited)) -le 1000 ]
+        bed_run govctl planned "$(drift_of "$LILY")" --reason 'warmer'
+        bed_run govctl change open zoo-lily --reason 'colder' --for 10m
+        bed_write /srv/lily/prompts/a.md <<<'good evening'
+        bed_run govctl change close | grep -q 'changed /srv/lily/prompts/a.md'
+        has_drifts "$LILY" 0
+}
+
 no_content_is_told() {
         bed_is '' bed_run grep -rlaF "$CONTENT" /var/lib/governor /run/governor
         ! bed_run journalctl -q --no-pager -u governor | grep -qF "$CONTENT" || bed_fail "content stands in the journal"
@@ -141,6 +177,8 @@ bed_story restarts_inside_a_window_are_planned
 bed_story a_deploy_says_what_changed_and_keeps_the_exit_status
 bed_story what_changed_while_the_daemon_was_down_is_found_at_start
 bed_story a_fifo_and_a_loop_under_a_pattern_stop_nobody
+bed_story a_mount_that_vanishes_takes_its_files_along
+bed_story an_edit_is_found_within_a_second_without_inotify
 bed_story no_content_is_told
 bed_story the_log_verifies
 bed_story the_log_is_lived_through_again_with_the_same_decisions

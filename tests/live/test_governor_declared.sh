@@ -150,6 +150,24 @@ what_changed_while_the_daemon_was_down_is_found_at_start() {
         bed_wait 10 has_open $LILY unit-drift 0
 }
 
+an_edit_of_a_unit_is_found_within_a_second_without_inotify() {
+        local edited
+        bed_write $ETC/governor.service.d/deaf.conf <<<$'[Service]\nSystemCallFilter=~inotify_init1:ENOSYS'
+        bed_run systemctl daemon-reload
+        bed_run systemctl restart governor
+        bed_wait 20 governor_answers
+        bed_wait 20 is_effectively zoo-lily running
+        ! bed_run sh -c "ls -l /proc/$(bed_show governor MainPID)/fd" | grep inotify || bed_fail "it has inotify"
+        edited=$(now_ms)
+        bed_write $UNIT.d/50-deaf.conf <<<$'[Service]\nNice=6'
+        within_a_second "$edited" '.path == "'$UNIT.d/50-deaf.conf'"'
+        bed_run rm $UNIT.d/50-deaf.conf $ETC/governor.service.d/deaf.conf
+        bed_wait 10 has_open $LILY unit-drift 0
+        bed_run systemctl daemon-reload
+        bed_run systemctl restart governor
+        bed_wait 20 governor_answers
+}
+
 # ---- the policy --------------------------------------------------------------------------------------------------------
 
 POLICY=/etc/governor/policies.d/10-test.yaml
@@ -196,6 +214,7 @@ bed_story an_edit_of_a_unit_in_a_window_is_silent
 bed_story a_window_that_ends_before_it_was_loaded_is_told
 bed_story strangers_units_are_nobodys_business
 bed_story what_changed_while_the_daemon_was_down_is_found_at_start
+bed_story an_edit_of_a_unit_is_found_within_a_second_without_inotify
 bed_story a_policy_that_is_not_loaded_is_told_until_it_is
 bed_story a_policy_with_an_error_says_so
 bed_story a_policy_that_is_wrong_from_the_start_is_told
