@@ -88,6 +88,25 @@ anybody_may_ask() {
         bed_run chmod 755 /home/bob
 }
 
+why_of() { doctor --json | jq -r --arg check "$1" --arg subject "$2" '.findings[] | select(.check == $check and .subject == $subject) | .what + ": " + .why'; }
+
+# Dump and daemon are compared by what stands for the values in them.
+the_saved_list_is_held_against_the_one_that_runs() {
+        bed_is '' subjects pm2-saved
+        PM2_USER=bob bed_pm2 7 start /srv/app.js --name extra
+        why_of pm2-saved /home/bob/.pm2 | grep -q 'would not start: extra'
+        bed_run sed -i "s/$SECRET/sk-fixture-other/" /srv/ecosystem.json
+        PM2_USER=bob bed_pm2 7 restart /srv/ecosystem.json --update-env
+        why_of pm2-saved pm2:bob/tamara | grep -q 'Since then: env OPENAI_API_KEY: other value'
+        ! doctor 2>&1 | grep -q sk-fixture || bed_fail "the doctor shows a secret"
+        PM2_USER=bob bed_pm2 7 delete tamara
+        why_of pm2-saved /home/bob/.pm2 | grep -q 'would start: tamara'
+        PM2_USER=bob bed_pm2 7 delete extra
+        bed_run sed -i "s/sk-fixture-other/$SECRET/" /srv/ecosystem.json
+        PM2_USER=bob bed_pm2 7 start /srv/ecosystem.json
+        bed_is '' subjects pm2-saved
+}
+
 the_bound_service_stays_down_before_the_fix() {
         bed_run systemctl start dependent
         bed_run systemctl kill -s KILL base
@@ -149,6 +168,7 @@ bed_story no_secret_is_shown
 bed_story looking_changes_nothing
 bed_story nothing_is_spawned
 bed_story anybody_may_ask
+bed_story the_saved_list_is_held_against_the_one_that_runs
 bed_story the_bound_service_stays_down_before_the_fix
 bed_story the_bound_service_comes_back_after_the_fix
 bed_story the_start_limit_can_be_reached_after_the_fix

@@ -173,14 +173,6 @@ const struct unit *home_unit(const struct machine *machine, const struct home *h
         return NULL;
 }
 
-const struct god *home_god(const struct machine *machine, const struct home *home)
-{
-        for (size_t i = 0; i < machine->gods_n; i++)
-                if (strcmp(machine->gods[i].home, home->path) == 0)
-                        return &machine->gods[i];
-        return NULL;
-}
-
 char *home_pm2(const struct home *home, char command[SHELL_WORD_MAX])
 {
         char user[SHELL_WORD_MAX], path[SHELL_WORD_MAX];

@@ -49,7 +49,6 @@ void checks_look(struct machine *machine, struct findings *findings);
 /* What several checks ask. */
 bool unit_is_pm2(const struct unit *unit);
 const struct unit *home_unit(const struct machine *machine, const struct home *home);
-const struct god *home_god(const struct machine *machine, const struct home *home);
 
 /* The pm2 command for this home as its owner: run by root on another's home it would start a daemon of root's there. */
 char *home_pm2(const struct home *home, char command[SHELL_WORD_MAX]);

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "govctl/check.h"
 #include "govctl/field.h"
+#include "govctl/running.h"
+#include "io/outline.h"
 
 /* PM2's own defaults and bounds. */
 #define MIN_UPTIME_DEFAULT 1000
@@ -110,6 +112,22 @@ static bool home_has(const struct home *home, const char *id)
         return false;
 }
 
+static const struct app *saved_like(const struct home *home, const char *name)
+{
+        for (size_t i = 0; i < home->apps_n; i++)
+                if (strcmp(home->apps[i].name, name) == 0)
+                        return &home->apps[i];
+        return NULL;
+}
+
+static const struct running *running_like(const struct home *home, const char *name)
+{
+        for (size_t i = 0; i < home->running_n; i++)
+                if (strcmp(home->running[i].name, name) == 0)
+                        return &home->running[i];
+        return NULL;
+}
+
 /* Agents that the daemon sees and that no saved list holds. */
 static void look_unsaved(struct machine *machine, const struct home *home, struct findings *findings)
 {
@@ -120,6 +138,10 @@ static void look_unsaved(struct machine *machine, const struct home *home, struc
         const json_t *agent;
 
         snprintf(prefix, sizeof prefix, "pm2:%s/", home->user);
+        for (i = 0; home->listed && i < home->running_n; i++)
+                if (!saved_like(home, home->running[i].name) &&
+                    running_like(home, home->running[i].name) == &home->running[i])
+                        text_append(names, sizeof names, "%s%s", missing++ ? ", " : "", home->running[i].name);
         json_array_foreach ((json_t *)field(machine->status, "agents"), i, agent) {
                 const char *id = field_text(agent, "id");
 
@@ -127,7 +149,7 @@ static void look_unsaved(struct machine *machine, const struct home *home, struc
                         continue;
                 if (field_given(agent, "incident") && strcmp(field_text(agent, "claimed_state"), "stopped") == 0)
                         text_append(held, sizeof held, "%s%s", held[0] ? ", " : "", id + strlen(prefix));
-                if (home_has(home, id))
+                if (home->listed || home_has(home, id))
                         continue;
                 text_append(names, sizeof names, "%s%s", missing++ ? ", " : "", id + strlen(prefix));
         }
@@ -141,12 +163,75 @@ static void look_unsaved(struct machine *machine, const struct home *home, struc
         finding_fix(finding, "%s save", home_pm2(home, word));
 }
 
+/* ---- the saved list beside the one that runs ---- */
+
+static bool runs(const struct home *home, const char *name)
+{
+        return running_like(home, name) != NULL;
+}
+
+/* What a reboot would bring up and nobody has any more. */
+static void look_left_over(const struct home *home, struct findings *findings)
+{
+        char names[512] = "", word[SHELL_WORD_MAX];
+        unsigned over = 0;
+        struct finding *finding;
+
+        for (size_t i = 0; i < home->apps_n; i++)
+                if (!runs(home, home->apps[i].name) && saved_like(home, home->apps[i].name) == &home->apps[i])
+                        text_append(names, sizeof names, "%s%s", over++ ? ", " : "", home->apps[i].name);
+        if (over == 0)
+                return;
+        finding = finding_new(findings, home->path, "the saved list holds what PM2 does not have any more");
+        where_saved(finding, home);
+        finding_why(finding, "After a reboot PM2 would start: %s.", names);
+        finding_fix(finding, "# when they are not wanted; else start them again:\n%s save --force",
+                    home_pm2(home, word));
+}
+
+/* Whether some saved instance of it is as this one. */
+static bool is_saved_so(const struct home *home, const struct running *running)
+{
+        for (size_t i = 0; i < home->apps_n; i++)
+                if (strcmp(home->apps[i].name, running->name) == 0 && home->apps[i].outline &&
+                    outline_same(home->apps[i].outline, running->outline))
+                        return true;
+        return false;
+}
+
+/* An app is started with what was saved of it, and not with what it runs with now. */
+static void look_otherwise(const struct home *home, struct findings *findings)
+{
+        for (size_t i = 0; i < home->running_n; i++) {
+                const struct running *running = &home->running[i];
+                const struct app *saved = saved_like(home, running->name);
+                char id[HOME_AGENT_MAX], words[512], word[SHELL_WORD_MAX];
+                struct finding *finding;
+
+                if (!saved || !saved->outline || is_saved_so(home, running) ||
+                    running_like(home, running->name) != running)
+                        continue;
+                outline_difference(saved->outline, running->outline, words, sizeof words);
+                finding = finding_new(findings, home_agent(home, saved, id), "the saved list has it otherwise");
+                where_saved(finding, home);
+                finding_why(finding, "After a reboot PM2 would start it as it was saved. Since then: %s.", words);
+                finding_fix(finding, "# when it is right as it runs:\n%s save", home_pm2(home, word));
+        }
+}
+
 void look_app_saved(struct machine *machine, struct findings *findings)
 {
         each_app(machine, findings, judge_saved);
-        for (size_t h = 0; h < machine->homes_n; h++)
-                if (home_god(machine, machine->homes[h]))
-                        look_unsaved(machine, machine->homes[h], findings);
+        for (size_t h = 0; h < machine->homes_n; h++) {
+                const struct home *home = machine->homes[h];
+
+                if (home_god(machine, home))
+                        look_unsaved(machine, home, findings);
+                if (home->saved && home->listed) {
+                        look_left_over(home, findings);
+                        look_otherwise(home, findings);
+                }
+        }
 }
 
 static void judge_healers(struct machine *machine, const struct home *home, const struct app *app,

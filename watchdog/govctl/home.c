@@ -7,8 +7,10 @@
 
 #include "base/text.h"
 #include "govctl/machine.h"
+#include "govctl/running.h"
 #include "io/cleanup.h"
 #include "io/json_stream.h"
+#include "io/pm2_dump.h"
 
 enum tag {
         TAG_APP,
@@ -95,6 +97,29 @@ static int read_apps(struct home *home, const char *text)
         return r;
 }
 
+/* Beside the settings above, in the same order: what is declared of each app. */
+struct outlining {
+        struct home *home;
+        size_t n;
+};
+
+static int take_outline(void *self, const struct pm2_saved *saved)
+{
+        struct outlining *outlining = self;
+
+        if (outlining->n < outlining->home->apps_n)
+                outlining->home->apps[outlining->n++].outline = strdup(saved->outline);
+        return 0;
+}
+
+static void read_outlines(struct machine *machine, struct home *home, const char *text)
+{
+        struct outlining outlining = { .home = home };
+
+        if (machine->veil)
+                (void)pm2_dump_read(text, strlen(text), machine->veil, take_outline, &outlining);
+}
+
 /* Everybody may read it when each directory down to it lets everybody pass. */
 static bool open_to_everybody(struct machine *machine, const char *path, mode_t mode)
 {
@@ -126,6 +151,8 @@ static int read_saved(struct machine *machine, struct home *home)
         home->saved_at = (usec_t)stat.st_mtim.tv_sec * USEC_PER_SEC;
         home->everybody = open_to_everybody(machine, path, stat.st_mode);
         r = read_apps(home, text);
+        if (r >= 0)
+                read_outlines(machine, home, text);
         explicit_bzero(text, strlen(text)); /* it held each app's environment */
         free(text);
         home->saved = r >= 0;
@@ -136,6 +163,9 @@ struct home *home_free(struct home *home)
 {
         if (!home)
                 return NULL;
+        for (size_t i = 0; i < home->apps_n; i++)
+                free(home->apps[i].outline);
+        running_free(home->running, home->running_n);
         free(home->apps);
         free(home);
         return NULL;
@@ -169,6 +199,16 @@ int home_read(struct machine *machine, const char *path, const char *user, struc
                 return r;
         *ret = TAKE_PTR(home);
         return 0;
+}
+
+void home_ask(struct machine *machine, struct home *home)
+{
+        int r = machine->veil ? running_read(home->path, home->uid, machine->veil, &home->running, &home->running_n)
+                              : -ENOMEM;
+
+        home->listed = r >= 0;
+        if (r == -EACCES || r == -EPERM)
+                machine_unseen(machine, home->path);
 }
 
 char *home_agent(const struct home *home, const struct app *app, char id[HOME_AGENT_MAX])

@@ -28,6 +28,7 @@ struct app {
         char run_as[33]; /* uid or username in the list, "" for that of the daemon */
         bool given[APP_NUMBER_N];
         int64_t number[APP_NUMBER_N];
+        char *outline; /* what is declared of it, NULL where that could not be read */
 };
 
 struct home {
@@ -41,11 +42,17 @@ struct home {
         usec_t saved_at;
         struct app *apps;
         size_t apps_n;
+        bool listed; /* its daemon told what it runs: */
+        struct running *running;
+        size_t running_n;
 };
 
 /* -ENOENT when there is no such directory. `user` may be "" when it is not known yet. */
 int home_read(struct machine *machine, const char *path, const char *user, struct home **ret);
 struct home *home_free(struct home *home);
+
+/* Asks the home's daemon what it runs; one that does not tell is left at that. */
+void home_ask(struct machine *machine, struct home *home);
 
 /* "pm2:USER/NAME" */
 #define HOME_AGENT_MAX 272

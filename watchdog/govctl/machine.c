@@ -18,7 +18,7 @@
 
 /* ---- files ---- */
 
-static void note_unseen(struct machine *machine, const char *path)
+void machine_unseen(struct machine *machine, const char *path)
 {
         char **list;
 
@@ -42,7 +42,7 @@ static int machine_open(struct machine *machine, const char *path, int flags)
         int error = fd < 0 ? errno : 0;
 
         if (error == EACCES || error == EPERM)
-                note_unseen(machine, path);
+                machine_unseen(machine, path);
         return fd < 0 ? -error : (int)fd;
 }
 
@@ -366,6 +366,14 @@ static int consider_god(void *self, pid_t pid)
 
 /* ---- all of it ---- */
 
+const struct god *home_god(const struct machine *machine, const struct home *home)
+{
+        for (size_t i = 0; i < machine->gods_n; i++)
+                if (strcmp(machine->gods[i].home, home->path) == 0)
+                        return &machine->gods[i];
+        return NULL;
+}
+
 static int open_machine(struct machine *machine, const char *root, const json_t *status, const struct policy *policy)
 {
         char proc[4096];
@@ -388,13 +396,26 @@ static int open_machine(struct machine *machine, const char *root, const json_t 
         return r == -ENOMEM ? r : 0;
 }
 
+/* What PM2 runs now, where there is a PM2 to ask. */
+static void ask_homes(struct machine *machine)
+{
+        for (size_t i = 0; machine->here && i < machine->homes_n; i++)
+                if (home_god(machine, machine->homes[i]))
+                        home_ask(machine, machine->homes[i]);
+}
+
 int machine_read_all(struct machine *machine, const char *root, const json_t *status, const struct policy *policy)
 {
         int r = open_machine(machine, root, status, policy);
 
+        (void)veil_new(&machine->veil);
         if (r >= 0)
                 r = read_units(machine);
-        return r < 0 ? r : read_homes(machine);
+        if (r >= 0)
+                r = read_homes(machine);
+        if (r >= 0)
+                ask_homes(machine);
+        return r;
 }
 
 int machine_read_homes(struct machine *machine, const char *root, const struct policy *policy)
@@ -431,6 +452,7 @@ void machine_done(struct machine *machine)
         free(machine->homes);
         free(machine->gods);
         free(machine->unseen);
+        veil_free(machine->veil);
         proc_done(&machine->proc);
         close_fd(machine->root);
 }

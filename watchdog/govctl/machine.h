@@ -1,6 +1,7 @@
 #pragma once
-/* What the doctor examines: a machine as its files tell it, this one or a copy in a directory. Nobody is asked, nothing is
- * changed; what may not be read is remembered, so that silence is never taken for health. */
+/* What the doctor examines: a machine as its files tell it, this one or a copy in a directory. Of this one PM2 is asked what it
+ * runs; nobody else is asked, and nothing is changed. What may not be read is remembered, so that silence is never taken for
+ * health. */
 #include <jansson.h>
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 #include "govctl/home.h"
 #include "govctl/unit.h"
 #include "io/proc.h"
+#include "io/veil.h"
 #include "policy/policy.h"
 
 /* A PM2 daemon that runs. */
@@ -32,7 +34,8 @@ struct machine {
         size_t homes_n;
         struct god *gods;
         size_t gods_n;
-        char **unseen; /* paths that were there and could not be read */
+        struct veil *veil; /* what may be secret is compared under it; NULL: it is not */
+        char **unseen;     /* paths that were there and could not be read */
         size_t unseen_n;
 };
 
@@ -61,8 +64,14 @@ int machine_link(struct machine *machine, const char *path, char *to, size_t siz
 /* The unit, read on demand; NULL when there is no such file. A loan. */
 const struct unit *machine_unit(struct machine *machine, const char *name);
 
+/* Notes that there is something here that we may not look at. */
+void machine_unseen(struct machine *machine, const char *path);
+
 /* Whether the process exists; of this machine, or in the copy's proc/. */
 bool machine_process(const struct machine *machine, pid_t pid);
+
+/* The daemon that runs for this home, or NULL. */
+const struct god *home_god(const struct machine *machine, const struct home *home);
 
 /* The agent of that id in the daemon's status, or NULL. */
 const json_t *machine_agent(const struct machine *machine, const char *id);
