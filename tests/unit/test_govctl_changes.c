@@ -108,7 +108,7 @@ static void this_was_me_is_said_back(void **state)
         (void)state;
         stage_open(&stage, "");
         assert_int_equal(stage_run(&stage, "planned", "inc-4", "--reason=me", NULL), CODE_OK);
-        assert_string_equal(stage.data, "inc-4 is closed as planned. The files are sealed as they are now.\n");
+        assert_string_equal(stage.data, "inc-4 is closed as planned. What it is about is sealed as it is now.\n");
         stage_close(&stage);
 }
 

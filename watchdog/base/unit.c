@@ -161,6 +161,5 @@ bool unit_has_path(const char *name, const char *path)
                 return false;
         if (!text_ends(path, ".conf"))
                 return strcmp(of, name) == 0 || is_template_of(of, name);
-        return strcmp(of, ALL) == 0 || strcmp(of, name) == 0 || is_template_of(of, name) ||
-               is_prefix_of(of, name);
+        return strcmp(of, ALL) == 0 || strcmp(of, name) == 0 || is_template_of(of, name) || is_prefix_of(of, name);
 }

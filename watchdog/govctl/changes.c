@@ -58,7 +58,7 @@ enum code run_planned(struct call *call)
                 return code;
         if (call->options.json)
                 return call_print_json(call, answer, CODE_OK);
-        snprintf(text, sizeof text, "%s is closed as planned. The files are sealed as they are now.",
+        snprintf(text, sizeof text, "%s is closed as planned. What it is about is sealed as it is now.",
                  call_argument(call));
         page_wrap(&call->page, TINT_GOOD, 0, text);
         return CODE_OK;
@@ -121,7 +121,7 @@ static void show_changed(struct call *call, const json_t *answer)
                 page_wrap(&call->page, TINT_PLAIN, 2, text);
         }
         snprintf(text, sizeof text,
-                 changed == 0   ? "The change window is closed. No declared file changed in it."
+                 changed == 0   ? "The change window is closed. Nothing that is declared changed in it."
                  : changed == 1 ? "The change window is closed. One change was seen and sealed."
                                 : "The change window is closed. %lld changes were seen and sealed.",
                  (long long)changed);

@@ -66,20 +66,21 @@ const struct verb verbs[] = {
           run_acknowledge },
         { "planned", "INCIDENT", 1, 1, ARGUMENT_INCIDENT, TAKES_REASON, false, true,
           "\"this was me\": a drift that you wanted is closed and sealed",
-          "Closes an incident of the cause config-drift in your name. The files are right as they are now. It needs --reason.",
+          "Closes an incident of the cause config-drift or unit-drift in your name. What it is about is right as it is now. It needs "
+          "--reason.",
           "govctl planned inc-4 --reason 'new prompt, forgot the window'",
           run_planned },
         { "change open", "AGENT|PATTERN", 1, 1, ARGUMENT_AGENT, TAKES_REASON | TAKES_FOR, false, true,
           "announce a change: what happens meanwhile is planned",
-          "Opens a change window for an agent and the files that its rule declares, or for the files that match a pattern. Until it "
-          "is closed or its time is over, changes of these files are planned, and so are deaths and restarts of the agent. It needs "
-          "--reason.",
+          "Opens a change window for an agent, the files that its rule declares, its unit's files and what PM2 has of it, or for the "
+          "files that match a pattern. Until it is closed or its time is over, changes of these are planned, and so are deaths and "
+          "restarts of the agent. It needs --reason.",
           "govctl change open lily --reason 'new prompts' --for 15m",
           run_change_open },
         { "change close", "[AGENT|PATTERN|NUMBER]", 0, 1, ARGUMENT_AGENT, TAKES_ALWAYS, false, true,
-          "end a change window; the files are sealed as they are",
-          "Looks at the declared files once more, closes the window and says what changed in it. What changed in it is how the "
-          "files should be from now on. Without an argument closes the only one that is open.",
+          "end a change window; what changed is sealed as it is",
+          "Looks at all that is declared once more, closes the window and says what changed in it. What changed in it is how it "
+          "should be from now on. Without an argument closes the only one that is open.",
           "govctl change close lily",
           run_change_close },
         { "change list", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
