@@ -363,6 +363,14 @@ static void units_that_nobody_governs_are_not_judged(void **state)
         thing_is(&world, CONFIG_OF_UNIT, "systemd:stranger.service", "/etc/systemd/system/stranger.service",
                  CONFIG_CHANGED, "", 1);
         CHECK_TRACE(&world, "");
+        thing_is(&world, CONFIG_OF_UNIT, ZOO, ZOO_FILE, CONFIG_CHANGED, "", 1);
+        world.rules[0].pattern = "other-*"; /* another policy */
+        judge_set_policy(world.judge, &world.policy);
+        thing_is(&world, CONFIG_OF_UNIT, ZOO, ZOO_FILE, CONFIG_CHANGED, "", 1);
+        thing_is(&world, CONFIG_OF_UNIT, ZOO, ZOO_FILE, CONFIG_FORGOTTEN, "", 0);
+        CHECK_TRACE(&world, "60.0s open inc-1 zoo-@7 unit-drift: " ZOO_FILE
+                            " was changed, 120B to 117B outside of a change window\n"
+                            "60.0s resolve inc-1 zoo-@7 unit-drift: it is no longer declared\n");
         world_done(&world);
 }
 

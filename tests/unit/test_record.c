@@ -117,6 +117,40 @@ static void a_kill_for_memory_comes_back_whole(void **state)
         json_decref(details);
 }
 
+static void a_drift_comes_back_with_what_it_is_about(void **state)
+{
+        struct fact fact = {
+                .kind = FACT_CONFIG,
+                .at = 5,
+                .manager = MANAGER_SYSTEMD,
+                .agent = "systemd:x.service",
+                .instance = INSTANCE_ALL,
+                .config = { .change = CONFIG_PENDING,
+                            .of = CONFIG_OF_UNIT,
+                            .path = "/etc/systemd/system/x.service",
+                            .digest = "",
+                            .sealed = "ab",
+                            .sealed_size = 7,
+                            .differing = 2,
+                            .what = "Restart=always -> no" },
+        };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        assert_int_equal(back.config.change, CONFIG_PENDING);
+        assert_int_equal(back.config.of, CONFIG_OF_UNIT);
+        assert_string_equal(back.config.path, "/etc/systemd/system/x.service");
+        assert_string_equal(back.config.what, "Restart=always -> no");
+        assert_int_equal(back.config.differing, 2);
+        json_object_del(details, "of"); /* a record of before: files were all that there was */
+        json_object_del(details, "what");
+        assert_int_equal(record_to_fact("fact.config", fact.agent, details, &scratch, &back), 0);
+        assert_int_equal(back.config.of, CONFIG_OF_FILE);
+        assert_string_equal(back.config.what, "");
+        json_decref(details);
+}
+
 static void the_judges_memory_comes_back_with_every_death_and_with_never(void **state)
 {
         struct remembered memory = { .state = 3,
@@ -387,6 +421,7 @@ int main(void)
                 cmocka_unit_test(a_death_comes_back_with_its_cause),
                 cmocka_unit_test(what_the_manager_says_comes_back_word_for_word),
                 cmocka_unit_test(a_kill_for_memory_comes_back_whole),
+                cmocka_unit_test(a_drift_comes_back_with_what_it_is_about),
                 cmocka_unit_test(the_judges_memory_comes_back_with_every_death_and_with_never),
                 cmocka_unit_test(what_a_restart_would_free_comes_back_with_how_it_was_measured),
                 cmocka_unit_test(a_baseline_says_what_it_is_about),

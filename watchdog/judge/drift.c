@@ -114,10 +114,13 @@ static void say(char reason[REASON_MAX], const struct fact *fact)
 
 /* ---- judging ------------------------------------------------------------------------------------------------------------ */
 
-/* Files are declared by rules, and so are theirs who are not seen yet; of units and apps only the governed ones are watched. */
-static bool concerns(const struct agent *agent, enum config_of of)
+/* Files are declared by rules, and so are theirs who are not seen yet; of units and apps only the governed ones are watched, and
+ * of the others it is heard that they are no longer. */
+static bool concerns(const struct agent *agent, const struct fact *fact)
 {
-        return of == CONFIG_OF_FILE || of == CONFIG_OF_POLICY || (agent && is_governed(agent));
+        if (fact->config.of == CONFIG_OF_FILE || fact->config.of == CONFIG_OF_POLICY)
+                return true;
+        return agent && (is_governed(agent) || fact->config.change == CONFIG_FORGOTTEN);
 }
 
 void drift_take(struct judge *judge, const struct fact *fact)
@@ -127,7 +130,7 @@ void drift_take(struct judge *judge, const struct fact *fact)
         struct drift *drift = &judge->drift;
 
         if (fact->config.change == CONFIG_NONE || fact->config.change >= CONFIG_N || fact->config.of >= CONFIG_OF_N ||
-            (owned && !concerns(agent, fact->config.of)))
+            (owned && !concerns(agent, fact)))
                 return;
         *drift = (struct drift){
                 .due = true,
