@@ -1,5 +1,3 @@
-#include "observe/config.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,45 +8,13 @@
 
 #include "base/path.h"
 #include "base/text.h"
-#include "observe/config_book.h"
-#include "observe/config_patterns.h"
-#include "observe/config_reader.h"
-#include "observe/config_walk.h"
-#include "observe/config_watch.h"
+#include "observe/config_inside.h"
 
 #define PRIORITY (SD_EVENT_PRIORITY_NORMAL + 20) /* behind whatever is about processes */
-#define SWEEP_A_TURN 4096
-#define ENTRIES_A_TURN 256
-#define SETTLE (100 * USEC_PER_MSEC)       /* an editor writes in several steps */
-#define SWEEP_HEARD (10 * USEC_PER_MINUTE) /* where inotify hears everything: in case it does not */
-#define SWEEP_DEAF (800 * USEC_PER_MSEC)   /* where it does not: a change is told within a second, */
-#define SWEEP_SHARE 50                     /* but no more than a fiftieth of the time is spent on looking */
-#define SWEEP_MISSING (5 * USEC_PER_SEC)   /* where there is nothing to watch yet */
-#define FULL_EVERY (6 * USEC_PER_HOUR)     /* everything is read again, whatever stat() says */
-#define AGAIN_AFTER (500 * USEC_PER_MSEC)  /* a file that was written to while it was read */
+#define SETTLE (100 * USEC_PER_MSEC)             /* an editor writes in several steps */
+#define FULL_EVERY (6 * USEC_PER_HOUR)           /* everything is read again, whatever stat() says */
 
-struct config {
-        sd_event *event;
-        struct config_options options;
-        struct config_book book;
-        struct config_patterns patterns;
-        bool loaded;
-
-        struct config_watch watch;
-        struct config_walk walk;
-        struct config_reader reader;
-        uint32_t walking;  /* the pattern that is looked at, patterns.n: none */
-        uint32_t sweeping; /* its files behind this one may be gone */
-        bool missing;      /* the folder that it begins in is not there */
-        bool asked;        /* somebody waits until everything was looked at */
-        bool closed;       /* a window was */
-        usec_t full_at;
-        const char *trouble; /* as last told */
-
-        sd_event_source *due, *step, *heard, *settle;
-};
-
-static usec_t now_of(const struct config *config)
+usec_t config_now(const struct config *config)
 {
         usec_t now = 0;
 
@@ -113,208 +79,9 @@ static void describe(void *self, const struct config_file *file, char what[CONFI
         config->options.describe(config->options.self, file->path, what);
 }
 
-static bool is_wanted(const struct config *config, const char *path)
+bool config_wants(const struct config *config, const char *path)
 {
         return !config->options.wants || config->options.wants(config->options.self, path);
-}
-
-static bool is_known(const struct config *config, const struct config_file *file)
-{
-        if (config->options.knows)
-                return config->options.knows(config->options.self, file->path);
-        return config->patterns.list[file->pattern].known;
-}
-
-/* ---- looking at files ---------------------------------------------------------------------------------------------------- */
-
-/* The file of that path under the pattern; NULL when there is no room for it. */
-static struct config_file *file_of(struct config *config, const char *path, uint32_t pattern)
-{
-        uint32_t slot = config_files_find(&config->book.files, path);
-        int r = slot == CONFIG_NO_FILE ? config_files_add(&config->book.files, path, &slot) : 1;
-
-        if (r < 0) {
-                config->patterns.list[pattern].cut =
-                        r == -ENOSPC ? "more than 16384 files are declared: the others are not watched"
-                                     : "out of memory";
-                return NULL;
-        }
-        if (r == 0) {
-                config->book.files.list[slot].pattern = pattern;
-                config->book.files.list[slot].rule = config->patterns.list[pattern].rule;
-                config->book.files.list[slot].follow = config->patterns.list[pattern].plain;
-        }
-        return &config->book.files.list[slot];
-}
-
-static void look_at_file(struct config *config, const char *path, const struct stat *st, uint32_t pattern)
-{
-        struct config_file *file = file_of(config, path, pattern);
-        usec_t now = now_of(config);
-
-        if (!file)
-                return;
-        file->generation = config->patterns.list[file->pattern].generation;
-        if (st->st_nlink > 1) /* it may be written to by its other name, of which nobody here tells */
-                config->patterns.list[pattern].heard = false;
-        if (config_file_untouched(file, st)) {
-                config_book_calm(&config->book, file);
-                return;
-        }
-        if (file->quiet_until > now && !config->asked)
-                config_patterns_due(&config->patterns, file->pattern, file->quiet_until);
-        else
-                config_reader_want(&config->reader, file);
-}
-
-static void on_found(void *self, const char *path, const struct stat *st)
-{
-        struct config *config = self;
-
-        if (is_wanted(config, path))
-                look_at_file(config, path, st, config->walking);
-}
-
-static void watch_folder(struct config *config, const char *path)
-{
-        int r = config_watch_folder(&config->watch, path);
-
-        if (r < 0)
-                config->patterns.list[config->walking].heard = false;
-}
-
-static void on_folder(void *self, const char *path, int fd)
-{
-        (void)fd;
-        watch_folder(self, path);
-}
-
-/* A folder that is not there yet comes to be in one that is. */
-static void watch_ancestor(struct config *config, const char *glob)
-{
-        char folder[FILE_PATH_MAX];
-        size_t length = path_base(glob);
-
-        if (length >= sizeof(folder))
-                return;
-        memcpy(folder, glob, length);
-        folder[length] = '\0';
-        for (char *slash; (slash = strrchr(folder, '/')) && slash > folder;) {
-                *slash = '\0';
-                if (access(folder, F_OK) == 0) {
-                        (void)config_watch_folder(&config->watch, folder);
-                        return;
-                }
-        }
-}
-
-/* One path and no pattern. Where it is a link, what it leads to is what was declared, and nobody tells of changes there. */
-static void look_at_plain(struct config *config, struct config_pattern *pattern)
-{
-        char folder[FILE_PATH_MAX];
-        struct stat st;
-        size_t base = path_base(pattern->glob);
-
-        memcpy(folder, pattern->glob, base);
-        folder[base] = '\0';
-        config->missing = base > 0 && access(folder, F_OK) < 0;
-        if (config->missing)
-                return;
-        watch_folder(config, base > 0 ? folder : "/");
-        if (lstat(pattern->glob, &st) < 0)
-                return;
-        if (S_ISLNK(st.st_mode)) {
-                pattern->heard = false;
-                if (stat(pattern->glob, &st) < 0)
-                        return;
-        }
-        if (S_ISDIR(st.st_mode))
-                pattern->cut = "a folder is declared without a '/' at its end";
-        else
-                look_at_file(config, pattern->glob, &st, config->walking);
-}
-
-static void begin_pattern(struct config *config, uint32_t n)
-{
-        struct config_pattern *pattern = &config->patterns.list[n];
-
-        config->walking = n;
-        pattern->began = now_of(config);
-        pattern->due = USEC_INFINITY;
-        pattern->generation++;
-        pattern->heard = true;
-        pattern->cut = NULL;
-        config->sweeping = 0;
-        if (pattern->plain)
-                look_at_plain(config, pattern);
-        else
-                config_walk_begin(&config->walk, pattern->glob, config->options.entries_max);
-}
-
-/* Files that the walk did not meet are gone, if they really are: the walk may have been cut short. */
-static bool sweep_on(struct config *config)
-{
-        const struct config_pattern *pattern = &config->patterns.list[config->walking];
-
-        for (unsigned n = 0; n < SWEEP_A_TURN && config->sweeping < config->book.files.n; n++, config->sweeping++) {
-                struct config_file *file = &config->book.files.list[config->sweeping];
-
-                if (file->pattern == config->walking && file->generation != pattern->generation && file->seen.there)
-                        config_reader_want(&config->reader, file);
-        }
-        return config->sweeping < config->book.files.n;
-}
-
-static void end_pattern(struct config *config)
-{
-        struct config_pattern *pattern = &config->patterns.list[config->walking];
-        usec_t now = now_of(config), spent = usec_since(now, pattern->began);
-
-        if (!pattern->plain && config->walk.cut)
-                pattern->cut = config->walk.cut;
-        if (!pattern->plain)
-                config->missing = config->walk.missing;
-        if (config->missing)
-                watch_ancestor(config, pattern->glob);
-        if (config->missing)
-                config_patterns_due(&config->patterns, config->walking, now + SWEEP_MISSING);
-        else if (pattern->heard)
-                config_patterns_due(&config->patterns, config->walking, now + SWEEP_HEARD);
-        else
-                config_patterns_due(&config->patterns, config->walking,
-                                    now + (spent * SWEEP_SHARE > SWEEP_DEAF ? spent * SWEEP_SHARE : SWEEP_DEAF));
-        config->walking = config->patterns.n;
-}
-
-/* ---- what was read ------------------------------------------------------------------------------------------------------- */
-
-static bool is_gone(int r, const struct config_found *found)
-{
-        return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || (r == 0 && S_ISDIR(found->st.st_mode));
-}
-
-static void on_read(void *self, struct config_file *file, int r, struct config_found *found, usec_t spent)
-{
-        struct config *config = self;
-        struct config_pattern *pattern = &config->patterns.list[file->pattern];
-        struct config_state now = { .there = false };
-
-        if (r == -EAGAIN) {
-                file->fresh = true;
-                config_patterns_due(&config->patterns, file->pattern,
-                                    now_of(config) + (10 * spent > AGAIN_AFTER ? 10 * spent : AGAIN_AFTER));
-                return;
-        }
-        if (r < 0 && !is_gone(r, found)) {
-                pattern->cut = r == -ENODEV ? "a file of the kernel's own is declared" : "a file cannot be read";
-                return;
-        }
-        if (!is_gone(r, found)) {
-                config_state_take(&now, &found->st);
-                memcpy(now.digest, found->digest, sizeof(now.digest));
-                config_file_note(file, &found->st);
-        }
-        config_book_take(&config->book, file, &now, TAKE_PTR(found->outline), is_known(config, file));
 }
 
 /* ---- the loop ------------------------------------------------------------------------------------------------------------ */
@@ -371,10 +138,9 @@ static int on_step(sd_event_source *source, void *userdata)
         if (config_reader_has_small(&config->reader)) {
                 config_reader_turn(&config->reader);
         } else if (config->walking < config->patterns.n) {
-                if (!config_walk_on(&config->walk, ENTRIES_A_TURN) && !sweep_on(config))
-                        end_pattern(config);
-        } else if (next < config->patterns.n && config->patterns.list[next].due <= now_of(config)) {
-                begin_pattern(config, next);
+                (void)config_round_on(config);
+        } else if (next < config->patterns.n && config->patterns.list[next].due <= config_now(config)) {
+                config_round_begin(config, next);
         } else if (config_reader_has_large(&config->reader)) {
                 config_reader_turn(&config->reader);
         } else {
@@ -386,7 +152,7 @@ static int on_step(sd_event_source *source, void *userdata)
 static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct config *config = userdata;
-        usec_t now = now_of(config);
+        usec_t now = config_now(config);
 
         (void)source, (void)usec;
         if (config->full_at <= now) {
@@ -408,14 +174,12 @@ static void heard_file(struct config *config, const char *path)
         char safe[FILE_PATH_MAX];
         struct config_file *file;
 
-        if (pattern == config->patterns.n || !is_wanted(config, path) || !text_copy_safe(safe, sizeof(safe), path) ||
+        if (pattern == config->patterns.n || !config_wants(config, path) || !text_copy_safe(safe, sizeof(safe), path) ||
             strcmp(safe, path) != 0)
                 return;
-        file = file_of(config, path, pattern);
-        if (file && file->quiet_until > now_of(config) && !config->asked)
-                config_patterns_due(&config->patterns, file->pattern, file->quiet_until);
-        else if (file)
-                config_reader_want(&config->reader, file);
+        file = config_round_file(config, path, pattern);
+        if (file)
+                config_round_want(config, file);
 }
 
 static void on_heard_name(void *self, const char *folder, const char *name, bool is_folder)
@@ -441,7 +205,7 @@ static int on_heard(sd_event_source *source, int fd, uint32_t events, void *user
         if (!config_watch_take(&config->watch, on_heard_name, config))
                 config_patterns_all_due(&config->patterns, 0);
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        set_timer(config->settle, now_of(config) + config->options.settle);
+        set_timer(config->settle, config_now(config) + config->options.settle);
         return 0;
 }
 
@@ -522,7 +286,7 @@ int config_new(sd_event *event, const struct config_options *options, struct con
         config->watch.fd = -1;
         config->reader.clock = config->options.clock;
         config->reader.files = &config->book.files;
-        config->reader.ended = on_read;
+        config->reader.ended = config_round_read;
         config->reader.self = config;
         r = config_book_init(&config->book, event, &book, PRIORITY);
         if (r >= 0)
@@ -533,7 +297,7 @@ int config_new(sd_event *event, const struct config_options *options, struct con
                 config_free(config);
                 return r;
         }
-        config->full_at = now_of(config) + FULL_EVERY;
+        config->full_at = config_now(config) + FULL_EVERY;
         *ret = config;
         return 0;
 }
@@ -562,7 +326,7 @@ static bool is_undeclared(void *self, const struct config_file *file)
 {
         const struct config *config = self;
 
-        return file->pattern == config->patterns.n || !is_wanted(config, file->path);
+        return file->pattern == config->patterns.n || !config_wants(config, file->path);
 }
 
 static bool is_unknown(void *self, const char *name)
@@ -598,9 +362,6 @@ static void take_over(struct config *config, const struct config_patterns *patte
         config_patterns_done(&config->patterns);
         config->patterns = *patterns;
         config->walking = patterns->n;
-        config->walk.folder = on_folder;
-        config->walk.file = on_found;
-        config->walk.self = config;
         assign(config);
         listen(config);
         if (patterns->n > 0 || config->book.files.n > 0)
@@ -633,10 +394,7 @@ void config_look(struct config *config)
 {
         config->asked = true;
         config_patterns_all_due(&config->patterns, 0);
-        if (config->walking < config->patterns.n) { /* what it has passed may have changed since */
-                config_walk_end(&config->walk);
-                config->walking = config->patterns.n;
-        }
+        config_round_end(config); /* what it has passed may have changed since */
         step_soon(config);
 }
 
