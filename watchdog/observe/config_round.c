@@ -14,7 +14,8 @@
 #define SWEEP_HEARD (10 * USEC_PER_MINUTE) /* where inotify hears everything: in case it does not */
 #define SWEEP_DEAF (800 * USEC_PER_MSEC)   /* where it does not: a change is told within a second, */
 #define SWEEP_SHARE 50                     /* but no more than a fiftieth of the time is spent on looking */
-#define SWEEP_MISSING (5 * USEC_PER_SEC)   /* where there is nothing to watch yet */
+#define SWEEP_MISSING (5 * USEC_PER_SEC)   /* where there is nothing to watch yet, */
+#define SWEEP_ABSENT USEC_PER_MINUTE       /* and where inotify will tell when there is */
 #define AGAIN_AFTER (500 * USEC_PER_MSEC)  /* a file that was written to while it was read */
 
 /* ---- looking at files ---------------------------------------------------------------------------------------------------- */
@@ -93,23 +94,27 @@ static void walk(struct config *config, const char *glob)
         config_walk_begin(&config->walk, glob, config->options.entries_max);
 }
 
-/* A folder that is not there yet comes to be in one that is. */
-static void watch_ancestor(struct config *config, const char *glob)
+/* The folder that a pattern begins in, or that is nearest to it and there; false when it is too long. */
+static bool nearest_folder(const char *glob, char ret[FILE_PATH_MAX])
 {
-        char folder[FILE_PATH_MAX];
         size_t length = path_base(glob);
 
-        if (length >= sizeof(folder))
-                return;
-        memcpy(folder, glob, length);
-        folder[length] = '\0';
-        for (char *slash; (slash = strrchr(folder, '/')) && slash > folder;) {
+        if (length >= FILE_PATH_MAX)
+                return false;
+        memcpy(ret, glob, length);
+        ret[length] = '\0';
+        for (char *slash; access(ret, F_OK) < 0 && (slash = strrchr(ret, '/')) && slash > ret;)
                 *slash = '\0';
-                if (access(folder, F_OK) == 0) {
-                        (void)config_watch_folder(&config->watch, folder);
-                        return;
-                }
-        }
+        return true;
+}
+
+/* A folder that is not there yet comes to be in one that is. False: that would not be heard, or has happened just now. */
+static bool watch_ancestor(struct config *config, const char *glob)
+{
+        char folder[FILE_PATH_MAX], again[FILE_PATH_MAX];
+
+        return nearest_folder(glob, folder) && config_watch_folder(&config->watch, folder) >= 0 &&
+               nearest_folder(glob, again) && strcmp(folder, again) == 0 && strlen(folder) < path_base(glob);
 }
 
 /* One path and no pattern. Where it is a link, what it leads to is what was declared, and nobody tells of changes there. */
@@ -179,9 +184,8 @@ static void end_pattern(struct config *config)
         if (!pattern->plain)
                 config->missing = config->walk.missing;
         if (config->missing)
-                watch_ancestor(config, pattern->glob);
-        if (config->missing)
-                config_patterns_due(&config->patterns, config->walking, now + SWEEP_MISSING);
+                config_patterns_due(&config->patterns, config->walking,
+                                    now + (watch_ancestor(config, pattern->glob) ? SWEEP_ABSENT : SWEEP_MISSING));
         else if (pattern->heard)
                 config_patterns_due(&config->patterns, config->walking, now + SWEEP_HEARD);
         else
