@@ -596,6 +596,38 @@ static void a_declared_link_means_what_it_leads_to(void **state)
         assert_string_equal(stage->told, "changed /c/current 1 2, 1\nchanged /c/current 1 3, 1\n");
 }
 
+static void links_in_a_circle_end_nowhere(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/config.json");
+        declare(stage, "/c/here");
+        begin(stage);
+        assert_int_equal(symlink("there", path_of(stage, "/c/here")), 0);
+        assert_int_equal(symlink("here", path_of(stage, "/c/there")), 0);
+        unlink(path_of(stage, "/c/config.json"));
+        assert_int_equal(symlink("config.json", path_of(stage, "/c/config.json")),
+                         0); /* such a file is as good as none */
+        look(stage);
+        assert_string_equal(stage->told, "removed /c/config.json 2 0, 1\n");
+        assert_string_equal(stage->source, "seeing ");
+}
+
+static void a_fifo_by_its_own_name_is_not_waited_for(void **state)
+{
+        struct stage *stage = *state;
+
+        declare(stage, "/c/config.json");
+        declare(stage, "/c/fifo");
+        declare(stage, "/c/link");
+        begin(stage);
+        assert_int_equal(mkfifo(path_of(stage, "/c/fifo"), 0644), 0);
+        assert_int_equal(symlink("fifo", path_of(stage, "/c/link")), 0);
+        put(stage, "/c/config.json", "{ }");
+        look(stage); /* would hang here */
+        assert_string_equal(stage->told, "changed /c/config.json 2 3, 1\nadded /c/fifo 0 0, 2\nadded /c/link 0 0, 3\n");
+}
+
 static void a_large_file_is_read_between_other_work(void **state)
 {
         struct stage *stage = *state;
@@ -969,6 +1001,8 @@ int main(void)
                 TEST(what_is_no_file_is_named_and_not_opened),
                 TEST(links_are_told_and_not_followed),
                 TEST(a_declared_link_means_what_it_leads_to),
+                TEST(links_in_a_circle_end_nowhere),
+                TEST(a_fifo_by_its_own_name_is_not_waited_for),
                 TEST(a_large_file_is_read_between_other_work),
                 TEST(others_are_served_while_a_large_file_is_read),
                 TEST(a_small_file_does_not_wait_for_large_ones),
