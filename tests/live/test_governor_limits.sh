@@ -118,6 +118,29 @@ a_kept_one_survives_the_daemon_and_a_reload() {
         nothing_is_left
 }
 
+# told_of FILE CHANGE: the judge heard of it.
+told_of() { records_say 'any(.action == "fact.config" and .details.path == $f and .details.change == $c)' --arg f "$1" --arg c "$2"; }
+open_drifts() { bed_run govctl incidents --json | jq '[.incidents[] | select(.cause == "unit-drift" and .state == "open")] | length'; }
+
+what_governors_hand_did_is_no_drift() {
+        bed_wait 10 told_of "$TRIAL" added
+        bed_wait 10 told_of "$TRIAL" removed
+        bed_wait 10 told_of "$KEPT" added
+        bed_wait 10 told_of "$KEPT" removed
+        records_say 'any(.action == "finding.unit-drift") | not'
+}
+
+another_hand_in_governors_drop_in_is_drift() {
+        bed_run govctl limits zoo-x --memory-max 300M --apply --for 10m >/dev/null
+        bed_wait 10 '[ "$(bed_run govctl trials --json | jq -r ".trials[0].since")" -lt $(($(bed_run date +%s%6N) - 5500000)) ]'
+        bed_run sh -c "echo MemoryHigh=200M >>$TRIAL"
+        bed_wait 10 '[ "$(open_drifts)" = 1 ]'
+        bed_run govctl incidents --json | jq -e --arg t "$TRIAL" '.incidents[] | select(.cause == "unit-drift") | [.. | strings] | any(contains($t + " was changed"))'
+        bed_run govctl undo zoo-x >/dev/null
+        bed_wait 10 '[ "$(open_drifts)" = 0 ]'
+        nothing_is_left
+}
+
 # A daemon that is killed during a trial takes it back when it is there again.
 a_trial_that_ran_out_while_the_daemon_was_dead_is_taken_back() {
         local until
@@ -209,6 +232,8 @@ bed_story a_human_takes_it_back
 bed_story what_nobody_keeps_is_taken_back
 bed_story an_agent_that_dies_of_it_is_free_at_once
 bed_story a_kept_one_survives_the_daemon_and_a_reload
+bed_story what_governors_hand_did_is_no_drift
+bed_story another_hand_in_governors_drop_in_is_drift
 bed_story a_trial_that_ran_out_while_the_daemon_was_dead_is_taken_back
 bed_story somebody_elses_word_is_last
 bed_story what_may_not_be_limited_is_not

@@ -409,6 +409,133 @@ static void a_file_that_changes_for_ever_is_told_ever_more_rarely(void **state)
         world_done(&world);
 }
 
+/* ---- Governor's own hand --------------------------------------------------------------------------------------------------- */
+
+#define ZOO_TRIAL "/run/systemd/system/zoo-@7.service.d/60-governor-limits-trial.conf"
+#define ZOO_KEPT "/etc/systemd/system/zoo-@7.service.d/50-governor-limits.conf"
+#define ZOO_OVERRIDE "/etc/systemd/system/zoo-@7.service.d/override.conf"
+
+/* Seen now; written `age` ago. */
+static void drop_in_is(struct world *world, const char *path, enum config_change change, usec_t age)
+{
+        struct fact fact = {
+                .kind = FACT_CONFIG,
+                .at = world->now,
+                .manager = MANAGER_SYSTEMD,
+                .agent = ZOO,
+                .instance = INSTANCE_ALL,
+                .config = { .change = change,
+                            .of = CONFIG_OF_UNIT,
+                            .path = path,
+                            .digest = change == CONFIG_REMOVED ? "" : "new",
+                            .sealed = change == CONFIG_ADDED ? "" : "old",
+                            .size = 117,
+                            .sealed_size = 120,
+                            .modified = change == CONFIG_REMOVED ? 0 : world->now - age,
+                            .what = "",
+                            .differing = 1 },
+        };
+
+        world_send(world, &fact);
+}
+
+static void what_governors_own_hand_does_is_planned(void **state)
+{
+        struct world world;
+
+        (void)state;
+        zoo_lives(&world);
+        world_trial(&world, ZOO, TRIAL_BEGIN, 1, 10 * MIN);
+        drop_in_is(&world, ZOO_TRIAL, CONFIG_ADDED, 0); /* its outcome is still to come */
+        drop_in_is(&world, ZOO_TRIAL, CONFIG_PENDING, 0);
+        world_run(&world, S);
+        drop_in_is(&world, ZOO_TRIAL, CONFIG_CHANGED, S);
+        world_run(&world, MIN);
+        world_trial(&world, ZOO, TRIAL_KEEP, 1, 0);
+        world_run(&world, S);
+        drop_in_is(&world, ZOO_TRIAL, CONFIG_REMOVED, 0);
+        drop_in_is(&world, ZOO_KEPT, CONFIG_ADDED, S);
+        world_run(&world, HOUR);
+        world_remember(&world);
+        world_trial(&world, ZOO, TRIAL_UNDO, 1, 0);
+        drop_in_is(&world, ZOO_KEPT, CONFIG_REMOVED, 0);
+        world_run(&world, HOUR);
+        CHECK_TRACE(&world, "60.0s limit zoo-@7 (asked): MemoryMax=128M, on trial for 10m; asked for by uid:0: test\n"
+                            "121.0s limit zoo-@7 (keep): MemoryMax=128M, kept by a human\n"
+                            "3722.0s unlimit zoo-@7 (undo): taken back by uid:0: test\n");
+        world_done(&world);
+}
+
+static void what_it_did_and_nobody_saw_is_planned_an_hour_later(void **state)
+{
+        struct world world;
+
+        (void)state;
+        zoo_lives(&world);
+        world_host(&world, HOUR);
+        world_trial(&world, ZOO, TRIAL_BEGIN, 1, 10 * MIN);
+        world_run(&world, S);
+        world_leave(&world);
+        world_run(&world, 5 * MIN);
+        world_return(&world);
+        drop_in_is(&world, ZOO_TRIAL, CONFIG_ADDED, 5 * MIN + S);
+        world_leave(&world);
+        world_run(&world, MIN);
+        world_reboot(&world);
+        world_return(&world);
+        world_host(&world, MIN);
+        drop_in_is(&world, ZOO_TRIAL, CONFIG_REMOVED, 0);
+        world_run(&world, MIN);
+        CHECK_TRACE(&world, "60.0s limit zoo-@7 (asked): MemoryMax=128M, on trial for 10m; asked for by uid:0: test\n"
+                            "421.0s unlimit zoo-@7 (undo): the machine was started anew\n");
+        world_done(&world);
+}
+
+static void another_hand_in_governors_own_drop_in_is_drift(void **state)
+{
+        struct world world;
+
+        (void)state;
+        zoo_lives(&world);
+        drop_in_is(&world, ZOO_KEPT, CONFIG_ADDED, 0); /* nobody limited it */
+        world_ask(&world, "", ASK_PLANNED, 1);
+        world_trial(&world, ZOO, TRIAL_BEGIN, 1, 10 * MIN);
+        world_run(&world, MIN);
+        drop_in_is(&world, ZOO_TRIAL, CONFIG_CHANGED, S);
+        world_ask(&world, "", ASK_PLANNED, 2);
+        drop_in_is(&world, ZOO_TRIAL, CONFIG_REMOVED, 0);
+        CHECK_TRACE(&world,
+                    "60.0s open inc-1 zoo-@7 unit-drift: " ZOO_KEPT " was added outside of a change window\n"
+                    "60.0s resolve inc-1 zoo-@7 unit-drift: planned, says a human\n"
+                    "60.0s limit zoo-@7 (asked): MemoryMax=128M, on trial for 10m; asked for by uid:0: test\n"
+                    "120.0s open inc-2 zoo-@7 unit-drift: " ZOO_TRIAL
+                    " was changed, 120B to 117B outside of a change window\n"
+                    "120.0s resolve inc-2 zoo-@7 unit-drift: planned, says a human\n"
+                    "120.0s open inc-3 zoo-@7 unit-drift: " ZOO_TRIAL " was removed outside of a change window\n");
+        world_done(&world);
+}
+
+static void its_work_covers_no_other_file_and_no_other_unit(void **state)
+{
+        struct world world;
+
+        (void)state;
+        zoo_lives(&world);
+        world_trial(&world, ZOO, TRIAL_BEGIN, 1, 10 * MIN);
+        drop_in_is(&world, ZOO_OVERRIDE, CONFIG_ADDED, 0);
+        thing_is(&world, CONFIG_OF_FILE, ZOO, ZOO_TRIAL, CONFIG_ADDED, "", 1);
+        CHECK_TRACE(&world,
+                    "60.0s limit zoo-@7 (asked): MemoryMax=128M, on trial for 10m; asked for by uid:0: test\n"
+                    "60.0s open inc-1 zoo-@7 unit-drift: " ZOO_OVERRIDE " was added outside of a change window\n"
+                    "60.0s open inc-2 zoo-@7 config-drift: " ZOO_TRIAL " was added outside of a change window\n");
+        drop_in_is(&world, "/run/systemd/system/zoo-@8.service.d/60-governor-limits-trial.conf", CONFIG_CHANGED, 0);
+        CHECK_TRACE(
+                &world,
+                "60.0s worsen inc-1 zoo-@7 unit-drift: /run/systemd/system/zoo-@8.service.d/60-governor-limits-trial.conf "
+                "was changed, 120B to 117B outside of a change window\n");
+        world_done(&world);
+}
+
 static void more_windows_than_there_is_room_for_do_no_harm(void **state)
 {
         struct world world;
@@ -444,6 +571,10 @@ int main(void)
                 cmocka_unit_test(units_that_nobody_governs_are_not_judged),
                 cmocka_unit_test(machine_incidents_of_three_kinds_survive_the_daemon),
                 cmocka_unit_test(a_file_that_changes_for_ever_is_told_ever_more_rarely),
+                cmocka_unit_test(what_governors_own_hand_does_is_planned),
+                cmocka_unit_test(what_it_did_and_nobody_saw_is_planned_an_hour_later),
+                cmocka_unit_test(another_hand_in_governors_own_drop_in_is_drift),
+                cmocka_unit_test(its_work_covers_no_other_file_and_no_other_unit),
                 cmocka_unit_test(more_windows_than_there_is_room_for_do_no_harm),
         };
 

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "base/unit.h"
+#include "judge/hand.h"
 #include "judge/table.h"
 
 static struct change *find(struct judge *judge, uint64_t number)
@@ -117,6 +118,8 @@ static bool is_for(const struct judge *judge, const struct change *change, const
 
 bool change_covers(const struct judge *judge, const struct fact *fact)
 {
+        if (hand_did(judge, fact))
+                return true;
         for (unsigned n = 0; n < CHANGES_MAX; n++)
                 if (was_open(&judge->changes[n], fact->at) && is_for(judge, &judge->changes[n], fact))
                         return true;

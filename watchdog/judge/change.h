@@ -10,6 +10,6 @@ bool change_covers_agent(const struct judge *judge, const struct agent *agent, u
 
 /*
  * Whether what a FACT_CONFIG is about may change then: by its own path, or because an agent has a window whose rule declares the
- * file, whose unit's file it is, or whose app.
+ * file, whose unit's file it is, or whose app; or because it is Governor's own work (see hand.h).
  */
 bool change_covers(const struct judge *judge, const struct fact *fact);

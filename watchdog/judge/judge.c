@@ -11,6 +11,7 @@
 #include "judge/depend.h"
 #include "judge/drift.h"
 #include "judge/due.h"
+#include "judge/hand.h"
 #include "judge/healer.h"
 #include "judge/incidents.h"
 #include "judge/life.h"
@@ -302,9 +303,12 @@ static void take(struct judge *judge, const struct fact *fact)
         case FACT_DIED:
         case FACT_SAMPLE: take_instance(judge, fact); break;
         case FACT_OUTCOME:
-                if (!action_is_of_limits(fact->outcome.action))
+                if (!action_is_of_limits(fact->outcome.action)) {
                         take_instance(judge, fact);
-                else if (!trial_outcome(judge, fact) && fact->outcome.trial == 0)
+                        break;
+                }
+                hand_outcome(judge, fact);
+                if (!trial_outcome(judge, fact) && fact->outcome.trial == 0)
                         take_limited(judge, fact);
                 break;
         case FACT_DEPENDS:
@@ -469,6 +473,8 @@ void judge_step(struct judge *judge, const struct fact *fact, struct decisions *
         }
         take(judge, fact);
         look(judge, judge->now);
+        for (unsigned n = 0; n < decisions->n; n++)
+                hand_decided(judge, &decisions->list[n]);
         decisions->material = judge->material && fact->kind != FACT_TICK;
         judge->decisions = NULL;
         if (judge->shown_stale)

@@ -55,7 +55,8 @@ enum note {
 #define DRAG_WAIT (2 * USEC_PER_SEC) /* a dependent goes down this soon after its base */
 #define OWN_WAIT (5 * USEC_PER_SEC)  /* the echo of our own action */
 #define CALM_WAIT (5 * USEC_PER_SEC) /* after a source sees again, before what it lists is held against anybody */
-#define BLIND_WAIT (3 * USEC_PER_SEC) /* a bus that restarts is back in one second */
+#define BLIND_WAIT (3 * USEC_PER_SEC)   /* a bus that restarts is back in one second */
+#define HAND_WAIT (2 * USEC_PER_MINUTE) /* the limiting hand has shorter deadlines: this catches a lost outcome */
 #define HUMAN_PAUSE (10 * USEC_PER_MINUTE)
 #define BOOT_GRACE (2 * USEC_PER_MINUTE)
 #define START_GRACE (10 * USEC_PER_SEC)
@@ -194,6 +195,8 @@ struct agent {
         struct learned learned;
         uint32_t acknowledged; /* notes that a human closed and that still hold, a bit each */
         struct rein rein;
+        usec_t limits_at;    /* our last work on its unit's limits: decided, or its outcome heard; 0 never */
+        bool limits_awaited; /* ... and the outcome is still to come */
 };
 
 struct source {

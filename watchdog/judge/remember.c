@@ -346,6 +346,8 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
         pack_incident(p, judge, agent, &agent->noted[NOTE_LOAD]);
         pack_rein(p, &agent->rein);
         pack_incident(p, judge, agent, &agent->noted[NOTE_UNIT]);
+        PACK(agent->limits_at);
+        PACK(agent->limits_awaited);
 }
 
 static void pack_machine(struct pack *p, struct judge *judge)

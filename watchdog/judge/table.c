@@ -15,12 +15,12 @@ static uint64_t hash_of(const char *string)
         return hash;
 }
 
-static uint32_t *bucket_of(struct judge *judge, const char *id)
+static uint32_t *bucket_of(const struct judge *judge, const char *id)
 {
         return &judge->table[hash_of(id) % judge->table_n];
 }
 
-struct agent *table_find(struct judge *judge, const char *id)
+struct agent *table_find(const struct judge *judge, const char *id)
 {
         for (uint32_t n = *bucket_of(judge, id); n != NOBODY; n = judge->agents[n].chain)
                 if (strcmp(judge->agents[n].id, id) == 0)

@@ -3,7 +3,7 @@
 #include "judge/memory.h"
 
 /* The agent with this id, or NULL. */
-struct agent *table_find(struct judge *judge, const char *id);
+struct agent *table_find(const struct judge *judge, const char *id);
 
 /* As table_find(), but makes it; NULL when the table is full. */
 struct agent *table_agent(struct judge *judge, const char *id);

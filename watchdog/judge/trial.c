@@ -8,7 +8,6 @@
 #include "judge/incidents.h"
 #include "judge/table.h"
 
-#define REPLY_WAIT (2 * USEC_PER_MINUTE) /* the hand's own deadlines are shorter: this one catches a lost outcome */
 #define AGAIN_LEAST (10 * USEC_PER_SEC)
 #define AGAIN_MOST (5 * USEC_PER_MINUTE)
 #define OVER_SHOWN 16
@@ -405,7 +404,7 @@ static usec_t wait_until(const struct judge *judge, struct trial *trial, enum tr
         usec_t again = AGAIN_LEAST << (trial->tries < 5 ? trial->tries : 5);
 
         switch (wait) {
-        case TRIAL_WAIT_REPLY: return judge->now + REPLY_WAIT;
+        case TRIAL_WAIT_REPLY: return judge->now + HAND_WAIT;
         case TRIAL_WAIT_SPAN: return trial->until;
         case TRIAL_WAIT_AGAIN: trial->tries++; return judge->now + (again < AGAIN_MOST ? again : AGAIN_MOST);
         default: return USEC_INFINITY;
@@ -490,6 +489,18 @@ void trial_look(struct judge *judge, usec_t *due)
                 if (trial->due < *due)
                         *due = trial->due;
         }
+}
+
+bool trial_stands(const struct judge *judge, const char *agent, enum limits_place place)
+{
+        for (uint32_t n = 0; n < judge->trials_n; n++) {
+                const struct trial *trial = &judge->trials[n];
+
+                if ((trial->state == TRIAL_RUNNING || trial->state == TRIAL_KEPT) && trial->limits.place == place &&
+                    strcmp(trial->id, agent) == 0)
+                        return true;
+        }
+        return false;
 }
 
 /* ---- memory and views -------------------------------------------------------------------------------------------------- */

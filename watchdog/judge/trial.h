@@ -62,6 +62,9 @@ void trial_undo_all(struct judge *judge, const char *why);
 /* Decides what is due, one action a look; when more is due it asks for another look at once. */
 void trial_look(struct judge *judge, usec_t *due);
 
+/* Whether a drop-in of the agent's in that place is made, and to stay for now. */
+bool trial_stands(const struct judge *judge, const char *agent, enum limits_place place);
+
 /* Whether the agent's deaths count for a trial: each of them is recorded. */
 bool trial_counts(const struct judge *judge, const struct agent *agent);
 
