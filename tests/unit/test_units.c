@@ -332,6 +332,23 @@ static void what_is_back_as_it_was_loaded_is_in_force(void **state)
         told(stage, LILY " restored " ETC "/lily.service, 1\n" LILY " loaded " ETC "/lily.service, 0\n");
 }
 
+/* systemd is asked of a unit that was edited behind its back: then it does not know of what the file was. */
+static void what_was_edited_right_behind_a_reload_and_is_back_is_in_force(void **state)
+{
+        struct stage *stage = *state;
+
+        told(stage, "");
+        reload(stage);
+        rest(stage);
+        put(stage, ETC "/lily.service", "[Service]\nRestart=no\n");
+        has(stage, "lily.service", ETC "/lily.service", true);
+        rest(stage);
+        assert_non_null(strstr(stage->told, LILY " pending " ETC "/lily.service, 1\n"));
+        stage->told[0] = '\0';
+        put(stage, ETC "/lily.service", "[Service]\nRestart=always\nEnvironment=KEY=sk-1\n");
+        told(stage, LILY " restored " ETC "/lily.service, 1\n" LILY " loaded " ETC "/lily.service, 0\n");
+}
+
 static void what_was_sealed_while_not_in_force_is_accepted_so(void **state)
 {
         struct stage *stage = *state;
@@ -480,6 +497,7 @@ int main(void)
                 TEST(sources_and_drop_ins_elsewhere_are_watched),
                 TEST(what_is_not_loaded_is_told_as_not_in_force),
                 TEST(what_is_back_as_it_was_loaded_is_in_force),
+                TEST(what_was_edited_right_behind_a_reload_and_is_back_is_in_force),
                 TEST(what_was_sealed_while_not_in_force_is_accepted_so),
                 TEST(a_unit_that_was_edited_before_we_came_is_told),
                 TEST(what_is_announced_and_never_loaded_is_told_behind_its_window),

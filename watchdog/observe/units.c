@@ -106,7 +106,10 @@ static bool go_by_systemd(const struct units *units, struct config_file *file)
         if (users.n == 0 || !users.all_heard || !users.any_settled)
                 return false;
         file->loaded_known = true;
-        file->loaded = users.any_stale && suspect ? ~mark_of(&file->seen) : mark_of(&file->seen);
+        if (!users.any_stale || !suspect)
+                file->loaded = mark_of(&file->seen);
+        else if (file->loaded == 0 || file->loaded == mark_of(&file->seen)) /* what else it is nobody knows */
+                file->loaded = ~mark_of(&file->seen);
         return true;
 }
 
@@ -317,8 +320,10 @@ void units_reloading(struct units *units, bool active)
         }
         for (size_t n = 0; n < units->table.n; n++)
                 units->table.list[n]->heard = false;
-        for (uint32_t n = 0; n < book->files.n; n++)
+        for (uint32_t n = 0; n < book->files.n; n++) {
                 book->files.list[n].loaded_known = false;
+                book->files.list[n].loaded = mark_of(&book->files.list[n].seen); /* unless it changed meanwhile */
+        }
         look_soon(units);
 }
 
