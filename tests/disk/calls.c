@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,15 +27,35 @@ static int refused(bool is_ours)
 
 /* ---- names ---------------------------------------------------------------------------------------------------- */
 
-static int open_any(int at, const char *path, int flags, mode_t mode)
+/* The whole path of what a name in a folder means. */
+static const char *whole(int at, const char *path, char buffer[PATH_MAX])
 {
-        const bool creates = at == AT_FDCWD && flags & O_CREAT && disk_has_path(path) && access(path, F_OK) < 0;
+        char proc[32];
+        ssize_t n;
+
+        if (at == AT_FDCWD || path[0] == '/')
+                return path;
+        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", at);
+        n = readlink(proc, buffer, PATH_MAX - 1);
+        buffer[n > 0 ? n : 0] = '\0';
+        snprintf(buffer + strlen(buffer), PATH_MAX - strlen(buffer), "/%s", path);
+        return buffer;
+}
+
+static int open_any(int at, const char *name, int flags, mode_t mode)
+{
+        char buffer[PATH_MAX];
+        const char *path = whole(at, name, buffer);
+        const bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
+        const bool creates = disk_has_path(path) && (nameless || (flags & O_CREAT && access(path, F_OK) < 0));
         int fd;
 
         if (refused(creates))
                 return -1;
-        fd = (int)syscall(SYS_openat, at, path, flags, mode);
-        if (creates && fd >= 0)
+        fd = (int)syscall(SYS_openat, at, name, flags, mode);
+        if (creates && fd >= 0 && nameless)
+                disk_nameless(fd);
+        else if (creates && fd >= 0)
                 disk_named(path);
         return fd;
 }
@@ -59,56 +80,106 @@ static mode_t mode_of(int flags, va_list arguments)
 OPEN(open)
 OPEN(open64)
 
-int mkdir(const char *path, mode_t mode)
+#define OPENAT(name)                                       \
+        int name(int at, const char *path, int flags, ...) \
+        {                                                  \
+                va_list arguments;                         \
+                mode_t mode;                               \
+                                                           \
+                va_start(arguments, flags);                \
+                mode = mode_of(flags, arguments);          \
+                va_end(arguments);                         \
+                return open_any(at, path, flags, mode);    \
+        }
+
+OPENAT(openat)
+OPENAT(openat64)
+
+int mkdirat(int at, const char *name, mode_t mode)
 {
+        char buffer[PATH_MAX];
+        const char *path = whole(at, name, buffer);
         const bool is_ours = disk_has_path(path);
         int r;
 
         if (refused(is_ours))
                 return -1;
-        r = (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+        r = (int)syscall(SYS_mkdirat, at, name, mode);
         if (r == 0 && is_ours)
                 disk_named(path);
         return r;
 }
 
-int link(const char *from, const char *to)
+int mkdir(const char *path, mode_t mode)
 {
+        return mkdirat(AT_FDCWD, path, mode);
+}
+
+int linkat(int from_at, const char *from, int to_at, const char *name, int flags)
+{
+        char buffer[PATH_MAX];
+        const char *to = whole(to_at, name, buffer);
         const bool is_ours = disk_has_path(to);
         int r;
 
         if (refused(is_ours))
                 return -1;
-        r = (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
-        if (r == 0 && is_ours)
+        r = (int)syscall(SYS_linkat, from_at, from, to_at, name, flags);
+        if (r == 0 && is_ours && strncmp(from, "/proc/self/fd/", strlen("/proc/self/fd/")) == 0)
+                disk_first_named(to);
+        else if (r == 0 && is_ours)
                 disk_named(to);
         return r;
 }
 
-int unlink(const char *path)
+int link(const char *from, const char *to)
 {
+        return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int unlinkat(int at, const char *name, int flags)
+{
+        char buffer[PATH_MAX];
+        const char *path = whole(at, name, buffer);
         const bool is_ours = disk_has_path(path);
         int r;
 
         if (refused(is_ours))
                 return -1;
-        r = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+        r = (int)syscall(SYS_unlinkat, at, name, flags);
         if (r == 0 && is_ours)
                 disk_unnamed(path);
         return r;
 }
 
-int rename(const char *from, const char *to)
+int unlink(const char *path)
 {
-        const bool is_ours = disk_has_path(to);
+        return unlinkat(AT_FDCWD, path, 0);
+}
+
+int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned flags)
+{
+        char from_buffer[PATH_MAX], to_buffer[PATH_MAX];
+        const char *from_path = whole(from_at, from, from_buffer), *to_path = whole(to_at, to, to_buffer);
+        const bool is_ours = disk_has_path(to_path);
         int r;
 
         if (refused(is_ours))
                 return -1;
-        r = (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
+        r = (int)syscall(SYS_renameat2, from_at, from, to_at, to, flags);
         if (r == 0 && is_ours)
-                disk_renamed(from, to);
+                disk_renamed(from_path, to_path, flags & RENAME_EXCHANGE);
         return r;
+}
+
+int rename(const char *from, const char *to)
+{
+        return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int renameat(int from_at, const char *from, int to_at, const char *to)
+{
+        return renameat2(from_at, from, to_at, to, 0);
 }
 
 /* ---- contents ------------------------------------------------------------------------------------------------- */

@@ -61,17 +61,23 @@ static void set_name(struct names *names, const char *name, int file)
 
 void disk_take_names(struct names *names, const struct step *step)
 {
-        int i;
+        int i, other, file;
 
         switch (step->kind) {
         case NAME: set_name(names, step->name, step->file); break;
         case UNNAME: drop_name(names, step->name); break;
         case RENAME:
-                i = disk_find_name(names, step->name);
-                if (i < 0)
-                        break;
-                set_name(names, step->to, names->list[i].file);
+                set_name(names, step->to, step->file); /* also where the old name never came to the disk */
                 drop_name(names, step->name);
+                break;
+        case EXCHANGE:
+                i = disk_find_name(names, step->name);
+                other = disk_find_name(names, step->to);
+                if (i < 0 || other < 0)
+                        break;
+                file = names->list[i].file;
+                names->list[i].file = names->list[other].file;
+                names->list[other].file = file;
                 break;
         default: break;
         }

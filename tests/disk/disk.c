@@ -180,15 +180,46 @@ void disk_named(const char *path)
         add_name(disk, NAME, know_file(disk, &st), below(disk, path));
 }
 
+/* Inode numbers are used again: a file that had this one is gone. */
+void disk_nameless(int fd)
+{
+        struct disk *disk = disk_watched;
+        struct stat st;
+        int known;
+
+        if (fstat(fd, &st) < 0)
+                abort();
+        known = find_file(disk, st.st_ino);
+        if (known >= 0)
+                disk->files[known].is_gone = true;
+        know_file(disk, &st);
+}
+
+void disk_first_named(const char *path)
+{
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                abort();
+        add_name(disk_watched, NAME, know_file(disk_watched, &st), below(disk_watched, path));
+}
+
 void disk_unnamed(const char *path)
 {
         add_name(disk_watched, UNNAME, -1, below(disk_watched, path));
 }
 
-void disk_renamed(const char *from, const char *to)
+void disk_renamed(const char *from, const char *to, bool exchanged)
 {
-        snprintf(add_name(disk_watched, RENAME, -1, below(disk_watched, from))->to, NAME_ROOM, "%s",
-                 below(disk_watched, to));
+        struct stat st;
+        struct step *step;
+
+        if (stat(to, &st) < 0)
+                abort();
+        step = add_name(disk_watched, exchanged ? EXCHANGE : RENAME, know_file(disk_watched, &st),
+                        below(disk_watched, from));
+        snprintf(step->to, NAME_ROOM, "%s", below(disk_watched, to));
+        step->holder = directory_of(disk_watched, step->to); /* whoever moves a file makes the new name safe */
 }
 
 /* ---- what came another way ------------------------------------------------------------------------------------ */
@@ -344,7 +375,8 @@ static const char *name_of_file(const struct disk *disk, size_t before, int file
 
 const char *disk_step_name(const struct disk *disk, size_t i)
 {
-        static const char *const kinds[] = { "write", "truncate", "sync", "failed sync", "name", "unlink", "rename" };
+        static const char *const kinds[] = { "write", "truncate", "sync",   "failed sync",
+                                             "name",  "unlink",   "rename", "exchange" };
         static char text[256];
         const struct step *step = &disk->steps[i];
 

@@ -10,12 +10,12 @@
 
 enum { FILES_MAX = 256, NAME_ROOM = 96 };
 
-enum kind { WRITE, TRUNCATE, SYNC, FAILED_SYNC, NAME, UNNAME, RENAME };
+enum kind { WRITE, TRUNCATE, SYNC, FAILED_SYNC, NAME, UNNAME, RENAME, EXCHANGE };
 
 /* One thing that was done. `name` is a path below the directory, "" is the directory itself. */
 struct step {
         enum kind kind;
-        int file;   /* of WRITE, TRUNCATE and SYNC, and what NAME names */
+        int file;   /* of WRITE, TRUNCATE and SYNC, and what NAME and RENAME name */
         int holder; /* whose sync makes it safe: the file, or the directory of a name */
         char name[NAME_ROOM], to[NAME_ROOM];
         uint64_t offset;
@@ -63,8 +63,10 @@ void disk_wrote(int fd, const void *bytes, size_t length, off_t offset);
 void disk_truncated(int fd, off_t length);
 void disk_synced(int fd, bool well);
 void disk_named(const char *path);
+void disk_nameless(int fd);              /* a file that has no name yet */
+void disk_first_named(const char *path); /* ... and now has one */
 void disk_unnamed(const char *path);
-void disk_renamed(const char *from, const char *to);
+void disk_renamed(const char *from, const char *to, bool exchanged);
 
 /* Bytes into a file's image, which grows with zeros. */
 void disk_put(struct file *file, const void *bytes, size_t length, size_t offset);
