@@ -27,8 +27,8 @@ static void write_again(const struct config_files *read, const struct config_nam
         for (uint32_t n = 0; n < files.n; n++) {
                 const struct config_file *a = &files.list[n], *b = &read->list[n];
 
-                if (strcmp(a->path, b->path) != 0 || !config_state_same(&a->sealed, &b->sealed) ||
-                    !config_state_same(&a->seen, &b->seen) || config_files_find(&files, a->path) != n ||
+                if (strcmp(a->path, b->path) != 0 || !file_state_same(&a->sealed, &b->sealed) ||
+                    !file_state_same(&a->seen, &b->seen) || config_files_find(&files, a->path) != n ||
                     !same_text(a->sealed_outline, b->sealed_outline) || !same_text(a->seen_outline, b->seen_outline))
                         abort();
         }

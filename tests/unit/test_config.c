@@ -940,8 +940,8 @@ static void a_manifest_comes_back_as_it_was(void **state)
         for (unsigned n = 0; n < 1000; n++) {
                 snprintf(name, sizeof(name), "/a/file %u", n);
                 assert_int_equal(config_files_add(&files, name, &slot), 0);
-                files.list[slot].sealed = (struct config_state){ .there = n % 3, .size = n, .mode = 0100644, .uid = n };
-                files.list[slot].seen = (struct config_state){ .there = true, .digest = { (uint8_t)n }, .gid = 7 };
+                files.list[slot].sealed = (struct file_state){ .there = n % 3, .size = n, .mode = 0100644, .uid = n };
+                files.list[slot].seen = (struct file_state){ .there = true, .digest = { (uint8_t)n }, .gid = 7 };
                 files.list[slot].sealed_outline = n % 5 == 0 ? strdup("a=1\tb#2") : NULL;
                 files.list[slot].seen_outline = n % 7 == 0 ? strdup("") : NULL;
         }
@@ -953,8 +953,8 @@ static void a_manifest_comes_back_as_it_was(void **state)
         for (uint32_t n = 0; n < files.n; n++) {
                 slot = config_files_find(&back, files.list[n].path);
                 assert_int_not_equal(slot, CONFIG_NO_FILE);
-                assert_true(config_state_same(&files.list[n].sealed, &back.list[slot].sealed));
-                assert_true(config_state_same(&files.list[n].seen, &back.list[slot].seen));
+                assert_true(file_state_same(&files.list[n].sealed, &back.list[slot].sealed));
+                assert_true(file_state_same(&files.list[n].seen, &back.list[slot].seen));
                 assert_int_equal(back.list[slot].sealed_outline != NULL, n % 5 == 0);
                 assert_int_equal(back.list[slot].seen_outline != NULL, n % 7 == 0);
                 if (n % 5 == 0)

@@ -54,9 +54,9 @@ static usec_t now_of(const struct apps *apps)
 }
 
 /* What counts of it is how it compares, and that no digest can say: what compares as the same has the same. */
-static struct config_state state_of(const struct apps *apps, const struct config_file *file, const char *group)
+static struct file_state state_of(const struct apps *apps, const struct config_file *file, const char *group)
 {
-        struct config_state state = { .there = true, .size = apps_group_count(group) };
+        struct file_state state = { .there = true, .size = apps_group_count(group) };
 
         if (file->sealed.there && apps_group_same(file->sealed_outline, group))
                 return file->sealed;
@@ -110,7 +110,7 @@ static struct config_file *file_of(struct apps *apps, const char *agent, bool *r
 static usec_t take_app(struct apps *apps, const char *agent, uint32_t home, const char *const *outlines, size_t n)
 {
         _cleanup_free_ char *group = apps_group_of(outlines, n);
-        struct config_state state;
+        struct file_state state;
         struct config_file *file;
         bool known;
         usec_t wait;

@@ -151,7 +151,7 @@ void config_book_done(struct config_book *book)
 
 static bool differs(const struct config_file *file)
 {
-        return !config_state_same(&file->sealed, &file->seen);
+        return !file_state_same(&file->sealed, &file->seen);
 }
 
 static bool is_owned_by(const struct config_book *book, const struct config_file *file, const char *agent)
@@ -202,7 +202,7 @@ struct telling {
         char agent[AGENT_ID_MAX], digest[DIGEST_HEX_MAX], sealed[DIGEST_HEX_MAX];
 };
 
-static void say_how_it_is(struct telling *telling, const struct config_file *file, const struct config_state *sealed)
+static void say_how_it_is(struct telling *telling, const struct config_file *file, const struct file_state *sealed)
 {
         struct fact *fact = &telling->fact;
 
@@ -255,7 +255,7 @@ static void keep_owner(struct config_file *file, const char *agent)
 }
 
 static void tell(struct config_book *book, struct config_file *file, enum config_change change,
-                 const struct config_state *sealed, const char *what)
+                 const struct file_state *sealed, const char *what)
 {
         struct telling telling;
 
@@ -302,11 +302,11 @@ static void take_outline(struct config_file *file, char *outline)
         *place = outline;
 }
 
-void config_book_take(struct config_book *book, struct config_file *file, const struct config_state *now, char *outline,
+void config_book_take(struct config_book *book, struct config_file *file, const struct file_state *now, char *outline,
                       bool known)
 {
-        struct config_state sealed = file->sealed;
-        bool first = !file->sealed.there && !file->seen.there && !known, same = config_state_same(&file->seen, now);
+        struct file_state sealed = file->sealed;
+        bool first = !file->sealed.there && !file->seen.there && !known, same = file_state_same(&file->seen, now);
         bool planned;
         char what[CONFIG_WHAT_MAX];
         enum config_change change;
@@ -374,7 +374,7 @@ void config_book_seal(struct config_book *book, const char *agent, bool loaded)
 {
         for (uint32_t n = 0; n < book->files.n; n++) {
                 struct config_file *file = &book->files.list[n];
-                struct config_state before = file->sealed;
+                struct file_state before = file->sealed;
 
                 if (!config_file_is_off(file) || (agent && !is_owned_by(book, file, agent)))
                         continue;

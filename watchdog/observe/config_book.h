@@ -50,7 +50,7 @@ void config_book_save(struct config_book *book);
 void config_book_save_soon(struct config_book *book);
 
 /* What the file is now is known; `known`: it was looked at before, else what is new is right as it is. Takes the outline. */
-void config_book_take(struct config_book *book, struct config_file *file, const struct config_state *now, char *outline,
+void config_book_take(struct config_book *book, struct config_file *file, const struct file_state *now, char *outline,
                       bool known);
 
 /* It is as it was: one that changed often and long ago is told of at once when it changes again. */

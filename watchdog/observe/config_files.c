@@ -106,17 +106,9 @@ void config_files_drop(struct config_files *files, bool (*unwanted)(void *self, 
         fill_table(files);
 }
 
-bool config_state_same(const struct config_state *a, const struct config_state *b)
-{
-        if (!a->there || !b->there)
-                return a->there == b->there;
-        return a->size == b->size && a->mode == b->mode && a->uid == b->uid && a->gid == b->gid &&
-               memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
-}
-
 bool config_file_is_off(const struct config_file *file)
 {
-        return file->pending || !config_state_same(&file->sealed, &file->seen);
+        return file->pending || !file_state_same(&file->sealed, &file->seen);
 }
 
 static int64_t nanoseconds(const struct timespec *time)
@@ -138,15 +130,4 @@ void config_file_note(struct config_file *file, const struct stat *st)
         file->inode = st->st_ino;
         file->modified_ns = nanoseconds(&st->st_mtim);
         file->changed_ns = nanoseconds(&st->st_ctim);
-}
-
-void config_state_take(struct config_state *state, const struct stat *st)
-{
-        *state = (struct config_state){
-                .there = true,
-                .size = S_ISREG(st->st_mode) || S_ISLNK(st->st_mode) ? (uint64_t)st->st_size : 0,
-                .mode = st->st_mode,
-                .uid = st->st_uid,
-                .gid = st->st_gid,
-        };
 }

@@ -4,23 +4,15 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include "io/digest.h"
+#include "io/version.h"
 #include "observe/config_names.h"
 
 #define CONFIG_FILES_MAX 16384 /* about 4 MB; what does not fit is told as not watched */
 #define CONFIG_NO_FILE UINT32_MAX
 
-/* What counts of a file. Nothing else of it is a change: not its times, not which inode it is. */
-struct config_state {
-        bool there;
-        uint8_t digest[DIGEST_SIZE]; /* of the content, of a link's target; zeroes for what is neither */
-        uint64_t size;
-        uint32_t mode, uid, gid; /* mode with the type in it */
-};
-
 struct config_file {
         char *path; /* of an app: its agent's id */
-        struct config_state sealed, seen;
+        struct file_state sealed, seen;
         char *sealed_outline; /* io/outline.h; NULL: there is none */
         char *seen_outline;   /* NULL also where it is as it was sealed */
         char *owner;          /* as told while it is not as it should be, else NULL */
@@ -35,6 +27,8 @@ struct config_file {
         bool hushed;          /* told while a window was open; it is told again if it is not in force behind that */
         bool loaded_known;    /* the next is known: */
         uint64_t loaded;      /* the digest of what is in force, cut; 0: no file */
+        bool read;            /* it was, in this run */
+        int kept;             /* 0: the vault has what it is; else why not */
         uint8_t told_n;       /* changes told of late; each makes the next wait longer */
         uint64_t quiet_until; /* no other change of it is told before then; CLOCK_BOOTTIME */
         uint64_t inode;       /* what stat() said when it was read: the same again, and it need not be read again */
@@ -60,17 +54,12 @@ int config_files_add(struct config_files *files, const char *path, uint32_t *ret
 void config_files_drop(struct config_files *files, bool (*unwanted)(void *self, const struct config_file *file),
                        void *self);
 
-bool config_state_same(const struct config_state *a, const struct config_state *b);
-
 /* Whether it is not as it was sealed, or not in force as it is. */
 bool config_file_is_off(const struct config_file *file);
 
 /* Whether the file stands as it was when it was read, as far as stat() can say. */
 bool config_file_untouched(const struct config_file *file, const struct stat *st);
 void config_file_note(struct config_file *file, const struct stat *st);
-
-/* All but the digest. */
-void config_state_take(struct config_state *state, const struct stat *st);
 
 /*
  * The manifest: files and names on disk, for the next run. What was sealed must outlive the daemon, and ten thousand files have no

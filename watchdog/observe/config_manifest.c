@@ -3,7 +3,6 @@
  * its outlines, "o SEALED" and "n SEEN".
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,19 +14,6 @@
 #define HEAD "governor-config 1\n"
 
 /* ---- out ----------------------------------------------------------------------------------------------------------------- */
-
-static void write_state(FILE *out, const struct config_state *state)
-{
-        char hex[DIGEST_HEX_MAX];
-
-        if (!state->there) {
-                fputs("- ", out);
-                return;
-        }
-        digest_to_hex(state->digest, hex);
-        fprintf(out, "%s:%" PRIu64 ":%o:%" PRIu32 ":%" PRIu32 " ", hex, state->size, state->mode, state->uid,
-                state->gid);
-}
 
 int config_manifest_write(const struct config_files *files, const struct config_names *names, char **ret,
                           size_t *ret_size)
@@ -44,8 +30,8 @@ int config_manifest_write(const struct config_files *files, const struct config_
                 fprintf(out, "p %s\n", names->list[n]);
         for (uint32_t n = 0; n < files->n; n++) {
                 fputs("f ", out);
-                write_state(out, &files->list[n].sealed);
-                write_state(out, &files->list[n].seen);
+                file_state_write(out, &files->list[n].sealed);
+                file_state_write(out, &files->list[n].seen);
                 fprintf(out, "%s\n", files->list[n].path);
                 if (files->list[n].sealed_outline)
                         fprintf(out, "o %s\n", files->list[n].sealed_outline);
@@ -64,56 +50,14 @@ int config_manifest_write(const struct config_files *files, const struct config_
 
 /* ---- in ------------------------------------------------------------------------------------------------------------------ */
 
-/* A number up to the separator, which it steps over. */
-static int read_number(const char **at, int base, char separator, uint64_t most, uint64_t *ret)
-{
-        uint64_t value = 0;
-        const char *digit = *at;
-
-        for (; *digit >= '0' && *digit < '0' + base; digit++) {
-                if (value > (UINT64_MAX - 9) / (uint64_t)base)
-                        return -EBADMSG;
-                value = value * (uint64_t)base + (uint64_t)(*digit - '0');
-        }
-        if (digit == *at || *digit != separator || value > most)
-                return -EBADMSG;
-        *at = digit + 1;
-        *ret = value;
-        return 0;
-}
-
-static int read_state(const char **at, struct config_state *ret)
-{
-        struct config_state state = { .there = true };
-        uint64_t mode, uid, gid;
-        const char *colon = strchr(*at, ':');
-
-        *ret = (struct config_state){ .there = false };
-        if ((*at)[0] == '-' && (*at)[1] == ' ') {
-                *at += 2;
-                return 0;
-        }
-        if (!colon || digest_from_hex(*at, (size_t)(colon - *at), state.digest) < 0)
-                return -EBADMSG;
-        *at = colon + 1;
-        if (read_number(at, 10, ':', UINT64_MAX, &state.size) < 0 || read_number(at, 8, ':', UINT32_MAX, &mode) < 0 ||
-            read_number(at, 10, ':', UINT32_MAX, &uid) < 0 || read_number(at, 10, ' ', UINT32_MAX, &gid) < 0)
-                return -EBADMSG;
-        state.mode = (uint32_t)mode;
-        state.uid = (uint32_t)uid;
-        state.gid = (uint32_t)gid;
-        *ret = state;
-        return 0;
-}
-
 static int read_file_line(struct config_files *files, const char *line)
 {
-        struct config_state sealed, seen;
+        struct file_state sealed, seen;
         uint32_t slot;
-        int r = read_state(&line, &sealed);
+        int r = file_state_read(&line, &sealed);
 
         if (r >= 0)
-                r = read_state(&line, &seen);
+                r = file_state_read(&line, &seen);
         if (r < 0 || line[0] == '\0' || strlen(line) >= FILE_PATH_MAX ||
             config_files_find(files, line) != CONFIG_NO_FILE)
                 return -EBADMSG;

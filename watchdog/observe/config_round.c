@@ -226,7 +226,7 @@ void config_round_read(void *self, struct config_file *file, int r, struct confi
 {
         struct config *config = self;
         struct config_pattern *pattern = &config->patterns.list[file->pattern];
-        struct config_state now = { .there = false };
+        struct file_state now = { .there = false };
 
         if (r == -EAGAIN) {
                 file->fresh = true;
@@ -239,7 +239,7 @@ void config_round_read(void *self, struct config_file *file, int r, struct confi
                 return;
         }
         if (!is_gone(r, found)) {
-                config_state_take(&now, &found->st);
+                file_state_take(&now, &found->st);
                 memcpy(now.digest, found->digest, sizeof(now.digest));
                 config_file_note(file, &found->st);
         }

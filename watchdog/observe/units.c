@@ -84,7 +84,7 @@ static void check_soon(const struct units *units)
         arm(units, units->check, units->options.patience / 4);
 }
 
-static uint64_t mark_of(const struct config_state *state)
+static uint64_t mark_of(const struct file_state *state)
 {
         uint64_t mark = 0;
 
@@ -100,7 +100,7 @@ static uint64_t mark_of(const struct config_state *state)
 static bool go_by_systemd(const struct units *units, struct config_file *file)
 {
         const struct unit_users users = units_table_users(&units->table, file->path);
-        bool suspect = !config_state_same(&file->sealed, &file->seen) ||
+        bool suspect = !file_state_same(&file->sealed, &file->seen) ||
                        (users.first && users.first->fragment && strcmp(users.first->fragment, file->path) == 0);
 
         if (users.n == 0 || !users.all_heard || !users.any_settled)
