@@ -337,6 +337,122 @@ static void a_decision_about_limits_says_which(void **state)
         json_decref(details);
 }
 
+static void a_version_comes_back_as_it_was_seen(void **state)
+{
+        struct fact fact = {
+                .kind = FACT_VERSION,
+                .at = 9,
+                .manager = MANAGER_PM2,
+                .agent = "pm2:root/lily",
+                .instance = INSTANCE_ALL,
+                .version = { .step = VERSION_KNOWN,
+                             .digest = "c0ffee",
+                             .since = 3,
+                             .files = 4,
+                             .lacks = "/opt/m.bin is larger than 8M",
+                             .number = 7,
+                             .seen = 5,
+                             .healthy = 6,
+                             .failed = 8,
+                             .present = true },
+        };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        (void)state;
+        assert_int_equal(back.version.step, VERSION_KNOWN);
+        assert_string_equal(back.version.digest, "c0ffee");
+        assert_string_equal(back.version.lacks, "/opt/m.bin is larger than 8M");
+        assert_int_equal(back.version.since, 3);
+        assert_int_equal(back.version.files, 4);
+        assert_int_equal(back.version.number, 7);
+        assert_int_equal(back.version.seen, 5);
+        assert_int_equal(back.version.healthy, 6);
+        assert_int_equal(back.version.failed, 8);
+        assert_true(back.version.present);
+        json_decref(details);
+}
+
+static void a_package_comes_back_with_its_versions(void **state)
+{
+        struct fact fact = {
+                .kind = FACT_PACKAGE,
+                .at = 9,
+                .agent = "",
+                .package = { .change = PACKAGE_UPGRADED,
+                             .name = "nodejs:amd64",
+                             .before = "18.19.0",
+                             .after = "20.1.0",
+                             .since = 7,
+                             .more = 12 },
+        };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        (void)state;
+        assert_int_equal(back.package.change, PACKAGE_UPGRADED);
+        assert_string_equal(back.package.name, "nodejs:amd64");
+        assert_string_equal(back.package.before, "18.19.0");
+        assert_string_equal(back.package.after, "20.1.0");
+        assert_int_equal(back.package.since, 7);
+        assert_int_equal(back.package.more, 12);
+        json_decref(details);
+}
+
+static void a_deploy_comes_back_with_its_exit_status(void **state)
+{
+        struct fact fact = {
+                .kind = FACT_CHANGE,
+                .at = 9,
+                .manager = MANAGER_PM2,
+                .agent = "pm2:root/lily",
+                .change = { .step = CHANGE_CLOSE,
+                            .number = 4,
+                            .pattern = "",
+                            .by = "uid:0",
+                            .reason = "release 12",
+                            .deploy = true,
+                            .exited = true,
+                            .exit = 3 },
+        };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        (void)state;
+        assert_true(back.change.deploy);
+        assert_true(back.change.exited);
+        assert_int_equal(back.change.exit, 3);
+        assert_string_equal(back.change.reason, "release 12");
+        json_decref(details);
+}
+
+static void a_rollback_is_recorded_with_both_of_its_versions(void **state)
+{
+        struct decision decision = { .kind = DECIDE_ACT,
+                                     .agent = "pm2:root/lily",
+                                     .manager = MANAGER_PM2,
+                                     .action = ACTION_ROLLBACK,
+                                     .enforce = true,
+                                     .rule = "",
+                                     .rule_file = "",
+                                     .reason = "3 deaths",
+                                     .version = 7,
+                                     .to = "c0ffee",
+                                     .from = "badbad" };
+        char verb[RECORD_VERB_MAX];
+        json_t *details = record_of_decision(&decision, verb);
+
+        (void)state;
+        assert_string_equal(verb, "agent.rollback");
+        assert_int_equal(json_integer_value(json_object_get(details, "version")), 7);
+        assert_string_equal(json_string_value(json_object_get(details, "to")), "c0ffee");
+        assert_string_equal(json_string_value(json_object_get(details, "from")), "badbad");
+        json_decref(details);
+}
+
 static void strangers_are_told_apart_from_damage(void **state)
 {
         json_t *empty = json_object(), *deaths = json_pack("{s:[]}", "deaths");
@@ -429,6 +545,10 @@ int main(void)
                 cmocka_unit_test(a_trial_comes_back_with_its_limits),
                 cmocka_unit_test(limits_that_make_no_sense_are_not_taken),
                 cmocka_unit_test(a_decision_about_limits_says_which),
+                cmocka_unit_test(a_version_comes_back_as_it_was_seen),
+                cmocka_unit_test(a_package_comes_back_with_its_versions),
+                cmocka_unit_test(a_deploy_comes_back_with_its_exit_status),
+                cmocka_unit_test(a_rollback_is_recorded_with_both_of_its_versions),
                 cmocka_unit_test(strangers_are_told_apart_from_damage),
                 cmocka_unit_test(hostile_text_becomes_safe_text),
                 cmocka_unit_test(memory_ends_where_its_judge_start_says),

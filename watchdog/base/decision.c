@@ -2,8 +2,9 @@
 #include "base/names.h"
 
 static const char *const action_names[] = {
-        [ACTION_NONE] = "none",   [ACTION_RESTART] = "restart", [ACTION_STOP] = "stop",
-        [ACTION_START] = "start", [ACTION_LIMIT] = "limit",     [ACTION_UNLIMIT] = "unlimit",
+        [ACTION_NONE] = "none",         [ACTION_RESTART] = "restart", [ACTION_STOP] = "stop",
+        [ACTION_START] = "start",       [ACTION_LIMIT] = "limit",     [ACTION_UNLIMIT] = "unlimit",
+        [ACTION_ROLLBACK] = "rollback",
 };
 
 static const char *const decision_kind_names[] = {
@@ -25,6 +26,7 @@ static const char *const withheld_names[] = {
         [WITHHELD_ILL] = "ill",
         [WITHHELD_COOLING] = "cooling",
         [WITHHELD_SHARED] = "shared",
+        [WITHHELD_NO_VERSION] = "no-version",
 };
 
 static const char *const purpose_names[] = {

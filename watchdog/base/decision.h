@@ -9,10 +9,11 @@
 enum action {
         ACTION_NONE,
         ACTION_RESTART,
-        ACTION_STOP,    /* taken down: quarantine, or the quiet part of a slowed restart */
-        ACTION_START,   /* brought up again: end of a backoff, a trial, a dependent after its base */
-        ACTION_LIMIT,   /* limits are written into a drop-in of its unit, and systemd takes them */
-        ACTION_UNLIMIT, /* ... and taken back */
+        ACTION_STOP,     /* taken down: quarantine, or the quiet part of a slowed restart */
+        ACTION_START,    /* brought up again: end of a backoff, a trial, a dependent after its base */
+        ACTION_LIMIT,    /* limits are written into a drop-in of its unit, and systemd takes them */
+        ACTION_UNLIMIT,  /* ... and taken back */
+        ACTION_ROLLBACK, /* its configuration put back as it was in an earlier version, and restarted */
         ACTION_N,
 };
 
@@ -38,9 +39,10 @@ enum withheld {
         WITHHELD_BASE_FIRST,   /* an agent that this one comes after is healed first */
         WITHHELD_BLIND,        /* the evidence is incomplete */
         WITHHELD_SAFE_MODE,
-        WITHHELD_ILL,     /* something is wrong with it that comes first, or it is held down */
-        WITHHELD_COOLING, /* the same was done to it a short while ago */
-        WITHHELD_SHARED,  /* what would be limited is not the agent's alone */
+        WITHHELD_ILL,        /* something is wrong with it that comes first, or it is held down */
+        WITHHELD_COOLING,    /* the same was done to it a short while ago */
+        WITHHELD_SHARED,     /* what would be limited is not the agent's alone */
+        WITHHELD_NO_VERSION, /* there is no earlier configuration to go back to */
         WITHHELD_N,
 };
 
@@ -78,6 +80,8 @@ struct decision {
         uint64_t start; /* its start time in clock ticks since boot (/proc/PID/stat field 22) */
         uint64_t bytes,
                 limit_bytes;   /* a size and what it is held against, where that is what is wrong; not in the record */
+        uint64_t version;      /* ACTION_ROLLBACK: its number, ... */
+        const char *to, *from; /* ... its digest in hex, and that of the present one; loans; NULL for other actions */
         const char *rule;      /* name of the rule; "" for built-in rules */
         const char *rule_file; /* where it stands; "" for built-in rules */
         unsigned rule_line;

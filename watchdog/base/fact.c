@@ -12,7 +12,8 @@ static const char *const fact_kind_names[] = {
         [FACT_BASELINE] = "baseline", [FACT_TICK] = "tick",
         [FACT_CONFIG] = "config",     [FACT_CHANGE] = "change",
         [FACT_TRIAL] = "trial",       [FACT_WEIGHT] = "weight",
-        [FACT_OOM] = "oom",
+        [FACT_OOM] = "oom",           [FACT_PACKAGE] = "package",
+        [FACT_VERSION] = "version",
 };
 
 static const char *const source_state_names[] = {
@@ -45,6 +46,7 @@ static const char *const ask_names[] = {
         [ASK_SAFE_MODE_OFF] = "safe-mode-off",
         [ASK_ACKNOWLEDGE] = "acknowledge",
         [ASK_PLANNED] = "planned",
+        [ASK_ROLLBACK] = "rollback",
 };
 
 static const char *const config_change_names[] = {
@@ -93,6 +95,20 @@ static const char *const oom_by_names[] = {
         [OOM_BY_OOMD] = "systemd-oomd",
 };
 
+static const char *const package_change_names[] = {
+        [PACKAGE_NONE] = "none",
+        [PACKAGE_INSTALLED] = "installed",
+        [PACKAGE_UPGRADED] = "upgraded",
+        [PACKAGE_REMOVED] = "removed",
+};
+
+static const char *const version_step_names[] = {
+        [VERSION_NONE] = "none",
+        [VERSION_SEEN] = "seen",
+        [VERSION_HEALTHY] = "healthy",
+        [VERSION_KNOWN] = "known",
+};
+
 NAMES_DEFINE(fact_kind, fact_kind_names)
 NAMES_DEFINE(source_state, source_state_names)
 NAMES_DEFINE(dependency, dependency_names)
@@ -105,3 +121,5 @@ NAMES_DEFINE(baseline_of, baseline_of_names)
 NAMES_DEFINE(weighed, weighed_names)
 NAMES_DEFINE(oom_what, oom_what_names)
 NAMES_DEFINE(oom_by, oom_by_names)
+NAMES_DEFINE(package_change, package_change_names)
+NAMES_DEFINE(version_step, version_step_names)

@@ -30,6 +30,8 @@ enum fact_kind {
         FACT_TRIAL,      /* a human begins, keeps or takes back a change on trial; or it stands, from the chain */
         FACT_WEIGHT,     /* what a restart of one instance would free, measured near the machine's memory floor */
         FACT_OOM,        /* a process was killed for memory, or how near somebody is to it; `agent` "": nobody's */
+        FACT_PACKAGE,    /* a Debian package was installed, upgraded or removed; `agent` is empty */
+        FACT_VERSION,    /* what all declared files of an agent are together: now, or proven by a life under it */
         FACT_N,
 };
 
@@ -80,6 +82,23 @@ enum config_of {
         CONFIG_OF_N,
 };
 
+/* What became of a package. */
+enum package_change {
+        PACKAGE_NONE,
+        PACKAGE_INSTALLED,
+        PACKAGE_UPGRADED, /* or downgraded: the versions say so */
+        PACKAGE_REMOVED,
+        PACKAGE_N,
+};
+
+enum version_step {
+        VERSION_NONE,
+        VERSION_SEEN,    /* the files are so now */
+        VERSION_HEALTHY, /* a life under it has proven it; the judge's own to say */
+        VERSION_KNOWN,   /* it was seen before: the judge's memory of it */
+        VERSION_N,
+};
+
 enum change_step {
         CHANGE_STEP_NONE,
         CHANGE_OPEN,
@@ -121,6 +140,7 @@ enum ask {
         ASK_SAFE_MODE_OFF,
         ASK_ACKNOWLEDGE, /* close incident `number` */
         ASK_PLANNED,     /* incident `number` was no drift: somebody wanted it so */
+        ASK_ROLLBACK,    /* back to version `number` of its configuration */
         ASK_N,
 };
 
@@ -135,7 +155,7 @@ enum baseline_of {
 
 #define FACT_DEATHS_MAX 64 /* times kept exactly; the largest `more_than` is one less */
 
-#define REMEMBERED_MORE_MAX 512
+#define REMEMBERED_MORE_MAX 640
 
 /* The judge's memory of one agent's instance (or, with no agent, of the machine), as it stands in the chain and comes back. */
 struct remembered {
@@ -182,6 +202,7 @@ struct fact {
                         uint64_t start; /* clock ticks since boot, /proc/PID/stat field 22 */
                         usec_t since; /* judge time at which it began, when it was already running at first sight; else = at */
                         bool ordered; /* by somebody through the manager, not by its automatic restart */
+                        bool by_hand; /* at first sight: its manager's notes say that an order began this life */
                 } started;
                 struct {
                         pid_t pid;
@@ -260,6 +281,7 @@ struct fact {
                                 differing; /* of the same owner and kind that are not as they were sealed, this one counted */
                         enum config_of of;
                         const char *what; /* changed in it, key by key and without any secret; "" is not known */
+                        bool again;       /* it was told before: the judge's memory of what changed last */
                 } config;
                 struct {
                         enum change_step step;
@@ -268,6 +290,9 @@ struct fact {
                         usec_t since, until;
                         const char *by;
                         const char *reason;
+                        bool deploy; /* a command is, or was, run in it ... */
+                        bool exited; /* ... to its end, with this exit status */
+                        int exit;
                 } change;
                 struct {
                         enum oom_what what;
@@ -289,6 +314,24 @@ struct fact {
                         uint64_t swap_free_bytes; /* of the machine */
                         const char *others;       /* what else was large, for people; "" unknown */
                 } oom;
+                struct {
+                        enum package_change change;
+                        const char *name;
+                        const char *before, *after; /* versions, "" none */
+                        usec_t since;               /* when dpkg says that it was */
+                        uint32_t more;              /* others of the same run that were not told one by one */
+                } package;
+                struct {
+                        enum version_step step;
+                        const char *digest; /* of its text (io/version.h), in hex */
+                        usec_t since;       /* its newest file was changed then */
+                        uint32_t files;
+                        const char *lacks; /* why it could not be put back, "" when all of it is kept */
+                        /* memory */
+                        uint64_t number;
+                        usec_t seen, healthy, failed;
+                        bool present;
+                } version;
                 struct {
                         enum action action;
                         enum purpose purpose;
@@ -353,6 +396,8 @@ const char *baseline_of_name(enum baseline_of of);
 const char *weighed_name(enum weighed weighed);
 const char *oom_what_name(enum oom_what what);
 const char *oom_by_name(enum oom_by by);
+const char *package_change_name(enum package_change change);
+const char *version_step_name(enum version_step step);
 enum fact_kind fact_kind_from_name(const char *name);
 enum source_state source_state_from_name(const char *name);
 enum dependency dependency_from_name(const char *name);
@@ -365,3 +410,5 @@ enum baseline_of baseline_of_from_name(const char *name);
 enum weighed weighed_from_name(const char *name);
 enum oom_what oom_what_from_name(const char *name);
 enum oom_by oom_by_from_name(const char *name);
+enum package_change package_change_from_name(const char *name);
+enum version_step version_step_from_name(const char *name);

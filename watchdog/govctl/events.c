@@ -18,6 +18,7 @@ const struct what_words what_words[WHAT_N] = {
         [WHAT_DENIAL] = { "denial", "denied action", "denied actions", true },
         [WHAT_TRIAL] = { "trial", "trial", "trials", false },
         [WHAT_FINDING] = { "finding", "finding", "findings", false },
+        [WHAT_ROLLBACK] = { "rollback", "rollback", "rollbacks", true },
 };
 
 const char *turn_name(enum turn turn)
@@ -58,6 +59,8 @@ static enum what what_of(const json_t *decision)
                 return strcmp(purpose, "quarantine") == 0 ? WHAT_QUARANTINE : WHAT_RESTART;
         if (strcmp(verb, "agent.restart") == 0)
                 return WHAT_RESTART;
+        if (strcmp(verb, "agent.rollback") == 0)
+                return WHAT_ROLLBACK;
         return strcmp(purpose, "trial") == 0 ? WHAT_TRIAL : WHAT_N;
 }
 

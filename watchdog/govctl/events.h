@@ -7,7 +7,7 @@
 
 #include "base/decision.h"
 
-enum what { WHAT_RESTART, WHAT_QUARANTINE, WHAT_DENIAL, WHAT_TRIAL, WHAT_FINDING, WHAT_N };
+enum what { WHAT_RESTART, WHAT_QUARANTINE, WHAT_DENIAL, WHAT_TRIAL, WHAT_FINDING, WHAT_ROLLBACK, WHAT_N };
 
 struct what_words {
         const char *name, *one, *many;

@@ -233,7 +233,7 @@ static void take_act(struct lesson *lesson, usec_t at, const json_t *record, boo
                 return;
         if (field_true(record, "details.enforce"))
                 lesson->acted_until = at + ACT_EXPLAINS;
-        else if (counts && (action == ACTION_STOP || action == ACTION_RESTART))
+        else if (counts && (action == ACTION_STOP || action == ACTION_RESTART || action == ACTION_ROLLBACK))
                 lesson->would[quarantine ? WOULD_QUARANTINE : WOULD_RESTART][cause]++;
 }
 

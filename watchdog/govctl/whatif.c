@@ -157,7 +157,7 @@ static void act_on(struct whatif *whatif, const struct act *act, struct seen *se
 
         if (act->action != ACTION_START && !seen->held)
                 tell_ended(whatif, seen, act->at);
-        if (act->action == ACTION_RESTART && !seen->held)
+        if ((act->action == ACTION_RESTART || act->action == ACTION_ROLLBACK) && !seen->held)
                 seen->other = !seen->other;
         seen->held = down;
         if (!down)

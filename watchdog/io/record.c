@@ -57,6 +57,8 @@ NAMES_FOR(trial_state)
 NAMES_FOR(weighed)
 NAMES_FOR(oom_what)
 NAMES_FOR(oom_by)
+NAMES_FOR(package_change)
+NAMES_FOR(version_step)
 
 #define AT(member) offsetof(struct fact, member)
 #define IN(member) offsetof(struct remembered, member)
@@ -74,6 +76,7 @@ static const struct field fields[] = {
         { FACT_STARTED,    "start",      FIELD_U64,  AT(started.start) },
         { FACT_STARTED,    "since",      FIELD_U64,  AT(started.since) },
         { FACT_STARTED,    "ordered",    FIELD_BOOL, AT(started.ordered) },
+        { FACT_STARTED,    "by_hand",    FIELD_BOOL, AT(started.by_hand) },
         { FACT_ENDED,      "pid",        FIELD_INT,  AT(ended.pid) },
         { FACT_ENDED,      "start",      FIELD_U64,  AT(ended.start) },
         { FACT_ENDED,      "ending",     FIELD_ENUM, AT(ended.ending),         NAMED(ending) },
@@ -141,6 +144,7 @@ static const struct field fields[] = {
         { FACT_CONFIG,     "differing",   FIELD_U32,  AT(config.differing) },
         { FACT_CONFIG,     "of",          FIELD_ENUM, AT(config.of), NAMED(config_of) },
         { FACT_CONFIG,     "what",        FIELD_TEXT, AT(config.what) },
+        { FACT_CONFIG,     "again",       FIELD_BOOL, AT(config.again) },
         { FACT_CHANGE,     "step",        FIELD_ENUM, AT(change.step), NAMED(change_step) },
         { FACT_CHANGE,     "number",      FIELD_U64,  AT(change.number) },
         { FACT_CHANGE,     "pattern",     FIELD_TEXT, AT(change.pattern) },
@@ -173,6 +177,25 @@ static const struct field fields[] = {
         { FACT_WEIGHT,     "carries",    FIELD_BOOL, AT(weight.carries) },
         { FACT_WEIGHT,     "left",       FIELD_U32,  AT(weight.left) },
         { FACT_WEIGHT,     "name",       FIELD_TEXT, AT(weight.name) },
+        { FACT_CHANGE,     "deploy",      FIELD_BOOL, AT(change.deploy) },
+        { FACT_CHANGE,     "exited",      FIELD_BOOL, AT(change.exited) },
+        { FACT_CHANGE,     "exit",        FIELD_INT,  AT(change.exit) },
+        { FACT_PACKAGE,    "change",      FIELD_ENUM, AT(package.change), NAMED(package_change) },
+        { FACT_PACKAGE,    "name",        FIELD_TEXT, AT(package.name) },
+        { FACT_PACKAGE,    "before",      FIELD_TEXT, AT(package.before) },
+        { FACT_PACKAGE,    "after",       FIELD_TEXT, AT(package.after) },
+        { FACT_PACKAGE,    "since",       FIELD_U64,  AT(package.since) },
+        { FACT_PACKAGE,    "more",        FIELD_U32,  AT(package.more) },
+        { FACT_VERSION,    "step",        FIELD_ENUM, AT(version.step), NAMED(version_step) },
+        { FACT_VERSION,    "digest",      FIELD_TEXT, AT(version.digest) },
+        { FACT_VERSION,    "since",       FIELD_U64,  AT(version.since) },
+        { FACT_VERSION,    "files",       FIELD_U32,  AT(version.files) },
+        { FACT_VERSION,    "lacks",       FIELD_TEXT, AT(version.lacks) },
+        { FACT_VERSION,    "number",      FIELD_U64,  AT(version.number) },
+        { FACT_VERSION,    "seen",        FIELD_U64,  AT(version.seen) },
+        { FACT_VERSION,    "healthy",     FIELD_U64,  AT(version.healthy) },
+        { FACT_VERSION,    "failed",      FIELD_U64,  AT(version.failed) },
+        { FACT_VERSION,    "present",     FIELD_BOOL, AT(version.present) },
         { FACT_REMEMBERED, "state",      FIELD_U32,  IN(state) },
         { FACT_REMEMBERED, "rung",       FIELD_U32,  IN(rung) },
         { FACT_REMEMBERED, "attempts",   FIELD_U32,  IN(attempts) },
@@ -333,6 +356,11 @@ static void details_add_act(json_t *details, const struct decision *decision)
                 json_object_set_new(details, "trial", json_u64(decision->trial));
         if (decision->limits.place != LIMITS_NOWHERE)
                 json_object_set_new(details, "limits", record_of_limits(&decision->limits));
+        if (decision->to) {
+                json_object_set_new(details, "version", json_u64(decision->version));
+                json_object_set_new(details, "to", json_text(decision->to));
+                json_object_set_new(details, "from", json_text(decision->from));
+        }
 }
 
 json_t *record_of_decision(const struct decision *decision, char verb[RECORD_VERB_MAX])

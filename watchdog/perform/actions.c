@@ -13,6 +13,7 @@ static const struct power powers[ACTION_N] = {
         [ACTION_LIMIT]   = { "limit",    AUDIT_BEFORE_AND_AFTER, false,  ACTION_UNLIMIT, "limits",  true  },
         /* taking a file of our own away makes nothing worse: it waits for no disk either */
         [ACTION_UNLIMIT] = { "unlimit",  AUDIT_BEFORE_AND_AFTER, true,   ACTION_NONE,    "limits",  false },
+        [ACTION_ROLLBACK] = { "rollback", AUDIT_BEFORE_AND_AFTER, false, ACTION_ROLLBACK, NULL,     false },
 };
 /* clang-format on */
 
