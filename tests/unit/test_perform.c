@@ -36,6 +36,8 @@ struct bench {
         char outcome_text[256];
         unsigned outcomes;
         int refuse; /* what the hand returns */
+        unsigned rollbacks;
+        char from[80], to[80]; /* of the newest */
 };
 
 static uint64_t count_records(const struct bench *bench, const char *containing)
@@ -59,6 +61,17 @@ static int hand(void *self, struct errand *errand)
         bench->seen_intents = count_records(bench, "\"outcome\":\"pending\"");
         if (bench->refuse < 0)
                 return bench->refuse;
+        bench->errand = errand;
+        return 0;
+}
+
+static int rollback_hand(void *self, struct errand *errand)
+{
+        struct bench *bench = self;
+
+        bench->rollbacks++;
+        snprintf(bench->from, sizeof(bench->from), "%s", errand->from);
+        snprintf(bench->to, sizeof(bench->to), "%s", errand->to);
         bench->errand = errand;
         return 0;
 }
@@ -90,6 +103,7 @@ static int setup(void **state)
         perform.footprint = bench->kept;
         perform.hands[MANAGER_PM2] = (struct hands){ hand, bench };
         perform.hands[MANAGER_SYSTEMD] = (struct hands){ hand, bench };
+        perform.own[ACTION_ROLLBACK] = (struct hands){ rollback_hand, bench };
         assert_int_equal(perform_new(bench->event, &perform, &bench->perform), 0);
         *state = bench;
         return 0;
@@ -199,6 +213,39 @@ static void nobody_may_touch_what_the_machine_stands_on(void **state)
         assert_non_null(never_touch("pm2:root/lily", getppid()));
         assert_null(never_touch("pm2:root/ssh", 0));
         assert_null(never_touch("systemd:agent-lily.service", 0));
+}
+
+/* What is no manager's to do has a hand of its own; it is told between which versions, in words that outlive the decision. */
+static void a_rollback_goes_to_its_own_hand(void **state)
+{
+        struct bench *bench = *state;
+        struct decision rollback = decision("pm2:root/lily", ACTION_ROLLBACK);
+        char from[] = "badbad", to[] = "c0ffee";
+
+        rollback.purpose = PURPOSE_HEAL;
+        rollback.from = from;
+        rollback.to = to;
+        perform_decision(bench->perform, &rollback);
+        memset(from, 'x', sizeof(from) - 1);
+        memset(to, 'x', sizeof(to) - 1);
+        assert_int_equal(bench->rollbacks, 1);
+        assert_int_equal(bench->acts, 0);
+        assert_string_equal(bench->from, "badbad");
+        assert_string_equal(bench->errand->to, "c0ffee");
+        assert_int_equal(count_records(bench, "\"outcome\":\"pending\""), 1);
+        bench->errand->done(bench->errand, OUTCOME_OK, "1 file put back");
+        turn(bench);
+        assert_int_equal(bench->outcome.outcome.action, ACTION_ROLLBACK);
+
+        rollback.enforce = false;
+        perform_decision(bench->perform, &rollback);
+        rollback.enforce = true;
+        rollback.agent = "systemd:ssh.service";
+        rollback.manager = MANAGER_SYSTEMD;
+        perform_decision(bench->perform, &rollback);
+        turn(bench);
+        assert_int_equal(bench->rollbacks, 1);
+        assert_int_equal(bench->outcomes, 3);
 }
 
 static void a_hand_that_cannot_begin_is_a_failed_outcome(void **state)
@@ -455,6 +502,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(observe_mode_swaps_the_hands_and_nothing_else, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_never_touch_set_is_refused_and_recorded_so, setup, teardown),
                 cmocka_unit_test(nobody_may_touch_what_the_machine_stands_on),
+                cmocka_unit_test_setup_teardown(a_rollback_goes_to_its_own_hand, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_hand_that_cannot_begin_is_a_failed_outcome, setup, teardown),
                 cmocka_unit_test_setup_teardown(without_a_disk_only_what_is_for_safety_is_done_and_recorded_late, setup,
                                                 teardown),

@@ -14,9 +14,10 @@ struct errand {
         pid_t pid;      /* the incarnation the decision is about: re-checked with its start time right before acting; */
         uint64_t start; /* 0: no check (nothing was alive when it was decided) */
         /* of ACTION_LIMIT and ACTION_UNLIMIT: */
-        struct limits limits; /* to be written, or (its place alone counts) to be taken back */
-        uint64_t trial;       /* 0: none */
-        const char *why;      /* for people who read the file */
+        struct limits limits;  /* to be written, or (its place alone counts) to be taken back */
+        uint64_t trial;        /* 0: none */
+        const char *why;       /* for people who read the file */
+        const char *from, *to; /* ACTION_ROLLBACK: versions, by their digests in hex */
         void (*done)(struct errand *errand, enum outcome outcome, const char *text);
         void *self; /* perform's own */
         void *hand; /* the hand's own while under way */

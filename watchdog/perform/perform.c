@@ -10,6 +10,7 @@
 #define ERRANDS_MAX 256 /* under way at once: the judge keeps far below, a person's script may not */
 #define TEXT_MAX 256
 #define MARK_MAX (AGENT_ID_MAX + LIMITS_PATH_MAX + 1)
+#define VERSION_HEX_MAX 65
 
 /* One action from its durable intent to its recorded outcome. */
 struct act {
@@ -18,6 +19,7 @@ struct act {
         char agent[AGENT_ID_MAX];
         enum manager manager;
         enum purpose purpose;
+        char from[VERSION_HEX_MAX], to[VERSION_HEX_MAX];
         uint64_t intent; /* seq of its record */
         uint64_t incident;
         enum outcome outcome; /* set: came back, waits for the loop to tell it */
@@ -156,6 +158,8 @@ static struct act *act_new(struct perform *perform, const struct decision *decis
                 act->incident = decision->incident;
                 act->intent = UINT64_MAX;
                 text_copy(act->agent, sizeof(act->agent), decision->agent);
+                text_copy(act->from, sizeof(act->from), decision->from ? decision->from : "");
+                text_copy(act->to, sizeof(act->to), decision->to ? decision->to : "");
                 act->errand = (struct errand){
                         .agent = act->agent,
                         .instance = decision->instance,
@@ -165,6 +169,8 @@ static struct act *act_new(struct perform *perform, const struct decision *decis
                         .limits = decision->limits,
                         .trial = decision->trial,
                         .why = act->why,
+                        .from = act->from,
+                        .to = act->to,
                         .done = errand_done,
                         .self = act,
                 };
@@ -178,7 +184,8 @@ static struct act *act_new(struct perform *perform, const struct decision *decis
 /* Hands the errand over; whatever speaks against it becomes its outcome. */
 static void carry_out(struct perform *perform, struct act *act, bool enforce)
 {
-        const struct hands *hands = &perform->options.hands[act->manager];
+        const struct hands *own = &perform->options.own[act->errand.action];
+        const struct hands *hands = own->act ? own : &perform->options.hands[act->manager];
         const char *never = never_touch(act->agent, act->errand.pid);
         char text[TEXT_MAX];
         int r;

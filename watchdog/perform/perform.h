@@ -15,6 +15,7 @@ struct perform_options {
         struct chronicle *chronicle;
         const struct clock *clock;
         struct hands hands[MANAGER_N]; /* by the agent's manager; act == NULL: no hand, refused */
+        struct hands own[ACTION_N];    /* of actions that are no manager's; act == NULL: the manager's hand does it */
         struct fact_sink sink;         /* outcomes go here, as facts, from the loop */
         struct footprint *footprint;   /* NULL: none is kept */
 };
