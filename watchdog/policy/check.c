@@ -304,13 +304,9 @@ static void check_heal(struct check *check, const struct node *node, const struc
         const struct heal *heal = &rule->heal;
         const struct node *ladder = node_value(node, "ladder"), *rung = ladder ? ladder->first : NULL;
 
-        for (unsigned i = 0; rung && i < heal->ladder_n; i++, rung = rung->next) {
+        for (unsigned i = 0; rung && i < heal->ladder_n; i++, rung = rung->next)
                 if (heal->ladder[i] == RUNG_QUARANTINE && i + 1 < heal->ladder_n)
                         complain(&check->complaints, &rung->place, "quarantine can only be the last of the ladder");
-                if (heal->ladder[i] == RUNG_ROLLBACK)
-                        warn_of(&check->complaints, &rung->place,
-                                "'rollback' is checked, not acted on yet: it is skipped");
-        }
         if (heal->backoff_first > heal->backoff_most)
                 complain(&check->complaints, place_of_value(node, "backoff"),
                          "the first backoff is longer than the longest");

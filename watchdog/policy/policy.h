@@ -20,7 +20,7 @@ enum mode {
 
 enum rung {
         RUNG_RESTART,
-        RUNG_ROLLBACK, /* known to the key table; not acted on yet, skipped with a warning */
+        RUNG_ROLLBACK, /* skipped where there is nothing to go back to */
         RUNG_QUARANTINE,
         RUNG_N,
 };
@@ -37,6 +37,7 @@ struct heal {
         usec_t backoff_first;
         usec_t backoff_most;
         usec_t trial_after;
+        usec_t proven_after; /* a life of this length without a finding proves what it runs with */
 };
 
 struct memory_limits {

@@ -116,6 +116,18 @@ static void check_covered(struct check *check, const struct rule_entry *entry)
                 }
 }
 
+/* A rollback puts back what 'config' declares. */
+static void check_rollback(struct check *check, const struct rule_entry *entry)
+{
+        const struct node *heal = value_of(entry, "heal"), *ladder = heal ? node_value(heal, "ladder") : NULL;
+        const struct node *rung = ladder ? ladder->first : NULL;
+
+        for (unsigned i = 0; rung && i < entry->rule.heal.ladder_n; i++, rung = rung->next)
+                if (entry->rule.heal.ladder[i] == RUNG_ROLLBACK && entry->rule.config_n == 0)
+                        warn_of(&check->complaints, &rung->place,
+                                "'rollback' is skipped: the rule has no 'config' that could be put back");
+}
+
 /* The rule that a word in `after` means: by name, else the first whose pattern an agent of that name would match. */
 static const struct rule_entry *meant(const struct loaded *loaded, const char *word)
 {
@@ -331,6 +343,7 @@ int check_together(struct check *check)
         }
         for (const struct rule_entry *entry = loaded->entries; entry; entry = entry->next) {
                 check_covered(check, entry);
+                check_rollback(check, entry);
                 if (!was_cut(loaded))
                         check_after(check, entry);
         }
