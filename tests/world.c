@@ -37,7 +37,8 @@ static void default_rule(struct rule *rule)
                           .ladder_n = 2,
                           .backoff_first = 5 * USEC_PER_SEC,
                           .backoff_most = 5 * USEC_PER_MINUTE,
-                          .trial_after = 15 * USEC_PER_MINUTE },
+                          .trial_after = 15 * USEC_PER_MINUTE,
+                          .proven_after = 10 * USEC_PER_MINUTE },
                 .origin = { "10-test.yaml", 3 },
         };
 }
@@ -165,9 +166,16 @@ static void perform(struct world *world, const struct decision *decision)
                 return;
         }
         assert(actor && world->orders_n < sizeof(world->orders) / sizeof(*world->orders));
-        world->orders[world->orders_n++] =
-                (struct order){ world->now + 20 * USEC_PER_MSEC, (int)(actor - world->actors), decision->action,
-                                decision->purpose, decision->trial };
+        struct order *order = &world->orders[world->orders_n++];
+        *order = (struct order){ .at = world->now + 20 * USEC_PER_MSEC,
+                                 .actor = (int)(actor - world->actors),
+                                 .action = decision->action,
+                                 .purpose = decision->purpose,
+                                 .trial = decision->trial };
+        if (decision->action == ACTION_ROLLBACK) {
+                text_copy(order->from, sizeof(order->from), decision->from);
+                text_copy(order->to, sizeof(order->to), decision->to);
+        }
 }
 
 static void answer_weights(struct world *world);
@@ -196,12 +204,16 @@ void world_send(struct world *world, const struct fact *fact)
         for (unsigned n = 0; n < decisions->n; n++) {
                 /* what is performed sends facts of its own: the loan is over then */
                 struct decision decision = decisions->list[n];
-                char id[AGENT_ID_MAX];
+                char id[AGENT_ID_MAX], to[WORLD_VERSION_MAX];
 
                 if (decision.kind != DECIDE_ACT)
                         continue;
                 text_copy(id, sizeof(id), decision.agent);
                 decision.agent = id;
+                if (decision.to) {
+                        text_copy(to, sizeof(to), decision.to);
+                        decision.to = to;
+                }
                 perform(world, &decision);
         }
         if (decisions->remember) {
@@ -316,6 +328,7 @@ static void tell_started(struct world *world, struct actor *actor, bool ordered,
         fact.started.start = actor->start;
         fact.started.ordered = ordered;
         fact.started.since = since;
+        fact.started.by_hand = since > 0 && actor->by_hand; /* its manager's notes, at first sight */
         tell(world, &fact, TELL_DELAY);
 }
 
@@ -481,6 +494,7 @@ static usec_t death_of(struct world *world, const struct actor *actor)
 static void come_up(struct world *world, struct actor *actor, bool ordered)
 {
         actor->up = true;
+        actor->by_hand = ordered;
         actor->pid = world->pids++;
         actor->start = (world->now - world->began) / 10000 + 500000;
         actor->began = world->now;
@@ -643,7 +657,11 @@ static void carry_out(struct world *world, const struct order *order)
                 actor->by_judge = true;
         } else if (!refused && order->action == ACTION_START) {
                 start(world, actor, true);
+        } else if (!refused && order->action == ACTION_ROLLBACK && strcmp(order->from, actor->version) != 0) {
+                fact.outcome.outcome = OUTCOME_STALE;
         } else if (!refused) {
+                if (order->action == ACTION_ROLLBACK)
+                        world_version(world, actor, order->to, "");
                 restart(world, actor);
         }
         enqueue(world, &fact, silent ? 10 * USEC_PER_SEC : 10 * USEC_PER_MSEC);
@@ -658,6 +676,91 @@ void world_human(struct world *world, struct actor *actor, enum action action)
                 start(world, actor, true);
         else
                 restart(world, actor);
+}
+
+/* What its files are together; a version that is bad for it makes each life ill that begins under it. */
+void world_version(struct world *world, struct actor *actor, const char *version, const char *lacks)
+{
+        struct fact fact = about(actor, FACT_VERSION);
+
+        if (strcmp(actor->version, version) != 0) {
+                actor->version_at = world->now;
+                text_copy(actor->version, sizeof(actor->version), version);
+        }
+        if (*actor->bad)
+                actor->ill_from = text_starts(version, actor->bad) ? world->now : USEC_INFINITY;
+        fact.instance = INSTANCE_ALL;
+        fact.version.step = VERSION_SEEN;
+        fact.version.digest = actor->version;
+        fact.version.since = actor->version_at;
+        fact.version.files = 2;
+        fact.version.lacks = lacks;
+        world_send(world, &fact);
+}
+
+void world_config(struct world *world, const char *id, const char *path, enum config_change change, uint64_t before,
+                  uint64_t size)
+{
+        struct fact fact = { .kind = FACT_CONFIG,
+                             .manager = agent_manager(id),
+                             .agent = id,
+                             .instance = INSTANCE_ALL,
+                             .config = { .change = change,
+                                         .path = path,
+                                         .what = "",
+                                         .digest = "new",
+                                         .sealed = "old",
+                                         .size = size,
+                                         .sealed_size = before,
+                                         .mode = 0100644,
+                                         .sealed_mode = 0100644,
+                                         .modified = world->now,
+                                         .differing = 1 } };
+
+        world_send(world, &fact);
+}
+
+static void window(struct world *world, enum change_step step, uint64_t number, const char *id, const char *reason,
+                   bool deploy, usec_t time)
+{
+        struct fact fact = { .kind = FACT_CHANGE,
+                             .manager = agent_manager(id),
+                             .agent = id,
+                             .instance = INSTANCE_ALL,
+                             .change = { .step = step,
+                                         .number = number,
+                                         .pattern = "",
+                                         .since = step == CHANGE_OPEN ? world->now : world->window_since,
+                                         .until = world->now + time,
+                                         .by = "uid:0 pid:4711",
+                                         .reason = reason,
+                                         .deploy = deploy,
+                                         .exited = deploy } };
+
+        if (step == CHANGE_OPEN)
+                world->window_since = world->now;
+        world_send(world, &fact);
+}
+
+void world_window(struct world *world, enum change_step step, uint64_t number, const char *id, usec_t time)
+{
+        window(world, step, number, id, "test", false, time);
+}
+
+void world_deploy(struct world *world, enum change_step step, uint64_t number, const char *id, const char *reason)
+{
+        window(world, step, number, id, reason, true, 15 * USEC_PER_MINUTE);
+}
+
+void world_package(struct world *world, const char *name, enum package_change change, const char *before,
+                   const char *after)
+{
+        struct fact fact = { .kind = FACT_PACKAGE,
+                             .agent = "",
+                             .package = { .change = change, .name = name, .before = before, .after = after } };
+
+        fact.package.since = world->now;
+        world_send(world, &fact);
 }
 
 void world_source(struct world *world, const char *name, enum manager manager, enum source_state state, const char *why)
@@ -815,6 +918,9 @@ void world_listen(struct world *world)
         world_source(world, "systemd", MANAGER_SYSTEMD, SOURCE_SEEING, "");
         world_source(world, "pm2:root@/root/.pm2", MANAGER_PM2, SOURCE_SEEING, "");
         tell_all(world, MANAGER_NONE, true);
+        for (int n = 0; n < world->actors_n; n++)
+                if (*world->actors[n].version)
+                        world_version(world, &world->actors[n], world->actors[n].version, "");
 }
 
 void world_reboot(struct world *world)

@@ -11,6 +11,7 @@
 #define WORLD_RULES_MAX 8
 #define WORLD_QUEUE_MAX 4096
 #define WORLD_TRACE_MAX 65536
+#define WORLD_VERSION_MAX 16
 
 /* One agent's instance, as it really is. */
 struct actor {
@@ -36,6 +37,7 @@ struct actor {
         uint64_t start;
         usec_t began, dies_at, starts_at, created;
         bool ordered; /* the start under way was ordered by somebody */
+        bool by_hand; /* the present life was */
         enum claimed claimed;
         uint64_t restarts;
         unsigned unstable; /* PM2's count, systemd's starts within its interval */
@@ -51,6 +53,10 @@ struct actor {
         uint64_t holds, needs, leaks, swapped;
         usec_t held_at;
         bool carries; /* a PM2 daemon lives in its unit */
+
+        /* its configuration: "" none; when that came; it is ill whenever it begins under one whose name begins as `bad` does */
+        char version[WORLD_VERSION_MAX], bad[WORLD_VERSION_MAX];
+        usec_t version_at;
 };
 
 /* How facts get lost on their way. In thousandths. */
@@ -68,6 +74,7 @@ struct order {
         enum action action;
         enum purpose purpose;
         uint64_t trial;
+        char from[WORLD_VERSION_MAX], to[WORLD_VERSION_MAX];
 };
 
 struct world {
@@ -110,6 +117,7 @@ struct world {
                 unsigned asked;         /* how often that was asked */
         } memory;
         bool quiet;            /* no trace */
+        usec_t window_since;   /* when the newest change window was opened */
         bool blind[MANAGER_N]; /* what this manager would tell is not heard */
 };
 
@@ -135,6 +143,13 @@ void world_send(struct world *world, const struct fact *fact);
 /* What happens to agents. */
 void world_die(struct world *world, struct actor *actor); /* an unplanned death, now */
 void world_human(struct world *world, struct actor *actor, enum action action);
+void world_version(struct world *world, struct actor *actor, const char *version, const char *lacks);
+void world_config(struct world *world, const char *id, const char *path, enum config_change change, uint64_t before,
+                  uint64_t size);
+void world_window(struct world *world, enum change_step step, uint64_t number, const char *id, usec_t time);
+void world_deploy(struct world *world, enum change_step step, uint64_t number, const char *id, const char *reason);
+void world_package(struct world *world, const char *name, enum package_change change, const char *before,
+                   const char *after);
 void world_source(struct world *world, const char *name, enum manager manager, enum source_state state,
                   const char *why);
 void world_planned(struct world *world, const char *agent, enum ending ending, usec_t time, const char *by);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "judge/blame.h"
 #include "judge/due.h"
 #include "judge/incidents.h"
 #include "judge/table.h"
@@ -183,6 +184,8 @@ static void describe(const struct judge *judge, const struct brake *brake, const
                 text_append(reason, REASON_MAX, ", %u of them out of memory", group->alike);
         if (group->first)
                 text_append(reason, REASON_MAX, "; the first was %s", group->first->id);
+        if (group->first)
+                blame_say_package(judge, group->first->failing_since, reason);
 }
 
 /* Everything that was held by it gets its own look again. */

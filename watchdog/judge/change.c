@@ -5,6 +5,8 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "base/unit.h"
+#include "judge/blame.h"
+#include "judge/due.h"
 #include "judge/hand.h"
 #include "judge/table.h"
 
@@ -47,6 +49,7 @@ static void open_change(struct judge *judge, const struct fact *fact)
                 .since = fact->change.since,
                 .until = fact->change.until,
                 .open = true,
+                .deploy = fact->change.deploy,
         };
         if (agent)
                 habit_change(&agent->learned.habit);
@@ -64,8 +67,14 @@ void change_take(struct judge *judge, const struct fact *fact)
                 open_change(judge, fact);
                 return;
         }
+        if (fact->change.step != CHANGE_CLOSE)
+                return;
+        if (fact->change.deploy) {
+                blame_deploy(judge, fact);
+                due_all(judge, table_find(judge, fact->agent), judge->now);
+        }
         change = find(judge, fact->change.number);
-        if (fact->change.step != CHANGE_CLOSE || !change || !change->open)
+        if (!change || !change->open)
                 return;
         change->open = false;
         if (fact->at < change->until)
@@ -160,5 +169,6 @@ void judge_change(const struct judge *judge, uint32_t index, usec_t now, struct 
                 .since = change->since,
                 .until = change->until,
                 .open = change->open && now < change->until,
+                .deploy = change->deploy,
         };
 }

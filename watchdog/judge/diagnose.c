@@ -154,6 +154,19 @@ bool diagnose_is_proven(const struct judge *judge, const struct instance *instan
         return instance->cause != CAUSE_DEPENDENCY_DOWN || depend_left_down(judge, instance) == NOBODY;
 }
 
+usec_t diagnose_began(const struct judge *judge, const struct instance *instance, enum cause cause)
+{
+        const struct window *window = exceeded(judge, instance);
+        uint32_t deaths = window ? tally_within(&instance->tally, judge->now, window->within) : 0;
+        usec_t since = dead_since(instance);
+
+        if (cause == CAUSE_HOT_LOOP && instance->tally.run_since > 0)
+                return instance->tally.run_since;
+        if (deaths > 0)
+                return tally_death(&instance->tally, deaths - 1);
+        return cause == CAUSE_CLAIMED_NOT_RUNNING && since != USEC_INFINITY ? since : judge->now;
+}
+
 static void append_ending(const struct instance *instance, char reason[REASON_MAX])
 {
         switch (instance->last_ending) {

@@ -17,6 +17,9 @@ bool diagnose_is_proven(const struct judge *judge, const struct instance *instan
 /* Whether its owner took it down: stopped or deleted for longer than a manager's passing states last. */
 bool diagnose_is_at_rest(const struct judge *judge, const struct instance *instance);
 
+/* When the trouble of this cause began: with the first death of the loop, or with the end of the life that has no successor. */
+usec_t diagnose_began(const struct judge *judge, const struct instance *instance, enum cause cause);
+
 /* Names the evidence for `cause`. */
 void diagnose_reason(const struct judge *judge, const struct instance *instance, enum cause cause,
                      char reason[REASON_MAX]);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "judge/blame.h"
 #include "judge/brake.h"
 #include "judge/change.h"
 #include "judge/depend.h"
@@ -292,6 +293,13 @@ static void take_limited(struct judge *judge, const struct fact *fact)
         judge->material = true;
 }
 
+static void take_config(struct judge *judge, const struct fact *fact)
+{
+        blame_config(judge, fact);
+        if (!fact->config.again)
+                drift_take(judge, fact);
+}
+
 static void take(struct judge *judge, const struct fact *fact)
 {
         struct agent *agent, *base;
@@ -324,7 +332,7 @@ static void take(struct judge *judge, const struct fact *fact)
                 if (agent)
                         note_stray(judge, agent, fact);
                 break;
-        case FACT_CONFIG: drift_take(judge, fact); break;
+        case FACT_CONFIG: take_config(judge, fact); break;
         case FACT_CHANGE: change_take(judge, fact); break;
         case FACT_TRIAL: trial_take(judge, fact); break;
         case FACT_HOST:
@@ -334,6 +342,7 @@ static void take(struct judge *judge, const struct fact *fact)
         case FACT_WEIGHT: flush_weight(judge, fact); break;
         case FACT_OOM: shortage_take(judge, fact); break;
         case FACT_ASKED: take_ask(judge, fact); break;
+        case FACT_PACKAGE: blame_package(judge, fact); break;
         default: break;
         }
 }

@@ -88,6 +88,14 @@ bool judge_is_disarmed(const struct judge *judge);
  */
 bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remembered *scratch, struct fact *ret);
 
+/* The last command that deployed the agent. */
+struct deploy_view {
+        usec_t since, until;
+        const char *by, *reason;
+        bool exited;
+        int exit;
+};
+
 /* Views for status, why and doctor: plain copies, strings are loans until the next step. */
 struct agent_view {
         const char *id;
@@ -131,6 +139,8 @@ struct agent_view {
         uint64_t flushed;  /* the incident in which it was restarted for the memory floor last, 0 never */
         const struct rule *rule;
         bool enforce;
+        bool deployed;
+        struct deploy_view deploy; /* the last one */
 };
 
 /* Whether something is open about the agent, or it is held down: it is to be watched until that is over, rule or not. */
@@ -179,6 +189,7 @@ struct change_view {
         const char *by, *reason;
         usec_t since, until;
         bool open;
+        bool deploy; /* a command is run in it */
 };
 
 /* Change windows: n of them, open ones and those that were. */

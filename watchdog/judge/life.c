@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "judge/blame.h"
 #include "judge/brake.h"
 #include "judge/change.h"
 #include "judge/depend.h"
@@ -140,6 +141,7 @@ static void conclude(struct judge *judge, struct agent *agent, struct instance *
         ending = ending_known(judge, agent, life, ending, signal);
         ending = attribute(judge, agent, instance, ending, signal, life->ended, &base);
         note_ending(instance, life, ending, code, signal);
+        blame_lived(agent, life->began, usec_since(life->ended, life->began));
         matters(judge, instance);
         if (ending == ENDING_OOM && !instance->thin)
                 shortage_said(judge, agent, life->ended);

@@ -44,6 +44,8 @@ enum note {
 #define CHANGES_MAX 16 /* change windows that are open at the same time */
 #define CHANGE_PATTERN_MAX 256
 #define CHANGE_REASON_MAX 128
+#define RECENT_PATH_MAX 160
+#define PACKAGES_MAX 4
 
 /* How long we wait before we believe something. Each is longer than the trap it avoids, see facts/. */
 #define MERGE_WAIT \
@@ -160,10 +162,37 @@ struct instance {
         bool thin;         /* its facts are not recorded: it loops on, and nothing is left to do about it */
         bool wants_record; /* ... and now there is: its memory has to be recorded first */
         struct ladder ladder;
+        usec_t failing_at; /* its trouble began then */
 
         /* heap of what is due */
         usec_t due;
         uint32_t heap;
+};
+
+/* The newest change of one kind: what may be behind a trouble that began after it. */
+struct recent {
+        usec_t at; /* 0: none */
+        enum config_change change;
+        enum config_of of;
+        uint32_t more; /* others at about the same time */
+        uint64_t size, sealed_size;
+        char path[RECENT_PATH_MAX];
+};
+
+enum recent_kind {
+        RECENT_FILE,
+        RECENT_UNIT, /* what its manager has of it */
+        RECENT_N,
+};
+
+/* The last command that somebody ran to deploy an agent. */
+struct deploy {
+        uint64_t number; /* of its window; 0: none is known */
+        usec_t since, until;
+        bool exited;
+        int exit;
+        char by[48];
+        char reason[80];
 };
 
 struct agent {
@@ -197,6 +226,9 @@ struct agent {
         struct rein rein;
         usec_t limits_at;    /* our last work on its unit's limits: decided, or its outcome heard; 0 never */
         bool limits_awaited; /* ... and the outcome is still to come */
+        struct recent recent[RECENT_N];
+        struct deploy deploy;
+        usec_t well_began; /* beginning of the newest life that lasted; what was changed before it did no harm */
 };
 
 struct source {
@@ -246,6 +278,16 @@ struct change {
         char reason[CHANGE_REASON_MAX];
         usec_t since, until;
         bool open;
+        bool deploy;
+};
+
+/* Packages that changed, newest last. */
+struct package {
+        usec_t at; /* 0: the slot is free */
+        enum package_change change;
+        uint32_t more;
+        char name[64];
+        char before[32], after[32];
 };
 
 /* A drift that was seen and is not told yet: a step has room for it in its next look. */
@@ -332,6 +374,7 @@ struct judge {
         bool ebb_wants_record; /* it adds up to something else than was told, or is wanted: to be recorded first */
         struct flush flush;
         struct strain strain;
+        struct package packages[PACKAGES_MAX];
 
         struct shortage shortages[SHORTAGES_MAX];
 
@@ -382,6 +425,12 @@ static inline void matters(struct judge *judge, const struct instance *instance)
 static inline bool is_of_size(enum cause cause)
 {
         return cause == CAUSE_MEMORY_CEILING || cause == CAUSE_MEMORY_LEAK;
+}
+
+/* It does not stay up, or is not up at all. */
+static inline bool is_loop(enum cause cause)
+{
+        return cause == CAUSE_CRASH_LOOP || cause == CAUSE_HOT_LOOP || cause == CAUSE_CLAIMED_NOT_RUNNING;
 }
 
 static inline bool is_alive(const struct instance *instance)

@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "judge/blame.h"
 #include "judge/diagnose.h"
 #include "judge/due.h"
 #include "judge/table.h"
 #include "judge/trial.h"
+#include "judge/trouble.h"
 
 #define LAYOUT 1 /* of `more`; a memory in another layout is not taken, its incident numbers are */
 
@@ -348,6 +350,8 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
         pack_incident(p, judge, agent, &agent->noted[NOTE_UNIT]);
         PACK(agent->limits_at);
         PACK(agent->limits_awaited);
+        PACK(agent->well_began);
+        PACK(instance->failing_at);
 }
 
 static void pack_machine(struct pack *p, struct judge *judge)
@@ -486,6 +490,7 @@ static bool remember_change(const struct judge *judge, uint32_t n, struct fact *
         ret->change.until = change->until;
         ret->change.by = change->by;
         ret->change.reason = change->reason;
+        ret->change.deploy = change->deploy;
         return true;
 }
 
@@ -645,6 +650,18 @@ bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remember
                         continue;
                 }
                 n -= judge->trials_n;
+                if (n < PACKAGES_MAX) {
+                        if (blame_remember_package(judge, n, ret))
+                                return true;
+                        continue;
+                }
+                n -= PACKAGES_MAX;
+                if (n < judge->agents_n * BLAME_FACTS) {
+                        if (blame_remember(judge, n / BLAME_FACTS, n % BLAME_FACTS, ret))
+                                return true;
+                        continue;
+                }
+                n -= judge->agents_n * BLAME_FACTS;
                 if (n == 0)
                         return remember_machine(judge, scratch, ret);
                 n -= 1;
@@ -758,7 +775,7 @@ static void take_instance(struct judge *judge, const struct fact *fact, struct p
                 usec_t now = judge->now;
 
                 judge->now = fact->at;
-                diagnose_reason(judge, i, i->cause, judge->incidents[i->incident].reason);
+                trouble_reason(judge, i, i->cause, judge->incidents[i->incident].reason);
                 judge->now = now;
         }
         if (thin) /* now that it is written down, it is judged again */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "judge/blame.h"
 #include "judge/brake.h"
 #include "judge/depend.h"
 #include "judge/diagnose.h"
@@ -22,6 +23,14 @@ static bool is_shared(const struct judge *judge, const struct instance *instance
         return false;
 }
 
+void trouble_reason(const struct judge *judge, const struct instance *instance, enum cause cause,
+                    char reason[REASON_MAX])
+{
+        diagnose_reason(judge, instance, cause, reason);
+        if (is_loop(cause) && instance->failing_at > 0)
+                blame_say(judge, instance, reason);
+}
+
 static void tell_open(struct judge *judge, struct instance *instance, enum cause cause)
 {
         struct agent *agent = agent_of(judge, instance);
@@ -29,7 +38,7 @@ static void tell_open(struct judge *judge, struct instance *instance, enum cause
         char reason[REASON_MAX];
         uint64_t count;
 
-        diagnose_reason(judge, instance, cause, reason);
+        trouble_reason(judge, instance, cause, reason);
         instance->cause = cause;
         instance->braked = false;
         if (brake && brake->incident != NOBODY) {
@@ -65,6 +74,9 @@ void trouble_found(struct judge *judge, struct instance *instance, enum cause ca
                 instance->period = tally_period(&instance->tally, deaths_in_loop(instance));
         else
                 instance->period = 0;
+        if (is_loop(cause) && !(is_loop(instance->cause) && instance->failing_at > 0)) {
+                instance->failing_at = diagnose_began(judge, instance, cause);
+        }
         tell_open(judge, instance, cause);
         if (instance->incident != NOBODY && !instance->braked) {
                 snprintf(reason, sizeof(reason), "seen happening now, see %s",
@@ -87,6 +99,7 @@ void trouble_over(struct judge *judge, struct instance *instance, enum ladder_in
                 incident_resolve(judge, instance->incident, reason);
         healer_event(judge, instance, input);
         instance->cause = CAUSE_NONE;
+        instance->failing_at = 0;
         instance->incident = NOBODY;
         instance->braked = false;
         instance->ladder.unpinned = false;
@@ -148,7 +161,7 @@ void trouble_check_worse(struct judge *judge, struct instance *instance)
 
         if (!trouble_is_worse(judge, instance))
                 return;
-        diagnose_reason(judge, instance, instance->cause, evidence);
+        trouble_reason(judge, instance, instance->cause, evidence);
         text_append(reason, sizeof(reason), "%llu deaths since it began; %s",
                     (unsigned long long)judge->incidents[instance->incident].count, evidence);
         incident_worsen(judge, agent_of(judge, instance), instance, instance->incident, reason);

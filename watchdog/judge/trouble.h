@@ -5,6 +5,10 @@
 /* A cause was diagnosed, or another one than before: then the old incident is superseded. */
 void trouble_found(struct judge *judge, struct instance *instance, enum cause cause);
 
+/* The evidence, and what changed before it began. */
+void trouble_reason(const struct judge *judge, const struct instance *instance, enum cause cause,
+                    char reason[REASON_MAX]);
+
 /* It is over; the input tells the ladder how. */
 void trouble_over(struct judge *judge, struct instance *instance, enum ladder_input input, const char *reason);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "judge/blame.h"
 #include "judge/depend.h"
 #include "judge/shortage.h"
 #include "judge/source.h"
@@ -224,6 +225,7 @@ void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct a
                 ret->cpu.held_percent = agent->rein.percent;
                 ret->cpu.held_since = agent->rein.since;
         }
+        ret->deployed = blame_show_deploy(agent, &ret->deploy);
         for (unsigned n = 0; n < NOTE_N && ret->incident == 0; n++)
                 if (agent->noted[n] != NOBODY)
                         ret->incident = judge->incidents[agent->noted[n]].number;
