@@ -252,6 +252,41 @@ static void a_human_stopping_a_looping_agent_ends_the_incident(void **state)
         world_done(&world);
 }
 
+/* Also where somebody ordered that end: the next trouble begins at the first rung again. */
+static void a_long_life_is_forgiven_however_it_ends(void **state)
+{
+        struct world world;
+        struct actor *lily;
+
+        (void)state;
+        world_init(&world, 9);
+        lily = world_add(&world, "pm2:root/lily");
+        add_many(&world, "pm2:root/agent", 4);
+        world_judge(&world);
+        world_start(&world);
+        world_run(&world, 60 * S);
+        lily->life = 3 * S;
+        lily->ill_from = world.now;
+        lily->ill_until = world.now + 10 * MIN;
+        world_die(&world, lily);
+        world_run(&world, HOUR); /* through all rungs, and out of quarantine */
+        assert_non_null(strstr(world_trace(&world), "stop lily (quarantine)"));
+        assert_true(lily->up);
+        world_planned(&world, "", ENDING_PACKAGE, S, "dpkg");
+        world_human(&world, lily, ACTION_RESTART);
+        world_run(&world, MIN);
+        world_forget_trace(&world);
+        lily->ill_from = world.now;
+        lily->ill_until = USEC_INFINITY;
+        world_die(&world, lily);
+        world_run(&world, 10 * S);
+        CHECK_TRACE(
+                &world,
+                "3726.0s open inc-2 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1\n"
+                "3726.0s stop lily (backoff)\n");
+        world_done(&world);
+}
+
 static void a_restart_that_a_human_asks_for_is_done_at_once(void **state)
 {
         struct world world;
@@ -649,6 +684,7 @@ int main(void)
                 cmocka_unit_test(a_human_is_left_alone_for_ten_minutes),
                 cmocka_unit_test(a_human_starting_a_quarantined_agent_begins_its_trial),
                 cmocka_unit_test(a_human_stopping_a_looping_agent_ends_the_incident),
+                cmocka_unit_test(a_long_life_is_forgiven_however_it_ends),
                 cmocka_unit_test(a_restart_that_a_human_asks_for_is_done_at_once),
                 cmocka_unit_test(nothing_is_done_while_the_machine_boots),
                 cmocka_unit_test(an_agent_waits_for_the_one_it_comes_after),

@@ -147,9 +147,9 @@ static void conclude(struct judge *judge, struct agent *agent, struct instance *
                 shortage_said(judge, agent, life->ended);
         if (ending != ENDING_MANAGER)
                 instance->restarts_seen++; /* the manager counts a restart for it, now or soon, or never */
+        healer_forget(judge, agent, instance, usec_since(life->ended, life->began));
         if (ending_is_death(ending)) {
                 life->state = LIFE_COUNTED;
-                healer_forget(judge, agent, instance, usec_since(life->ended, life->began));
                 count_death(judge, agent, instance, life->ended);
                 if (life == life_of(instance))
                         healer_event(judge, instance, INPUT_DEATH);
