@@ -53,8 +53,8 @@ static void the_blank_state_is_never_left(void **state)
 
 static void every_action_under_way_takes_every_outcome(void **state)
 {
-        static const enum ladder_state busy[] = { LADDER_STOPPING, LADDER_STARTING, LADDER_REVIVING, LADDER_CONFINING,
-                                                  LADDER_TRYING };
+        static const enum ladder_state busy[] = { LADDER_STOPPING,  LADDER_STARTING, LADDER_REVIVING,
+                                                  LADDER_CONFINING, LADDER_TRYING,   LADDER_ROLLING };
         static const enum ladder_input outcomes[] = { INPUT_DONE, INPUT_FAILED,  INPUT_STALE,
                                                       INPUT_DRY,  INPUT_REFUSED, INPUT_LOST };
 
@@ -73,7 +73,8 @@ static void what_we_stopped_is_always_started_again_or_given_to_a_human(void **s
         assert_int_equal(cell(LADDER_GIVEN_UP, INPUT_RELEASE)->action, ACTION_START);
         assert_int_equal(cell(LADDER_STARTING, INPUT_FAILED)->next, LADDER_BACKOFF);
         for (unsigned i = 0; i < INPUT_N; i++)
-                if (i != INPUT_BORN && i != INPUT_RELEASE && i != INPUT_ASKED && i != INPUT_CLEARED)
+                if (i != INPUT_BORN && i != INPUT_RELEASE && i != INPUT_ASKED && i != INPUT_ASKED_BACK &&
+                    i != INPUT_CLEARED)
                         assert_int_equal(cell(LADDER_GIVEN_UP, i)->next, LADDER_BLANK);
 }
 
@@ -86,6 +87,20 @@ static void a_stop_is_ordered_from_suspicion_only(void **state)
                                 assert_int_equal(s, LADDER_SUSPECT);
 }
 
+static void a_rollback_is_ordered_for_what_loops_or_by_a_human(void **state)
+{
+        (void)state;
+        for (unsigned s = 0; s < LADDER_N; s++)
+                for (unsigned i = 0; i < INPUT_N; i++)
+                        if (cell(s, i)->action == ACTION_ROLLBACK && cell(s, i)->purpose != PURPOSE_ASKED)
+                                assert_int_equal(s, LADDER_SUSPECT);
+        /* what we hold down is down again when that fails, not forgotten */
+        assert_int_equal(cell(cell(LADDER_QUARANTINED, INPUT_ASKED_BACK)->next, INPUT_FAILED)->next,
+                         LADDER_QUARANTINED);
+        assert_int_equal(cell(cell(LADDER_BACKOFF, INPUT_ASKED_BACK)->next, INPUT_FAILED)->next, LADDER_BACKOFF);
+        assert_int_equal(cell(LADDER_ROLLING, INPUT_DEATH)->next, LADDER_BLANK);
+}
+
 static void names_are_known(void **state)
 {
         (void)state;
@@ -95,6 +110,8 @@ static void names_are_known(void **state)
                 assert_non_null(ladder_input_name((enum ladder_input)i));
         assert_string_equal(ladder_state_name((enum ladder_state)99), "blank");
         assert_string_equal(ladder_input_name(INPUT_ASKED), "asked");
+        assert_string_equal(ladder_input_name(INPUT_ASKED_BACK), "asked-back");
+        assert_string_equal(ladder_state_name(LADDER_ROLLING), "rolling");
 }
 
 int main(void)
@@ -105,6 +122,7 @@ int main(void)
                 cmocka_unit_test(every_action_under_way_takes_every_outcome),
                 cmocka_unit_test(what_we_stopped_is_always_started_again_or_given_to_a_human),
                 cmocka_unit_test(a_stop_is_ordered_from_suspicion_only),
+                cmocka_unit_test(a_rollback_is_ordered_for_what_loops_or_by_a_human),
                 cmocka_unit_test(names_are_known),
         };
 

@@ -102,6 +102,19 @@ static bool declares(const struct rule *rule, const char *path)
         return false;
 }
 
+/* The run before this one ended while our own hand put the agent's files back: how far it came nobody told. */
+static bool was_put_back(const struct judge *judge, const char *path)
+{
+        for (uint32_t n = 0; n < judge->instances_n; n++) {
+                const struct instance *i = &judge->instances[n];
+
+                if (i->ladder.state == LADDER_ROLLING && i->ladder.since < judge->started &&
+                    declares(agent_of(judge, i)->rule, path))
+                        return true;
+        }
+        return false;
+}
+
 /* A unit's file that several units have is everybody's who has it. */
 static bool is_unit_file_of(const struct agent *agent, const char *path)
 {
@@ -132,7 +145,7 @@ bool change_covers(const struct judge *judge, const struct fact *fact)
         for (unsigned n = 0; n < CHANGES_MAX; n++)
                 if (was_open(&judge->changes[n], fact->at) && is_for(judge, &judge->changes[n], fact))
                         return true;
-        return false;
+        return fact->config.of == CONFIG_OF_FILE && was_put_back(judge, fact->config.path);
 }
 
 /* ---- views ----------------------------------------------------------------------------------------------------------- */

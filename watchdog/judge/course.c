@@ -2,6 +2,7 @@
 
 #include "judge/diagnose.h"
 #include "judge/guard.h"
+#include "judge/version.h"
 
 #define REPLY_WAIT (5 * USEC_PER_MINUTE) /* hands have shorter deadlines; this one only catches a lost outcome */
 #define LOOK_WAIT (30 * USEC_PER_SEC)
@@ -32,9 +33,17 @@ enum rung course_rung(const struct heal *heal, uint32_t rung)
         return heal->ladder[rung < heal->ladder_n ? rung : heal->ladder_n - 1];
 }
 
-uint32_t course_usable(const struct heal *heal, uint32_t rung)
+bool course_is_rollback(const struct heal *heal, uint32_t rung)
 {
-        while (rung < heal->ladder_n && heal->ladder[rung] == RUNG_ROLLBACK)
+        return rung < heal->ladder_n && heal->ladder[rung] == RUNG_ROLLBACK;
+}
+
+uint32_t course_usable(const struct judge *judge, const struct instance *instance, uint32_t rung)
+{
+        const struct heal *heal = course_heal(judge, instance);
+        char reason[REASON_MAX];
+
+        while (course_is_rollback(heal, rung) && !version_target(judge, agent_of(judge, instance), 0, reason))
                 rung++;
         return rung;
 }

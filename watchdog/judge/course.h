@@ -11,8 +11,11 @@ static inline const struct heal *course_heal(const struct judge *judge, const st
 /* The rung at this place; past the end the last one stays due. */
 enum rung course_rung(const struct heal *heal, uint32_t rung);
 
-/* The first rung from `rung` on that is acted on; ladder_n when there is none. */
-uint32_t course_usable(const struct heal *heal, uint32_t rung);
+/* Whether the rung at this place is a rollback. */
+bool course_is_rollback(const struct heal *heal, uint32_t rung);
+
+/* The first rung from `rung` on that can be acted on; ladder_n when there is none. */
+uint32_t course_usable(const struct judge *judge, const struct instance *instance, uint32_t rung);
 
 /* How long the trial is away after so many that failed, before jitter. */
 usec_t course_trial_after(const struct heal *heal, uint32_t trials);

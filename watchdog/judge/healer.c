@@ -14,6 +14,7 @@
 #include "judge/table.h"
 #include "judge/trial.h"
 #include "judge/trouble.h"
+#include "judge/version.h"
 
 #define THIN_AFTER 100 /* deaths of an incident that are all recorded */
 #define THIN_AGAIN (10 * USEC_PER_SEC)
@@ -65,6 +66,19 @@ void healer_forget(struct judge *judge, struct agent *agent, struct instance *in
 
 /* ---- deciding ------------------------------------------------------------------------------------------------------- */
 
+/* A rollback says where from and where to. */
+static void name_versions(const struct judge *judge, struct agent *agent, const struct instance *instance,
+                          struct decision *decision)
+{
+        char reason[REASON_MAX];
+        const struct version *to = version_target(judge, agent, instance->ladder.back_to, reason);
+
+        decision->version = instance->ladder.back_to;
+        decision->to = to ? to->digest : "";
+        decision->from = to ? version_present(agent)->digest : "";
+        agent->rolled_to = decision->version;
+}
+
 static void act(struct judge *judge, struct instance *instance, const struct ladder_cell *cell, const char *reason)
 {
         struct agent *agent = agent_of(judge, instance);
@@ -84,6 +98,8 @@ static void act(struct judge *judge, struct instance *instance, const struct lad
         if (instance->ladder.unpinned || cell->action == ACTION_START)
                 decision->pid = 0, decision->start = 0;
         text_copy(decision->reason, sizeof(decision->reason), reason);
+        if (cell->action == ACTION_ROLLBACK)
+                name_versions(judge, agent, instance, decision);
         agent->busy = (uint32_t)(instance - judge->instances);
         judge->material = true;
 }
@@ -106,7 +122,7 @@ static void withhold(struct judge *judge, struct instance *instance, enum withhe
 static enum ladder_input wanted(const struct judge *judge, const struct instance *instance)
 {
         const struct heal *heal = course_heal(judge, instance);
-        uint32_t rung = course_usable(heal, instance->ladder.rung);
+        uint32_t rung = course_usable(judge, instance, instance->ladder.rung);
         /* an agent that is only observed is told a stop even then: without an action nothing would be told */
         bool nothing_runs = !guard_observes(judge, instance) && !is_alive(instance) &&
                             (instance->claimed == CLAIMED_FAILED || instance->claimed == CLAIMED_STOPPED);
@@ -115,11 +131,27 @@ static enum ladder_input wanted(const struct judge *judge, const struct instance
                 return INPUT_REVIVE; /* a clean state is all it needs, however often */
         if (instance->cause == CAUSE_DEPENDENCY_DOWN)
                 return instance->claimed == CLAIMED_STOPPED ? INPUT_REVIVE_DOWN : INPUT_REVIVE;
+        if (course_is_rollback(heal, rung))
+                return INPUT_ROLLBACK;
         if (course_rung(heal, rung) == RUNG_QUARANTINE && guard_against_quarantine(judge, instance) == WITHHELD_NOT)
                 return nothing_runs ? INPUT_CONFINE_DOWN : INPUT_CONFINE;
         if (instance->cause == CAUSE_CLAIMED_NOT_RUNNING)
                 return instance->claimed == CLAIMED_STOPPED ? INPUT_REVIVE_DOWN : INPUT_REVIVE;
         return nothing_runs ? INPUT_SLOW_DOWN : INPUT_SLOW;
+}
+
+static void describe_rollback(const struct judge *judge, const struct instance *instance,
+                              const struct ladder_cell *cell, const char *evidence, char reason[REASON_MAX])
+{
+        char why[REASON_MAX], span[TEXT_SPAN_MAX];
+        const struct version *to = version_target(judge, agent_of(judge, instance), instance->ladder.back_to, why);
+
+        text_append(reason, REASON_MAX, "back to version %llu of its configuration",
+                    (unsigned long long)instance->ladder.back_to);
+        if (to && to->healthy > 0)
+                text_append(reason, REASON_MAX, ", proven %s ago",
+                            text_span(span, usec_since(judge->now, to->healthy)));
+        text_append(reason, REASON_MAX, "; %s", cell->purpose == PURPOSE_ASKED ? "asked for by a human" : evidence);
 }
 
 static void describe_act(const struct judge *judge, const struct instance *instance, const struct ladder_cell *cell,
@@ -129,6 +161,10 @@ static void describe_act(const struct judge *judge, const struct instance *insta
 
         diagnose_reason(judge, instance, instance->cause, evidence);
         reason[0] = '\0';
+        if (cell->action == ACTION_ROLLBACK) {
+                describe_rollback(judge, instance, cell, evidence, reason);
+                return;
+        }
         switch (cell->purpose) {
         case PURPOSE_QUARANTINE:
                 if (instance->ladder.trials >= TRIALS_MAX)
@@ -156,9 +192,13 @@ static void describe_act(const struct judge *judge, const struct instance *insta
 
 static void pursue(struct judge *judge, struct instance *instance, enum ladder_input input)
 {
-        const struct ladder_cell *cell = take(judge, instance, input);
         char reason[REASON_MAX];
+        const struct version *to =
+                input == INPUT_ROLLBACK ? version_target(judge, agent_of(judge, instance), 0, reason) : NULL;
+        const struct ladder_cell *cell = take(judge, instance, input);
 
+        if (to)
+                instance->ladder.back_to = to->number;
         if (!cell || cell->action == ACTION_NONE)
                 return;
         describe_act(judge, instance, cell, reason);
@@ -178,9 +218,20 @@ static bool another_settles(const struct judge *judge, const struct instance *in
 {
         for (const struct instance *i = first_instance(judge, agent_of(judge, instance)); i;
              i = next_instance(judge, i))
-                if (i != instance && (i->ladder.state == LADDER_REVIVING || i->ladder.state == LADDER_SETTLING))
+                if (i != instance && (i->ladder.state == LADDER_REVIVING || i->ladder.state == LADDER_ROLLING ||
+                                      i->ladder.state == LADDER_SETTLING))
                         return true;
         return false;
+}
+
+/* Where a rollback is due and there is nothing to go back to, that is said; the next rung follows. */
+static void skip_rollback(struct judge *judge, struct instance *instance)
+{
+        char reason[REASON_MAX];
+
+        if (course_is_rollback(course_heal(judge, instance), instance->ladder.rung) && is_loop(instance->cause) &&
+            !version_target(judge, agent_of(judge, instance), 0, reason))
+                withhold(judge, instance, WITHHELD_NO_VERSION, ACTION_ROLLBACK, reason);
 }
 
 /* In LADDER_SUSPECT: act, or say why not; returns when to try again. */
@@ -212,7 +263,8 @@ static usec_t try_to_act(struct judge *judge, struct instance *instance)
                 withhold(judge, instance, guard.withheld, action_of(input), guard.reason);
                 return guard.until;
         }
-        if (course_rung(heal, course_usable(heal, instance->ladder.rung)) == RUNG_QUARANTINE &&
+        skip_rollback(judge, instance);
+        if (course_rung(heal, course_usable(judge, instance, instance->ladder.rung)) == RUNG_QUARANTINE &&
             input != INPUT_CONFINE && input != INPUT_CONFINE_DOWN && instance->cause != CAUSE_DEPENDENCY_DOWN &&
             !is_of_size(instance->cause)) {
                 enum withheld why = guard_against_quarantine(judge, instance);
@@ -248,20 +300,49 @@ void healer_outcome(struct judge *judge, struct agent *agent, struct instance *i
                 if (outcome != OUTCOME_DRY && outcome != OUTCOME_REFUSED && outcome != OUTCOME_STALE)
                         agent->acted_at = fact->at;
         }
-        if (outcome == OUTCOME_STALE)
+        if (fact->outcome.action == ACTION_ROLLBACK) {
+                if (outcome == OUTCOME_OK)
+                        agent->rolled_at = fact->at;
+                if (outcome == OUTCOME_STALE && instance->ladder.state != LADDER_ROLLING)
+                        outcome = OUTCOME_FAILED; /* what we hold down is still down */
+        } else if (outcome == OUTCOME_STALE) {
                 instance->ladder.unpinned = true;
+        }
         take(judge, instance, input_of(outcome));
         judge->material = true;
         due_all(judge, agent, judge->now);
 }
 
-void healer_asked(struct judge *judge, struct agent *agent, struct instance *instance, enum ask ask)
+void healer_asked(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact)
 {
+        struct ladder *ladder = &instance->ladder;
+
         agent->human_at = judge->now;
-        if (ask == ASK_RESTART || ladder_is_down(instance->ladder.state))
-                instance->ladder.asked = true;
+        if (fact->asked.ask == ASK_ROLLBACK) {
+                ladder->asked_back = true;
+                ladder->back_to = fact->asked.number;
+        } else if (fact->asked.ask == ASK_RESTART || ladder_is_down(ladder->state)) {
+                ladder->asked = true;
+        }
         judge->material = true;
         due_sooner(judge, instance, judge->now);
+}
+
+/* Back to where a human wants it; nothing, when there is no such version any more. */
+static void serve_rollback(struct judge *judge, struct instance *instance)
+{
+        static const struct ladder_cell plain = { LADDER_OK, ACTION_ROLLBACK, PURPOSE_ASKED, WAIT_NONE, false };
+        char reason[REASON_MAX];
+
+        instance->ladder.asked_back = false;
+        if (!version_target(judge, agent_of(judge, instance), instance->ladder.back_to, reason))
+                return;
+        if (instance->ladder.state != LADDER_OK) {
+                pursue(judge, instance, INPUT_ASKED_BACK);
+                return;
+        }
+        describe_act(judge, instance, &plain, reason);
+        act(judge, instance, &plain, reason);
 }
 
 /* A human asked for it: acts at once, or as soon as the action under way is over. */
@@ -269,6 +350,8 @@ static void serve_human(struct judge *judge, struct instance *instance)
 {
         static const struct ladder_cell plain = { LADDER_OK, ACTION_RESTART, PURPOSE_ASKED, WAIT_NONE, false };
 
+        if (instance->ladder.asked_back && agent_of(judge, instance)->busy == NOBODY)
+                serve_rollback(judge, instance);
         if (!instance->ladder.asked || agent_of(judge, instance)->busy != NOBODY)
                 return;
         instance->ladder.asked = false;
@@ -312,14 +395,15 @@ static void wait_over(struct judge *judge, struct instance *instance)
         struct ladder *ladder = &instance->ladder;
         struct agent *agent = agent_of(judge, instance);
         const struct heal *heal = course_heal(judge, instance);
-        bool wants_up =
-                ladder->state == LADDER_STARTING || ladder->state == LADDER_REVIVING || ladder->state == LADDER_TRYING;
+        bool wants_up = ladder->state == LADDER_STARTING || ladder->state == LADDER_REVIVING ||
+                        ladder->state == LADDER_ROLLING || ladder->state == LADDER_TRYING;
 
         switch (ladder->state) {
         case LADDER_STOPPING:
         case LADDER_CONFINING:
         case LADDER_STARTING:
         case LADDER_REVIVING:
+        case LADDER_ROLLING:
         case LADDER_TRYING:
                 /* no answer came: what the action did is seen in the world */
                 if (agent->busy == (uint32_t)(instance - judge->instances)) {
@@ -360,7 +444,7 @@ static void wait_over(struct judge *judge, struct instance *instance)
                 pursue(judge, instance, INPUT_DUE);
                 return;
         case LADDER_TOLD:
-                if (!is_of_size(instance->cause) && course_usable(heal, ladder->rung + 1) < heal->ladder_n)
+                if (!is_of_size(instance->cause) && course_usable(judge, instance, ladder->rung + 1) < heal->ladder_n)
                         take(judge, instance, INPUT_DUE);
                 else
                         take(judge, instance, INPUT_DUE_SPENT);
@@ -410,6 +494,7 @@ static void judge_one(struct judge *judge, struct instance *instance, usec_t *du
         if (cause != instance->cause || (cause != CAUSE_NONE && instance->incident == NOBODY && !instance->braked))
                 trouble_found(judge, instance, cause);
         trouble_check_worse(judge, instance);
+        version_look(judge, agent_of(judge, instance), instance, due);
         serve_human(judge, instance);
         if (instance->ladder.until <= judge->now)
                 wait_over(judge, instance);
@@ -452,8 +537,8 @@ static bool may_thin(const struct judge *judge, const struct instance *instance)
 /* Whether judge_one() would have something to say. */
 static bool stirs(const struct judge *judge, const struct instance *instance)
 {
-        return instance->ladder.state != LADDER_TOLD || instance->ladder.asked || instance->incident == NOBODY ||
-               trouble_is_over(judge, instance) || trouble_is_worse(judge, instance) ||
+        return instance->ladder.state != LADDER_TOLD || instance->ladder.asked || instance->ladder.asked_back ||
+               instance->incident == NOBODY || trouble_is_over(judge, instance) || trouble_is_worse(judge, instance) ||
                diagnose(judge, instance) != instance->cause;
 }
 

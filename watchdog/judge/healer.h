@@ -12,7 +12,7 @@ void healer_forget(struct judge *judge, struct agent *agent, struct instance *in
 
 /* FACT_OUTCOME and FACT_ASKED about one instance. */
 void healer_outcome(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact);
-void healer_asked(struct judge *judge, struct agent *agent, struct instance *instance, enum ask ask);
+void healer_asked(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact);
 
 /* What is to be decided of this agent rests on deaths that were not recorded one by one: asks for their sum. True when there are any. */
 bool healer_wants_record(struct judge *judge, const struct agent *agent);

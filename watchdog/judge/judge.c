@@ -23,6 +23,7 @@
 #include "judge/source.h"
 #include "judge/table.h"
 #include "judge/trial.h"
+#include "judge/version.h"
 
 /* ---- in its memory -------------------------------------------------------------------------------------------------- */
 
@@ -247,12 +248,13 @@ static void take_ask(struct judge *judge, const struct fact *fact)
         case ASK_PLANNED: judge->was_planned = fact->asked.number; break;
         case ASK_RESTART:
         case ASK_RELEASE:
+        case ASK_ROLLBACK:
                 agent = fact->agent && *fact->agent ? table_find(judge, fact->agent) : NULL;
                 if (!agent || !is_governed(agent))
                         return;
                 for (struct instance *i = first_instance(judge, agent); i; i = next_instance(judge, i))
                         if (!i->gone && (fact->instance == INSTANCE_ALL || fact->instance == i->number))
-                                healer_asked(judge, agent, i, fact->asked.ask);
+                                healer_asked(judge, agent, i, fact);
                 return;
         default: return;
         }
@@ -343,6 +345,7 @@ static void take(struct judge *judge, const struct fact *fact)
         case FACT_OOM: shortage_take(judge, fact); break;
         case FACT_ASKED: take_ask(judge, fact); break;
         case FACT_PACKAGE: blame_package(judge, fact); break;
+        case FACT_VERSION: version_take(judge, fact); break;
         default: break;
         }
 }

@@ -139,6 +139,8 @@ struct agent_view {
         uint64_t flushed;  /* the incident in which it was restarted for the memory floor last, 0 never */
         const struct rule *rule;
         bool enforce;
+        uint64_t version, proven_version; /* of its configuration: the present one, the last that was proven; 0 none */
+        const char *version_lacks;        /* why the present one could not be put back later, "" it could */
         bool deployed;
         struct deploy_view deploy; /* the last one */
 };
@@ -231,6 +233,24 @@ struct machine_view {
         uint64_t incident; /* 0 none */
 };
 void judge_machine(const struct judge *judge, struct machine_view *ret);
+
+/* Versions of an agent's configuration, in the order of their numbers: the first one above `above`; false: there is none. */
+struct version_view {
+        uint64_t number;
+        const char *digest; /* hex; the vault has its text under it */
+        const char *lacks;  /* why it could not be put back, "" nothing */
+        usec_t since, seen, healthy, failed;
+        uint32_t files;
+        bool present, last_healthy;
+};
+bool judge_version_above(const struct judge *judge, const char *id, uint64_t above, struct version_view *ret);
+
+/* The digests of all versions of all agents: "" for a place that is free, NULL at the end. */
+const char *judge_version_at(const struct judge *judge, uint32_t n);
+
+/* Whether the agent's configuration could be put back, to version `number` or (0) to the last one proven; else `why` not. */
+bool judge_may_roll_back(const struct judge *judge, const char *id, uint64_t number, struct version_view *ret,
+                         char why[REASON_MAX]);
 
 /* The newest incident with a smaller number than `below` (UINT64_MAX: the newest of all); false when there is none. */
 bool judge_incident_below(const struct judge *judge, uint64_t below, struct incident_view *ret);

@@ -19,6 +19,7 @@ enum ladder_state {
         LADDER_GIVEN_UP,    /* down, and only a human brings it up */
         LADDER_TOLD,        /* would have acted; rests */
         LADDER_RETRY,       /* the manager refused; tried again later */
+        LADDER_ROLLING,     /* its configuration is being put back, and it is restarted */
         LADDER_N,
 };
 
@@ -35,15 +36,17 @@ enum ladder_input {
         INPUT_STALE,
         INPUT_DRY,
         INPUT_REFUSED,
-        INPUT_LOST,      /* no answer: look at what it did before anything else */
-        INPUT_DUE,       /* the wait is over */
-        INPUT_DUE_SPENT, /* the wait is over, and there is nothing further to try */
-        INPUT_BORN,      /* somebody else started it */
-        INPUT_DEATH,     /* it died, unplanned */
-        INPUT_PROVEN,    /* it outlived its grace */
-        INPUT_CLEARED,   /* what was wrong is over without that: stopped by its owner, deleted, acknowledged */
-        INPUT_RELEASE,   /* a human asked for its release */
-        INPUT_ASKED,     /* a human asked for a restart */
+        INPUT_LOST,       /* no answer: look at what it did before anything else */
+        INPUT_DUE,        /* the wait is over */
+        INPUT_DUE_SPENT,  /* the wait is over, and there is nothing further to try */
+        INPUT_BORN,       /* somebody else started it */
+        INPUT_DEATH,      /* it died, unplanned */
+        INPUT_PROVEN,     /* it outlived its grace */
+        INPUT_CLEARED,    /* what was wrong is over without that: stopped by its owner, deleted, acknowledged */
+        INPUT_RELEASE,    /* a human asked for its release */
+        INPUT_ASKED,      /* a human asked for a restart */
+        INPUT_ROLLBACK,   /* due: back to the last configuration that was proven */
+        INPUT_ASKED_BACK, /* a human asked for an earlier configuration */
         INPUT_N,
 };
 
@@ -77,6 +80,8 @@ struct ladder {
         usec_t backoff;      /* next wait, 0: the first */
         bool unpinned;       /* a stop came too late for its incarnation once: the next one is for whichever runs */
         bool asked;          /* a human's restart that waits for an action under way */
+        bool asked_back;     /* the same of a rollback */
+        uint64_t back_to;    /* the version that the newest rollback goes to */
 };
 
 /* Whether we took it down: then being down is not held against it. */

@@ -159,7 +159,9 @@ static void conclude(struct judge *judge, struct agent *agent, struct instance *
                         instance->dragged_at = life->ended;
                         instance->dragged_by = base;
                 }
-                if (ending == ENDING_MANUAL && !is_echo_of_unit(judge, agent, instance, life->ended))
+                /* what was announced is over with its window, and needs no pause after it */
+                if (ending == ENDING_MANUAL && !is_echo_of_unit(judge, agent, instance, life->ended) &&
+                    !change_covers_agent(judge, agent, life->ended))
                         agent->human_at = life->ended;
         }
         due_sooner(judge, instance, judge->now);

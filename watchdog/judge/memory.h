@@ -44,6 +44,8 @@ enum note {
 #define CHANGES_MAX 16 /* change windows that are open at the same time */
 #define CHANGE_PATTERN_MAX 256
 #define CHANGE_REASON_MAX 128
+#define VERSIONS_MAX 8 /* of one agent's configuration */
+#define VERSION_DIGEST_MAX 65
 #define RECENT_PATH_MAX 160
 #define PACKAGES_MAX 4
 
@@ -169,6 +171,24 @@ struct instance {
         uint32_t heap;
 };
 
+/* What the declared files of an agent were, all together. */
+struct version {
+        uint64_t number; /* 0: the slot is free */
+        char digest[VERSION_DIGEST_MAX];
+        char lacks[64];     /* why it could not be put back, "" when all of it is kept */
+        usec_t since, seen; /* when the newest of its files was changed; when it last came to be the present one */
+        usec_t healthy;     /* when a life under it last proved it, 0 never */
+        usec_t failed;      /* newest trouble that began under it, 0 none */
+        uint32_t files;
+};
+
+struct versions {
+        struct version list[VERSIONS_MAX];
+        uint32_t present;  /* place in the list, from 1; 0 none */
+        uint64_t last;     /* number of the newest */
+        bool wants_record; /* it was proven, which has to be recorded first */
+};
+
 /* The newest change of one kind: what may be behind a trouble that began after it. */
 struct recent {
         usec_t at; /* 0: none */
@@ -226,9 +246,12 @@ struct agent {
         struct rein rein;
         usec_t limits_at;    /* our last work on its unit's limits: decided, or its outcome heard; 0 never */
         bool limits_awaited; /* ... and the outcome is still to come */
+        struct versions versions;
         struct recent recent[RECENT_N];
         struct deploy deploy;
-        usec_t well_began; /* beginning of the newest life that lasted; what was changed before it did no harm */
+        usec_t well_began;  /* beginning of the newest life that lasted; what was changed before it did no harm */
+        usec_t rolled_at;   /* newest rollback of ours that was done, 0 never */
+        uint64_t rolled_to; /* version */
 };
 
 struct source {

@@ -9,6 +9,7 @@
 #include "judge/table.h"
 #include "judge/trial.h"
 #include "judge/trouble.h"
+#include "judge/version.h"
 
 #define LAYOUT 1 /* of `more`; a memory in another layout is not taken, its incident numbers are */
 
@@ -351,7 +352,11 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
         PACK(agent->limits_at);
         PACK(agent->limits_awaited);
         PACK(agent->well_began);
+        PACK(agent->rolled_at);
+        PACK(agent->rolled_to);
         PACK(instance->failing_at);
+        PACK(instance->ladder.asked_back);
+        PACK(instance->ladder.back_to);
 }
 
 static void pack_machine(struct pack *p, struct judge *judge)
@@ -656,6 +661,12 @@ bool judge_remember(const struct judge *judge, uint32_t *cursor, struct remember
                         continue;
                 }
                 n -= PACKAGES_MAX;
+                if (n < judge->agents_n * VERSIONS_MAX) {
+                        if (version_remember(judge, n / VERSIONS_MAX, n % VERSIONS_MAX, ret))
+                                return true;
+                        continue;
+                }
+                n -= judge->agents_n * VERSIONS_MAX;
                 if (n < judge->agents_n * BLAME_FACTS) {
                         if (blame_remember(judge, n / BLAME_FACTS, n % BLAME_FACTS, ret))
                                 return true;
@@ -733,7 +744,9 @@ bool judge_remember_due(const struct judge *judge, struct remembered *scratch, s
         for (uint32_t n = 0; n < judge->instances_n; n++)
                 if (judge->instances[n].burden.wants_record)
                         return burden_remember(judge, &judge->instances[n], scratch, ret);
-        return judge->strain.wants_record && strain_remember(judge, scratch, ret);
+        if (judge->strain.wants_record && strain_remember(judge, scratch, ret))
+                return true;
+        return version_remember_due(judge, ret);
 }
 
 /* ---- back ----------------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "judge/incidents.h"
 #include "judge/note.h"
 #include "judge/table.h"
+#include "judge/version.h"
 
 static bool is_shared(const struct judge *judge, const struct instance *instance)
 {
@@ -76,6 +77,7 @@ void trouble_found(struct judge *judge, struct instance *instance, enum cause ca
                 instance->period = 0;
         if (is_loop(cause) && !(is_loop(instance->cause) && instance->failing_at > 0)) {
                 instance->failing_at = diagnose_began(judge, instance, cause);
+                version_failed(judge, agent_of(judge, instance), instance->failing_at);
         }
         tell_open(judge, instance, cause);
         if (instance->incident != NOBODY && !instance->braked) {
@@ -114,7 +116,7 @@ void trouble_over(struct judge *judge, struct instance *instance, enum ladder_in
 static bool is_proven_well(const struct judge *judge, const struct instance *instance)
 {
         return !ladder_is_down(instance->ladder.state) && instance->ladder.state != LADDER_REVIVING &&
-               diagnose_is_proven(judge, instance);
+               instance->ladder.state != LADDER_ROLLING && diagnose_is_proven(judge, instance);
 }
 
 bool trouble_is_over(const struct judge *judge, const struct instance *instance)
@@ -122,6 +124,18 @@ bool trouble_is_over(const struct judge *judge, const struct instance *instance)
         return instance->cause != CAUSE_NONE &&
                ((instance->gone && !is_alive(instance)) || diagnose_is_at_rest(judge, instance) ||
                 is_proven_well(judge, instance));
+}
+
+/* What helped, when it was that. */
+static void say_rollback(const struct judge *judge, const struct instance *instance, char reason[REASON_MAX])
+{
+        const struct agent *agent = agent_of(judge, instance);
+        const struct version *present = version_present(agent);
+
+        if (instance->failing_at > 0 && agent->rolled_at > instance->failing_at && present &&
+            present->number == agent->rolled_to)
+                text_append(reason, REASON_MAX, ", with version %llu of its configuration back",
+                            (unsigned long long)agent->rolled_to);
 }
 
 void trouble_check_over(struct judge *judge, struct instance *instance)
@@ -138,6 +152,7 @@ void trouble_check_over(struct judge *judge, struct instance *instance)
                 snprintf(reason, sizeof(reason),
                          is_of_size(instance->cause) ? "below its ceiling, up for %s" : "healthy: up for %s",
                          text_span(span, usec_since(judge->now, life_seen(instance)->began)));
+                say_rollback(judge, instance, reason);
                 trouble_over(judge, instance, INPUT_PROVEN, reason);
         }
 }

@@ -9,6 +9,7 @@
 #include "judge/source.h"
 #include "judge/table.h"
 #include "judge/trial.h"
+#include "judge/version.h"
 
 static enum effective effective_now(const struct judge *judge, const struct instance *instance)
 {
@@ -225,6 +226,7 @@ void judge_agent(const struct judge *judge, uint32_t index, usec_t now, struct a
                 ret->cpu.held_percent = agent->rein.percent;
                 ret->cpu.held_since = agent->rein.since;
         }
+        version_show(judge, agent, ret);
         ret->deployed = blame_show_deploy(agent, &ret->deploy);
         for (unsigned n = 0; n < NOTE_N && ret->incident == 0; n++)
                 if (agent->noted[n] != NOBODY)
