@@ -110,6 +110,34 @@ static void what_loops_on_gets_the_next_rung(void **state)
         world_done(&world);
 }
 
+/* What came before a long life is forgiven, also where that life was ended by an order: the first rung comes first again. */
+static void a_deploy_after_a_long_life_begins_at_the_first_rung(void **state)
+{
+        struct world world;
+        struct actor *lily;
+
+        (void)state;
+        lily = lily_is_proven(&world, true);
+        lily->ill_from = world.now; /* of itself: nothing to go back to, it is quarantined */
+        lily->ill_until = world.now + 10 * MIN;
+        world_die(&world, lily);
+        world_run(&world, HOUR);
+        assert_true(lily->up);
+        lily->ill_until = USEC_INFINITY;
+        world_forget_trace(&world);
+        world_deploy(&world, CHANGE_OPEN, 4711, LILY, "release 12");
+        world_version(&world, lily, "bad", "");
+        world_human(&world, lily, ACTION_RESTART);
+        world_deploy(&world, CHANGE_CLOSE, 4711, LILY, "release 12");
+        world_run(&world, MIN);
+        CHECK_TRACE(
+                &world,
+                "4870.0s open inc-2 lily crash-loop: 3 deaths in 1m (more than 2), each lived about 2.9s, last exit code 1, began 3s after the deploy by uid:0 (release 12)\n"
+                "4870.0s rollback lily (heal)\n"
+                "4880.0s resolve inc-2 lily crash-loop: healthy: up for 10s, with version 1 of its configuration back\n");
+        world_done(&world);
+}
+
 static void without_a_proven_one_there_is_nothing_to_go_back_to(void **state)
 {
         struct world world;
@@ -352,6 +380,7 @@ int main(void)
                 cmocka_unit_test(a_bad_configuration_that_loops_is_put_back),
                 cmocka_unit_test(what_loops_on_gets_the_next_rung),
                 cmocka_unit_test(without_a_proven_one_there_is_nothing_to_go_back_to),
+                cmocka_unit_test(a_deploy_after_a_long_life_begins_at_the_first_rung),
                 cmocka_unit_test(a_version_that_is_not_kept_whole_is_no_way_back),
                 cmocka_unit_test(what_is_only_observed_is_told_only),
                 cmocka_unit_test(the_present_configuration_that_was_proven_is_kept),

@@ -11,6 +11,7 @@
 #include "judge/life.h"
 #include "judge/note.h"
 #include "judge/source.h"
+#include "judge/start.h"
 #include "judge/table.h"
 #include "judge/trial.h"
 #include "judge/trouble.h"
@@ -483,6 +484,7 @@ static void judge_one(struct judge *judge, struct instance *instance, usec_t *du
         usec_t again = USEC_INFINITY;
 
         note_look(judge, agent_of(judge, instance), instance, due);
+        start_look(judge, agent_of(judge, instance), instance, due);
         swell_look(judge, agent_of(judge, instance), instance, due);
         growth_look(judge, agent_of(judge, instance), instance, due);
         burden_look(judge, agent_of(judge, instance), instance, due);

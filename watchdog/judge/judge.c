@@ -21,6 +21,7 @@
 #include "judge/remember.h"
 #include "judge/shortage.h"
 #include "judge/source.h"
+#include "judge/start.h"
 #include "judge/table.h"
 #include "judge/trial.h"
 #include "judge/version.h"
@@ -408,16 +409,19 @@ static void acknowledge(struct judge *judge)
         incident_resolve(judge, found, "acknowledged by a human");
 }
 
-/* A human says that a drift was wanted. Of other causes that is not for anybody to say. */
+/* A human says that a drift, or a start, was wanted. Of other causes that is not for anybody to say. */
 static void take_as_planned(struct judge *judge)
 {
         uint64_t number = judge->was_planned;
 
         judge->was_planned = 0;
         for (uint32_t n = 0; number > 0 && n < judge->limits.incidents_max; n++)
-                if (judge->incidents[n].open && judge->incidents[n].number == number &&
-                    is_drift(judge->incidents[n].cause))
-                        drift_planned(judge, n);
+                if (judge->incidents[n].open && judge->incidents[n].number == number) {
+                        if (is_drift(judge->incidents[n].cause))
+                                drift_planned(judge, n);
+                        else if (judge->incidents[n].cause == CAUSE_UNANNOUNCED_START)
+                                start_planned(judge, n);
+                }
 }
 
 static void look_at_machine(struct judge *judge)

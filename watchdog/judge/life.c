@@ -11,6 +11,7 @@
 #include "judge/healer.h"
 #include "judge/shortage.h"
 #include "judge/source.h"
+#include "judge/start.h"
 #include "judge/table.h"
 #include "judge/trial.h"
 
@@ -161,7 +162,7 @@ static void conclude(struct judge *judge, struct agent *agent, struct instance *
                 }
                 /* what was announced is over with its window, and needs no pause after it */
                 if (ending == ENDING_MANUAL && !is_echo_of_unit(judge, agent, instance, life->ended) &&
-                    !change_covers_agent(judge, agent, life->ended))
+                    !start_was_announced(judge, agent, life->ended))
                         agent->human_at = life->ended;
         }
         due_sooner(judge, instance, judge->now);
@@ -209,6 +210,22 @@ static bool is_late(const struct instance *instance, const struct fact *fact, us
         return life->state != LIFE_NONE && began + STALE_SLACK < life->began && fact->started.start < life->start;
 }
 
+/* Somebody began this life: now, or while we were away. */
+static void note_order(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact,
+                       usec_t began)
+{
+        bool unseen = fact->started.by_hand && judge->left > 0 && began > judge->left && began <= judge->started;
+        usec_t at = unseen ? began : fact->at;
+
+        if ((!fact->started.ordered && !unseen) || life_is_ours(agent, at) ||
+            planned_now(judge, agent, at) != ENDING_UNKNOWN || is_echo_of_unit(judge, agent, instance, at) ||
+            depend_brought_up(judge, agent, at))
+                return;
+        if (at > agent->human_at && !start_was_announced(judge, agent, at))
+                agent->human_at = at;
+        start_note(judge, instance, at, unseen);
+}
+
 void life_started(struct judge *judge, struct agent *agent, struct instance *instance, const struct fact *fact)
 {
         usec_t began = fact->started.since > 0 && fact->started.since < fact->at ? fact->started.since : fact->at;
@@ -252,11 +269,8 @@ void life_started(struct judge *judge, struct agent *agent, struct instance *ins
         if (agent->gone)
                 judge->shown_stale = true;
         instance->gone = agent->gone = false;
-        /* who starts something new does not act on anything yet */
-        if (fact->started.ordered && !first && !life_is_ours(agent, fact->at) &&
-            planned_now(judge, agent, fact->at) == ENDING_UNKNOWN &&
-            !is_echo_of_unit(judge, agent, instance, fact->at) && !depend_brought_up(judge, agent, fact->at))
-                agent->human_at = fact->at;
+        if (!first) /* who starts something new does not act on anything yet */
+                note_order(judge, agent, instance, fact, began);
         depend_tie(judge, agent, instance);
         matters(judge, instance);
         due_sooner(judge, instance, judge->now);
@@ -310,7 +324,7 @@ static void take_back(struct judge *judge, struct agent *agent, struct instance 
         if (ending == ENDING_DEPENDENCY) {
                 instance->dragged_at = life->ended;
                 instance->dragged_by = base;
-        } else if (ending == ENDING_MANUAL) {
+        } else if (ending == ENDING_MANUAL && !start_was_announced(judge, agent, life->ended)) {
                 agent->human_at = life->ended;
         }
         due_sooner(judge, instance, judge->now);

@@ -28,6 +28,7 @@ enum note {
         NOTE_LEAK,
         NOTE_LOAD,
         NOTE_UNIT,
+        NOTE_START,
         NOTE_N,
 };
 
@@ -165,6 +166,8 @@ struct instance {
         bool wants_record; /* ... and now there is: its memory has to be recorded first */
         struct ladder ladder;
         usec_t failing_at; /* its trouble began then */
+        usec_t start_at;   /* a life of it began by an order that nobody announced, which is to be told; 0 none */
+        bool start_unseen; /* ... while we were away */
 
         /* heap of what is due */
         usec_t due;
@@ -263,6 +266,9 @@ struct source {
         usec_t since, blind_at; /* blind_at: start of the newest blindness, kept when it is over */
         pid_t pid;
         uint64_t start;
+        pid_t known_pid; /* of the newest daemon that was seen behind it */
+        uint64_t known_start;
+        usec_t anew_at; /* when that was another one than before */
         bool told;
         uint32_t incident;
 };

@@ -16,7 +16,7 @@ static void open_note(struct judge *judge, struct agent *agent, struct instance 
                 [NOTE_HIGH_RESTARTS] = CAUSE_HIGH_RESTARTS, [NOTE_ORPHAN] = CAUSE_ORPHAN,
                 [NOTE_DUPLICATE] = CAUSE_DUPLICATE,         [NOTE_BUDGET] = CAUSE_MEMORY_BUDGET,
                 [NOTE_DRIFT] = CAUSE_MEMORY_DRIFT,          [NOTE_LEAK] = CAUSE_MEMORY_LEAK,
-                [NOTE_LOAD] = CAUSE_CPU_SUSTAINED,
+                [NOTE_LOAD] = CAUSE_CPU_SUSTAINED,          [NOTE_START] = CAUSE_UNANNOUNCED_START,
         };
 
         if (agent->noted[note] == NOBODY && is_governed(agent))

@@ -355,8 +355,12 @@ static void pack_instance(struct pack *p, struct judge *judge, struct agent *age
         PACK(agent->rolled_at);
         PACK(agent->rolled_to);
         PACK(instance->failing_at);
+        PACK(instance->start_at);
+        PACK(instance->start_unseen);
         PACK(instance->ladder.asked_back);
         PACK(instance->ladder.back_to);
+        for (unsigned n = NOTE_START; n < NOTE_N; n++)
+                pack_incident(p, judge, agent, &agent->noted[n]);
 }
 
 static void pack_machine(struct pack *p, struct judge *judge)
@@ -396,6 +400,9 @@ static void pack_source(struct pack *p, struct judge *judge, struct source *sour
         PACK(source->blind_at);
         PACK(source->told);
         pack_incident(p, judge, NULL, &source->incident);
+        PACK(source->known_pid);
+        PACK(source->known_start);
+        PACK(source->anew_at);
 }
 
 static void pack_brake(struct pack *p, struct judge *judge, struct brake *brake)

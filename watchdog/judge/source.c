@@ -109,6 +109,23 @@ static struct source *make(struct judge *judge, const struct fact *fact)
         return source;
 }
 
+/* A daemon that comes in the place of another begins all of its apps, and nobody has ordered that. */
+static void note_daemon(const struct judge *judge, struct source *source)
+{
+        if (source->pid <= 0 || (source->pid == source->known_pid && source->start == source->known_start))
+                return;
+        source->known_pid = source->pid;
+        source->known_start = source->start;
+        source->anew_at = judge->now;
+}
+
+bool source_is_new(const struct judge *judge, const struct agent *agent)
+{
+        const struct source *source = source_of(judge, agent);
+
+        return source && source->anew_at > 0 && source->anew_at >= judge->started;
+}
+
 void source_take(struct judge *judge, const struct fact *fact)
 {
         struct source *source = find(judge, fact->source.name);
@@ -124,6 +141,7 @@ void source_take(struct judge *judge, const struct fact *fact)
         source->suffixed = fact->source.suffixed;
         source->pid = fact->source.pid;
         source->start = fact->source.start;
+        note_daemon(judge, source);
         memcpy(source->why, why, sizeof(why));
         if (source->state != fact->source.state) {
                 source->state = fact->source.state;

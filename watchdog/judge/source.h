@@ -27,5 +27,8 @@ void source_forget(struct judge *judge, uint32_t incident);
 /* When the agent's manager went out of sight the last time, if it came back after `since`; 0 otherwise. */
 usec_t source_last_blind(const struct judge *judge, const struct agent *agent, usec_t since);
 
+/* Whether the daemon behind its manager is another one than in the run before this. */
+bool source_is_new(const struct judge *judge, const struct agent *agent);
+
 /* The unit whose main process is the PM2 daemon of this app, NOBODY when that runs in none. */
 uint32_t source_carrier(const struct judge *judge, const struct agent *agent);
