@@ -33,14 +33,18 @@ static void list_text(const struct pm2_daemon *daemon, char *text, size_t size)
 
         for (uint32_t i = 0; i < DAEMON_APPS; i++) {
                 const struct daemon_app *app = &daemon->apps[i];
+                char times[96] = "";
 
                 if (!app->listed)
                         continue;
+                if (app->began_ms > 0)
+                        (void)snprintf(times, sizeof(times), "\"created_at\":%lld,\"pm_uptime\":%lld,",
+                                       (long long)app->created_ms, (long long)app->began_ms);
                 used += snprintf(text + used, size - (size_t)used,
                                  "%s{\"pid\":%d,\"name\":\"%s\",\"pm2_env\":{\"status\":\"%s\",\"restart_time\":%d,"
-                                 "\"exec_mode\":\"%s\",\"kill_timeout\":20," SECRET "},\"pm_id\":%u}",
+                                 "\"exec_mode\":\"%s\",\"kill_timeout\":20,%s" SECRET "},\"pm_id\":%u}",
                                  comma, app->pid, app->name, app->status, app->restarts,
-                                 app->cluster ? "cluster_mode" : "fork_mode", i);
+                                 app->cluster ? "cluster_mode" : "fork_mode", times, i);
                 comma = ",";
         }
         (void)snprintf(text + used, size - (size_t)used, "]]}");

@@ -35,6 +35,7 @@ struct daemon_app {
         pid_t pid;
         int restarts;
         bool cluster;
+        int64_t created_ms, began_ms; /* when a start of it was ordered, and when this life began; 0: not in the list */
 };
 
 struct pm2_daemon {

@@ -61,8 +61,8 @@ static void take(void *self, const struct fact *fact)
                 world->pid = fact->started.pid;
                 world->start = fact->started.start;
                 assert_true(fact->started.start > 0);
-                text_append(told, size, "started %s#%u%s\n", name, fact->instance,
-                            fact->started.ordered ? " ordered" : "");
+                text_append(told, size, "started %s#%u%s%s\n", name, fact->instance,
+                            fact->started.ordered ? " ordered" : "", fact->started.by_hand ? " by hand" : "");
                 break;
         case FACT_ENDED:
                 text_append(told, size, "ended %s#%u %s code=%d signal=%d%s\n", name, fact->instance,
@@ -270,6 +270,27 @@ static void an_ordered_restart_is_manual_and_ends_once(void **state)
                                         "agent lily#0 starting pid rt=1\n"
                                         "started lily#0 ordered\n"
                                         "agent lily#0 running pid rt=1\n");
+        end(&world);
+}
+
+/* Of lives that began before we came: PM2 keeps when somebody last ordered a start. */
+static void a_life_found_running_was_begun_by_hand_or_not(void **state)
+{
+        struct world world;
+
+        (void)state;
+        begin(&world);
+        for (uint32_t id = 0; id < 4; id++)
+                pm2_daemon_run(&world.daemon, id, (const char *[]){ "ordered", "again", "moved", "silent" }[id]);
+        world.daemon.apps[0].created_ms = 1795000000000, world.daemon.apps[0].began_ms = 1795000000400;
+        world.daemon.apps[1].created_ms = 1795000000000, world.daemon.apps[1].began_ms = 1795000900000;
+        world.daemon.apps[2].created_ms = 1795000900000, world.daemon.apps[2].began_ms = 1795000000000;
+        watch(&world);
+        until(&world, "started silent#3");
+        assert_non_null(strstr(world.told, "started ordered#0 by hand\n"));
+        assert_non_null(strstr(world.told, "started again#1\n")); /* it died in between, and PM2 started it */
+        assert_non_null(strstr(world.told, "started moved#2\n")); /* the clock was set back */
+        assert_non_null(strstr(world.told, "started silent#3\n"));
         end(&world);
 }
 
@@ -657,6 +678,7 @@ int main(void)
                 cmocka_unit_test(a_kill_has_its_signal),
                 cmocka_unit_test(a_hundred_crashes_are_a_hundred_ends_and_starts),
                 cmocka_unit_test(an_ordered_restart_is_manual_and_ends_once),
+                cmocka_unit_test(a_life_found_running_was_begun_by_hand_or_not),
                 cmocka_unit_test(what_we_ordered_is_ours),
                 cmocka_unit_test(a_stop_is_learnt_from_the_list),
                 cmocka_unit_test(an_app_that_waits_in_vain_is_claimed_to_wait),

@@ -36,8 +36,8 @@ static void take(void *self, const struct fact *fact)
                             fact->agent_is.restarts, *fact->agent_is.result ? " " : "", fact->agent_is.result,
                             fact->agent_is.first ? " first" : "");
         else if (fact->kind == FACT_STARTED)
-                text_append(told, sizeof(stage->told), "started %d %s\n", fact->started.pid,
-                            fact->started.ordered ? "ordered" : "by itself");
+                text_append(told, sizeof(stage->told), "started %d %s%s\n", fact->started.pid,
+                            fact->started.ordered ? "ordered" : "by itself", fact->started.by_hand ? ", by hand" : "");
         else if (fact->kind == FACT_ENDED)
                 text_append(told, sizeof(stage->told), "ended %d %s code=%d signal=%d\n", fact->ended.pid,
                             ending_name(fact->ended.ending), fact->ended.code, fact->ended.signal);
@@ -126,7 +126,7 @@ static int set_up(void **ret)
         };
         systemd_unit_first(&stage->unit, "x.service", &change, false, stage->now, &stage->world);
         CHECK_TOLD(stage, "running active/running pid=100 n=0 first\n"
-                          "started 100 by itself\n");
+                          "started 100 by itself, by hand\n");
         *ret = stage;
         return 0;
 }
@@ -367,6 +367,17 @@ static struct systemd_change seen_again(pid_t pid, uint64_t started, uint32_t re
         };
 }
 
+/* A restart of systemd's own would have counted, and an order sets the counter back. */
+static void a_life_found_running_was_begun_by_hand_unless_it_was_restarted(void **cmocka)
+{
+        struct stage *stage = *cmocka;
+        struct systemd_change restarted = seen_again(120, 2000, 3);
+
+        systemd_unit_first(&stage->unit, "x.service", &restarted, false, stage->now, &stage->world);
+        CHECK_TOLD(stage, "running active/running pid=120 n=3 first\n"
+                          "started 120 by itself\n");
+}
+
 static void what_was_missed_while_blind_is_inferred_from_the_counter(void **cmocka)
 {
         struct stage *stage = *cmocka;
@@ -468,6 +479,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(transient_states_are_not_told, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lives_too_quick_to_be_seen_are_counted, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_handed_over_main_process_is_no_death, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_life_found_running_was_begun_by_hand_unless_it_was_restarted, set_up,
+                                                tear_down),
                 cmocka_unit_test_setup_teardown(what_was_missed_while_blind_is_inferred_from_the_counter, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(a_reset_counter_is_told_once_and_is_the_new_baseline, set_up,

@@ -48,6 +48,7 @@ struct pm2_instance {
         bool said;      /* a FACT_AGENT told of it */
         bool up;        /* began and has not ended, also when its pid is not known */
         bool ordered;   /* its last end was ordered */
+        bool by_hand;   /* at first sight: PM2's list says that an order began it */
         bool died;      /* its last end was its own */
         bool by_memory; /* PM2 said that its memory limit ends this incarnation */
         bool by_cron;   /* ... and that it was stopped at the moment its timetable names */

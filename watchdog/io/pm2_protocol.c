@@ -27,7 +27,7 @@ static const struct {
 
 enum tag {
         TAG_APP, TAG_ERROR, TAG_RESULT, TAG_RESULT_ERROR, TAG_RESULT_MESSAGE,
-        TAG_PID, TAG_ID, TAG_NAME, TAG_STATUS, TAG_RESTARTS, TAG_BEGAN, TAG_KILL_TIMEOUT, TAG_MODE, TAG_CRON, TAG_EXIT_CODE,
+        TAG_PID, TAG_ID, TAG_NAME, TAG_STATUS, TAG_RESTARTS, TAG_BEGAN, TAG_CREATED, TAG_KILL_TIMEOUT, TAG_MODE, TAG_CRON, TAG_EXIT_CODE,
         TAG_EVENT, TAG_MANUALLY, TAG_AT, TAG_DATA, TAG_PID_FILE,
 };
 
@@ -46,6 +46,8 @@ static const struct json_stream_field reply_fields[] = {
         { { "args", "*", "*", "pm2_env", "exec_mode" },    TAG_MODE         },
         { { "args", "*", "*", "pm2_env", "cron_restart" }, TAG_CRON         },
         { { "args", "*", "*", "pm2_env", "exit_code" },    TAG_EXIT_CODE    },
+        { { "args", "*", "*", "pm2_env", "pm_uptime" },    TAG_BEGAN        },
+        { { "args", "*", "*", "pm2_env", "created_at" },   TAG_CREATED      },
         /* the last two only where outlines are asked for */
         { { "args", "*", "*", "pm2_env" },                 PM2_DECLARED_APP, true },
         { { "args", "*", "*", "pm2_env", "env" },          PM2_DECLARED_ENV, true },
@@ -148,6 +150,7 @@ static void take_app_field(struct pm2_app *app, enum tag tag, enum json_stream_k
         case TAG_STATUS: (void)text_copy_safe(app->status, sizeof(app->status), text); break;
         case TAG_RESTARTS: app->restarts = whole && number > 0 ? number : 0; break;
         case TAG_BEGAN: app->began_ms = whole && number > 0 ? number : 0; break;
+        case TAG_CREATED: app->created_ms = whole && number > 0 ? number : 0; break;
         case TAG_KILL_TIMEOUT:
                 if (whole && number > 0)
                         app->kill_timeout = (usec_t)number < KILL_TIMEOUT_MAX / USEC_PER_MSEC

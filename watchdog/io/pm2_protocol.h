@@ -42,6 +42,7 @@ struct pm2_app {
         pid_t pid;
         int64_t restarts;
         int64_t began_ms;    /* Unix time by God's clock at which it was told to begin */
+        int64_t created_ms;  /* ... at which somebody last ordered that; 0 unknown */
         usec_t kill_timeout; /* PM2's default where it says none */
         bool cluster;
         bool cron;         /* has a timetable */

@@ -9,7 +9,8 @@
 #define DELIVERY (500 * USEC_PER_MSEC) /* most that an event is underway when nothing is wrong */
 #define AFTERWARDS USEC_PER_SEC        /* what became of an app that ended and was not begun again */
 #define PLANNED_FOR (60 * USEC_PER_SEC)
-#define CRON_SLACK_MS 300 /* PM2's timer fires this close behind the second */
+#define STARTED_WITHIN (5 * USEC_PER_SEC) /* after the old process is gone */
+#define CRON_SLACK_MS 300                 /* PM2's timer fires this close behind the second */
 
 /* ---- what is told ---- */
 
@@ -64,13 +65,18 @@ static void started(struct pm2_watch *watch, struct pm2_instance *instance, pid_
 {
         struct fact fact = {
                 .kind = FACT_STARTED,
-                .started = { .pid = pid, .start = start, .since = since, .ordered = instance->ordered },
+                .started = { .pid = pid,
+                             .start = start,
+                             .since = since,
+                             .ordered = instance->ordered,
+                             .by_hand = instance->by_hand },
         };
 
         instance->pid = pid;
         instance->start = start;
         instance->up = true;
         instance->ordered = false;
+        instance->by_hand = false;
         instance->died = false;
         if (!instance->busy)
                 instance->ours = false;
@@ -321,6 +327,17 @@ static void found_running(struct pm2_watch *watch, struct pm2_instance *instance
         started(watch, instance, pid, start, since < now ? since : now);
 }
 
+/*
+ * PM2 keeps when somebody last ordered a start; where this life began then, after a stop at most, it is that one. So does a new
+ * daemon with all that it brings up, which the judge knows of.
+ */
+static bool begun_by_hand(const struct pm2_app *app)
+{
+        int64_t gap = app->began_ms - app->created_ms;
+
+        return app->created_ms > 0 && gap >= 0 && (usec_t)gap * USEC_PER_MSEC <= app->kill_timeout + STARTED_WITHIN;
+}
+
 static void take_row(struct pm2_watch *watch, struct pm2_instance *instance, const struct pm2_app *app)
 {
         const struct proc *proc = &watch->pm2->options.directory->proc;
@@ -332,6 +349,7 @@ static void take_row(struct pm2_watch *watch, struct pm2_instance *instance, con
 
         if (first)
                 say_word(watch, instance, app->status, app->pid, app->restarts);
+        instance->by_hand = running && first && begun_by_hand(app);
         if (running && (app->pid != instance->pid || start != instance->start))
                 found_running(watch, instance, app->pid, start, first);
         else if (!running && instance->up && (at_rest || watch->blind_gap) &&

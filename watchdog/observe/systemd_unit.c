@@ -199,6 +199,7 @@ static void begin_life(struct systemd_unit *unit, pid_t pid, uint64_t started, b
         fact.started.start = unit->life.start;
         fact.started.since = first ? since : at;
         fact.started.ordered = !first && !unit->restarted;
+        fact.started.by_hand = first && unit->restarts == 0; /* a restart of its own would have counted */
         unit->restarted = false;
         unit->was_waiting = false;
         tell(world, &fact);
