@@ -79,6 +79,13 @@ static void describe(void *self, const struct config_file *file, char what[CONFI
         config->options.describe(config->options.self, file->path, what);
 }
 
+static bool keeps(void *self, const struct config_file *file)
+{
+        const struct config *config = self;
+
+        return !config->options.keeps || config->options.keeps(config->options.self, file->rule);
+}
+
 bool config_wants(const struct config *config, const char *path)
 {
         return !config->options.wants || config->options.wants(config->options.self, path);
@@ -119,6 +126,7 @@ static void rest(struct config *config)
         sd_event_source_set_enabled(config->step, SD_EVENT_OFF);
         arm(config);
         tell_troubles(config);
+        config_together_tell(config);
         if (config->closed)
                 config_book_tell_hushed(&config->book);
         config->closed = false;
@@ -173,10 +181,13 @@ static void heard_file(struct config *config, const char *path)
         uint32_t pattern = config_patterns_of(&config->patterns, path);
         char safe[FILE_PATH_MAX];
         struct config_file *file;
+        struct stat st;
 
         if (pattern == config->patterns.n || !config_wants(config, path) || !text_copy_safe(safe, sizeof(safe), path) ||
             strcmp(safe, path) != 0)
                 return;
+        if (config_files_find(&config->book.files, path) == CONFIG_NO_FILE && lstat(path, &st) < 0)
+                return; /* it came and went: an editor's name, or our own hand's */
         file = config_round_file(config, path, pattern);
         if (file)
                 config_round_want(config, file);
@@ -287,6 +298,8 @@ int config_new(sd_event *event, const struct config_options *options, struct con
         config->reader.clock = config->options.clock;
         config->reader.files = &config->book.files;
         config->reader.ended = config_round_read;
+        config->reader.vault = config->options.vault;
+        config->reader.keeps = keeps;
         config->reader.self = config;
         r = config_book_init(&config->book, event, &book, PRIORITY);
         if (r >= 0)
@@ -315,6 +328,7 @@ struct config *config_free(struct config *config)
         config_watch_done(&config->watch);
         config_book_done(&config->book);
         config_patterns_done(&config->patterns);
+        free(config->together);
         sd_event_unref(config->event);
         free(config);
         return NULL;
@@ -381,11 +395,21 @@ int config_load(struct config *config)
 int config_declare(struct config *config, const struct config_declared *list, uint32_t n)
 {
         struct config_patterns patterns;
+        struct config_together *together;
+        uint32_t together_n;
         int damaged = config_load(config), r;
 
-        r = config_patterns_make(list, n, &config->book.known, &patterns);
+        r = config_together_make(config, list, n, &together, &together_n);
         if (r < 0)
                 return r;
+        r = config_patterns_make(list, n, &config->book.known, &patterns);
+        if (r < 0) {
+                free(together);
+                return r;
+        }
+        free(config->together);
+        config->together = together;
+        config->together_n = together_n;
         take_over(config, &patterns);
         return damaged;
 }
@@ -402,6 +426,62 @@ void config_seal(struct config *config, const char *agent)
 {
         config_book_seal(&config->book, agent, false);
         step_soon(config);
+}
+
+/* Known without a look, so that nobody acts meanwhile on what was there before. */
+static void take_accepted(struct config *config, struct config_file *file, const struct file_state *now)
+{
+        config_reader_again(&config->reader, file);
+        if (!file->read || file->kept != 0 || !file_state_same(&file->seen, now))
+                config_together_note(config, file, file->seen.there && !now->there);
+        file->read = true;
+        file->kept = 0;
+        file->changed_ns = (int64_t)clock_now(config->options.clock) * 1000;
+        config_book_accept(&config->book, file, now);
+}
+
+void config_accept(struct config *config, const char *path, const struct file_state *now)
+{
+        uint32_t slot = config_files_find(&config->book.files, path);
+        uint32_t pattern = config_patterns_of(&config->patterns, path);
+        struct config_file *file = slot != CONFIG_NO_FILE         ? &config->book.files.list[slot]
+                                   : pattern < config->patterns.n ? config_round_file(config, path, pattern)
+                                                                  : NULL;
+
+        if (file)
+                take_accepted(config, file, now);
+}
+
+void config_accepted(struct config *config)
+{
+        config_together_tell(config);
+}
+
+/* What the vault has lost, or had no room for. */
+static bool is_to_be_kept(const struct config *config, const struct config_file *file)
+{
+        if (!file->seen.there || !config->options.vault)
+                return false;
+        if (file->kept == 0)
+                return (S_ISREG(file->seen.mode) || S_ISLNK(file->seen.mode)) &&
+                       !vault_has(config->options.vault, file->seen.digest);
+        return file->kept == -ENOSPC || file->kept == -EDQUOT;
+}
+
+void config_keep_again(struct config *config)
+{
+        for (uint32_t n = 0; n < config->book.files.n; n++)
+                if (is_to_be_kept(config, &config->book.files.list[n]))
+                        config_reader_want(&config->reader, &config->book.files.list[n]);
+        for (uint32_t rule = 0; rule < config->together_n; rule++)
+                config->together[rule].due = true; /* the lists of the versions are in the vault as well */
+        step_soon(config);
+}
+
+void config_owners(struct config *config)
+{
+        if (config_together_is_due(config))
+                step_soon(config);
 }
 
 /* All of it is looked at as if it never was. */

@@ -5,6 +5,7 @@
 
 #include "base/fact.h"
 #include "io/clock.h"
+#include "io/vault.h"
 #include "observe/config_book.h"
 #include "observe/config_patterns.h"
 
@@ -26,6 +27,11 @@ struct config_options {
         /* Of what the patterns match, what is wanted; and whether what is new there was added. NULL: as the patterns say. */
         bool (*wants)(void *self, const char *path);
         bool (*knows)(void *self, const char *path);
+
+        /* Of what the rules' files contain, whether it is to be kept (NULL: always), and the vault that keeps it, and the versions
+         * that they make together (NULL: nothing is kept). Asked for files of rules alone. */
+        bool (*keeps)(void *self, uint32_t rule);
+        struct vault *vault;
 
         void (*settled)(void *self); /* what config_look() asked for is done */
         void *self;
@@ -61,6 +67,18 @@ void config_window_closed(struct config *config);
 
 /* The book behind it: what the files are, for whoever knows more of them. A loan. */
 struct config_book *config_book_of(struct config *config);
+
+/* A hand of ours made the file so out of the vault, or took it away: it is right as it is. */
+void config_accept(struct config *config, const char *path, const struct file_state *now);
+
+/* ... and that were all: which version they are together is told at once. */
+void config_accepted(struct config *config);
+
+/* There is room in the vault again, or it has lost something: what is not in it is offered once more. */
+void config_keep_again(struct config *config);
+
+/* Whose files they are may be known by now: what could be told of nobody before is told. */
+void config_owners(struct config *config);
 
 /* How many files are watched. */
 uint32_t config_count(const struct config *config);

@@ -332,6 +332,15 @@ void config_book_take(struct config_book *book, struct config_file *file, const 
         tell(book, file, change, &sealed, what);
 }
 
+void config_book_accept(struct config_book *book, struct config_file *file, const struct file_state *now)
+{
+        file->sealed = *now;
+        config_book_take(book, file, now, NULL, true);
+        file->told_n = 0;
+        file->quiet_until = 0;
+        config_book_save_soon(book);
+}
+
 void config_book_calm(const struct config_book *book, struct config_file *file)
 {
         if (file->told_n > 0 && file->quiet_until + (QUIET_LEAST << QUIET_DOUBLED_MAX) < now_of(book))

@@ -53,6 +53,9 @@ void config_book_save_soon(struct config_book *book);
 void config_book_take(struct config_book *book, struct config_file *file, const struct file_state *now, char *outline,
                       bool known);
 
+/* Our own hand made it so: it is right, and what happens to it next is told at once. */
+void config_book_accept(struct config_book *book, struct config_file *file, const struct file_state *now);
+
 /* It is as it was: one that changed often and long ago is told of at once when it changes again. */
 void config_book_calm(const struct config_book *book, struct config_file *file);
 

@@ -1,16 +1,30 @@
 #pragma once
-/* What the files of the config observer share: config.c (its life and its loop), config_round.c (looking at what is declared). */
+/*
+ * What the files of the config observer share: config.c (its life and its loop), config_round.c (looking at what is declared),
+ * config_together.c (which version the files of a rule are).
+ */
 #include "observe/config.h"
 #include "observe/config_patterns.h"
 #include "observe/config_reader.h"
+#include "observe/config_version.h"
 #include "observe/config_walk.h"
 #include "observe/config_watch.h"
+
+/* The version of a rule's files as it was last told. */
+struct config_together {
+        bool declared; /* the rule has patterns */
+        bool due;      /* something of it changed, or it was never told */
+        char digest[DIGEST_HEX_MAX], lacks[CONFIG_LACKS_MAX];
+        usec_t removed_at; /* a file went away then, judge time */
+};
 
 struct config {
         sd_event *event;
         struct config_options options;
         struct config_book book;
         struct config_patterns patterns;
+        struct config_together *together; /* by rule; none where the files are no rules' */
+        uint32_t together_n;
         bool loaded;
 
         struct config_watch watch;
@@ -41,3 +55,14 @@ void config_round_want(struct config *config, struct config_file *file);
 
 /* The reader's: how a file is. */
 void config_round_read(void *self, struct config_file *file, int r, struct config_found *found, usec_t spent);
+
+/* config_together.c: what is declared now; what was told of it before is told again, for its owner may be another */
+int config_together_make(const struct config *config, const struct config_declared *list, uint32_t n,
+                         struct config_together **ret, uint32_t *ret_n);
+
+/* A file of the rule is another than it was, or is read for the first time, or was kept. */
+void config_together_note(struct config *config, const struct config_file *file, bool removed);
+
+/* Tells what is due and can be told. */
+void config_together_tell(struct config *config);
+bool config_together_is_due(const struct config *config);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "io/cleanup.h"
+#include "io/straight.h"
 
 static int make_outlines(struct config_read *reading, const struct veil *veil)
 {
@@ -35,6 +36,7 @@ int config_read_init(struct config_read *reading, const struct veil *veil)
 void config_read_end(struct config_read *reading)
 {
         reading->fd = close_fd(reading->fd);
+        reading->writer = vault_put_cancel(reading->writer);
 }
 
 void config_read_done(struct config_read *reading)
@@ -63,7 +65,30 @@ static int read_link(struct config_read *reading, int fd, struct config_found *f
                 outline_show(&outline, CONFIG_LEADS_TO, (const char *)reading->buffer);
                 found->outline = outline_finish(&outline);
         }
+        found->kept = reading->vault ? 0 : -ENOENT;
+        if (reading->vault && !vault_has(reading->vault, found->digest))
+                found->kept = vault_put(reading->vault, reading->buffer, (size_t)n, found->digest);
         return 0;
+}
+
+/*
+ * Whether it could be put back: by a path without links, for whoever may change a link would say where we write; and without bits
+ * that lend its owner's rights. 0, or why not.
+ */
+static int may_be_kept(const struct vault *vault, const struct config_found *found)
+{
+        _cleanup_close_ int fd = -1;
+
+        if (!vault)
+                return -ENOENT;
+        if (!S_ISREG(found->st.st_mode))
+                return -EBADF;
+        if (found->st.st_mode & 07000)
+                return -EPERM;
+        if ((uint64_t)found->st.st_size > vault_limits(vault)->content_most)
+                return -EFBIG;
+        fd = straight_open(found->path, O_PATH);
+        return fd < 0 ? fd : 0;
 }
 
 /* The inode that was looked at is the one that is opened: no name is looked up between. What the cache holds may differ from
@@ -110,6 +135,7 @@ int config_read_begin(struct config_read *reading, bool follow, struct config_fo
         memset(found->digest, 0, sizeof(found->digest));
         if (S_ISLNK(found->st.st_mode))
                 return read_link(reading, fd, found);
+        found->kept = reading->kept = may_be_kept(reading->vault, found);
         if (!S_ISREG(found->st.st_mode))
                 return 0;
         if (is_kernels_own(fd))
@@ -130,25 +156,72 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
         return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
+/* Not before it is known to be new: most files are what they were. */
+static bool begin_keeping(struct config_read *reading, const uint8_t digest[DIGEST_SIZE])
+{
+        memcpy(reading->kept_as, digest, DIGEST_SIZE);
+        if (lseek(reading->fd, 0, SEEK_SET) < 0)
+                reading->kept = -errno;
+        else
+                reading->kept = vault_put_begin(reading->vault, &reading->writer);
+        return reading->kept >= 0;
+}
+
+static int end_with(struct config_read *reading, int r)
+{
+        config_read_end(reading);
+        return r;
+}
+
 static int finish(struct config_read *reading, struct config_found *found)
 {
-        int r = fstat(reading->fd, &found->st) < 0 ? -errno : 0;
-
-        config_read_end(reading);
-        if (r < 0)
-                return r;
+        if (fstat(reading->fd, &found->st) < 0)
+                return end_with(reading, -errno);
         if (found->st.st_size != reading->before.st_size || !same_time(&found->st.st_mtim, &reading->before.st_mtim))
-                return -EAGAIN;
+                return end_with(reading, -EAGAIN);
         digest_end(reading->digest, found->digest);
+        if (reading->kept == 0 && !vault_has(reading->vault, found->digest) && begin_keeping(reading, found->digest))
+                return 1;
+        found->kept = reading->kept;
         found->outline = reading->text ? unit_text_end(reading->text) : NULL;
-        return 0;
+        return end_with(reading, 0);
+}
+
+/* It is in the vault, or it is not and `kept` says why: what it is we know either way. */
+static int finish_keeping(struct config_read *reading, int kept, struct config_found *found)
+{
+        uint8_t written[DIGEST_SIZE];
+
+        if (kept >= 0)
+                kept = vault_put_end(TAKE_PTR(reading->writer), written);
+        if (kept >= 0 && (memcmp(written, reading->kept_as, DIGEST_SIZE) != 0 || fstat(reading->fd, &found->st) < 0))
+                return end_with(reading, -EAGAIN); /* it was written to between the first time and the second */
+        if (kept < 0)
+                found->st = reading->before;
+        memcpy(found->digest, reading->kept_as, DIGEST_SIZE);
+        found->kept = kept;
+        found->outline = reading->text ? unit_text_end(reading->text) : NULL;
+        return end_with(reading, 0);
+}
+
+/* One piece more into the vault, the second time over. */
+static int keep_on(struct config_read *reading, struct config_found *found)
+{
+        ssize_t n = read(reading->fd, reading->buffer, CONFIG_PIECE);
+        int r = n < 0 ? -errno : n > 0 ? vault_put_add(reading->writer, reading->buffer, (size_t)n) : 0;
+
+        return r == -EINTR || (n > 0 && r >= 0) ? 1 : finish_keeping(reading, r, found);
 }
 
 int config_read_on(struct config_read *reading, struct config_found *found)
 {
-        ssize_t n = read(reading->fd, reading->buffer, CONFIG_PIECE);
-        int error = errno;
+        ssize_t n;
+        int error;
 
+        if (reading->writer)
+                return keep_on(reading, found);
+        n = read(reading->fd, reading->buffer, CONFIG_PIECE);
+        error = errno;
         if (n == 0)
                 return finish(reading, found);
         if (n < 0 && error == EINTR)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "io/digest.h"
+#include "io/vault.h"
 #include "observe/unit_text.h"
 
 #define CONFIG_PIECE (64 << 10)
@@ -16,7 +17,11 @@ struct config_read {
         uint64_t taken; /* bytes so far */
         unsigned char *buffer;
         struct veil *veil;
-        struct unit_text *text; /* NULL: no outlines are made */
+        struct unit_text *text;      /* NULL: no outlines are made */
+        struct vault *vault;         /* keeps what is read; NULL: nothing is kept */
+        struct vault_writer *writer; /* it is read the second time over, into the vault */
+        uint8_t kept_as[DIGEST_SIZE];
+        int kept; /* of the one that is read */
 };
 
 /* What was found at a path. */
@@ -25,6 +30,7 @@ struct config_found {
         struct stat st;
         uint8_t digest[DIGEST_SIZE];
         char *outline; /* of a unit's file, where it is whole; the finder's to free */
+        int kept;      /* the vault has it: 0; or why not */
 };
 
 /* What a link leads to, in an outline. */

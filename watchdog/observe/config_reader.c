@@ -33,6 +33,20 @@ void config_reader_want(struct config_reader *reader, struct config_file *file)
         file->parked = false;
 }
 
+void config_reader_again(struct config_reader *reader, struct config_file *file)
+{
+        struct config_reading *both[] = { &reader->small, &reader->large };
+        uint32_t n = (uint32_t)(file - reader->files->list);
+
+        for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
+                if (both[i]->file != n)
+                        continue;
+                config_read_end(&both[i]->read);
+                both[i]->file = CONFIG_NO_FILE;
+                config_reader_want(reader, file);
+        }
+}
+
 void config_reader_forget(struct config_reader *reader)
 {
         config_read_end(&reader->small.read);
@@ -109,6 +123,7 @@ static void begin(struct config_reader *reader, struct config_reading *reading, 
 
         reading->file = n;
         reading->began = clock_now(reader->clock);
+        reading->read.vault = reader->vault && reader->keeps(reader->self, file) ? reader->vault : NULL;
         r = config_read_begin(&reading->read, file->follow, &found);
         if (r <= 0)
                 end(reader, reading, r, &found);

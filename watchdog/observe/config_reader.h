@@ -11,6 +11,9 @@ struct config_reader {
         struct config_files *files;
         /* How the file is: 0; or -EAGAIN: it was written to while it was read, for `spent`; or why it cannot be told. */
         void (*ended)(void *self, struct config_file *file, int r, struct config_found *found, usec_t spent);
+        /* Keeps what is read of it, for a file that is to be kept; NULL: nothing is kept. */
+        struct vault *vault;
+        bool (*keeps)(void *self, const struct config_file *file);
         void *self;
 
         struct config_reading {
@@ -27,6 +30,9 @@ int config_reader_init(struct config_reader *reader, const struct veil *veil);
 void config_reader_done(struct config_reader *reader);
 
 void config_reader_want(struct config_reader *reader, struct config_file *file);
+
+/* It is another one now: what is being read of it is of no use, and it is read once more. */
+void config_reader_again(struct config_reader *reader, struct config_file *file);
 
 /* The table of files is about to become another: nothing waits any more. */
 void config_reader_forget(struct config_reader *reader);

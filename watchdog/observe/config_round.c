@@ -243,5 +243,9 @@ void config_round_read(void *self, struct config_file *file, int r, struct confi
                 memcpy(now.digest, found->digest, sizeof(now.digest));
                 config_file_note(file, &found->st);
         }
+        if (!file->read || file->kept != found->kept || !file_state_same(&file->seen, &now))
+                config_together_note(config, file, file->seen.there && !now.there);
+        file->read = true;
+        file->kept = found->kept;
         config_book_take(&config->book, file, &now, TAKE_PTR(found->outline), is_known(config, file));
 }
