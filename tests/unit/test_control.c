@@ -24,7 +24,19 @@ struct bench {
         char path[96];
         struct control_ticket ticket;
         int fd;
+        unsigned left; /* clients that hung up */
+        unsigned left_client;
+        uint64_t left_generation;
 };
+
+static void left(void *self, unsigned client, uint64_t generation)
+{
+        struct bench *bench = self;
+
+        bench->left++;
+        bench->left_client = client;
+        bench->left_generation = generation;
+}
 
 static json_t *echo(void *self, const struct control_request *request, struct control_error *error)
 {
@@ -65,7 +77,7 @@ static int dial(const struct bench *bench)
 static int setup(void **state)
 {
         struct bench *bench = calloc(1, sizeof(*bench));
-        struct control_options options = { .calls = calls, .self = bench };
+        struct control_options options = { .calls = calls, .left = left, .self = bench };
 
         strcpy(bench->directory, "/tmp/control-XXXXXX");
         assert_non_null(mkdtemp(bench->directory));
@@ -224,6 +236,30 @@ static void an_answer_may_come_later_even_to_one_who_left(void **state)
         turn(bench);
         control_answer(bench->control, &bench->ticket, NULL, &error);
         assert_null(bench->ticket.id);
+}
+
+/* What somebody held by being connected is let go of: by whom is known from the ticket of their request. */
+static void who_hangs_up_is_told_once(void **state)
+{
+        struct bench *bench = *state;
+        const char *text = "{\"id\":9,\"method\":\"restart\",\"params\":{\"agent\":\"x\"}}\n";
+        int other = dial(bench);
+
+        assert_true(send(other, text, strlen(text), 0) > 0);
+        turn(bench);
+        assert_int_equal(bench->left, 0);
+        close(other);
+        turn(bench);
+        assert_int_equal(bench->left, 1);
+        assert_int_equal(bench->left_client, bench->ticket.client);
+        assert_int_equal(bench->left_generation, bench->ticket.generation);
+        json_decref(bench->ticket.id);
+        other = dial(bench);
+        assert_true(send(other, text, strlen(text), 0) > 0);
+        turn(bench);
+        assert_true(bench->ticket.generation != bench->left_generation); /* the same place, another client */
+        json_decref(bench->ticket.id);
+        close(other);
 }
 
 static void a_subscriber_hears_and_one_that_does_not_read_is_dropped(void **state)
@@ -409,6 +445,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(what_is_wrong_is_said_in_words, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_line_without_end_is_cut_off, setup, teardown),
                 cmocka_unit_test_setup_teardown(an_answer_may_come_later_even_to_one_who_left, setup, teardown),
+                cmocka_unit_test_setup_teardown(who_hangs_up_is_told_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_subscriber_hears_and_one_that_does_not_read_is_dropped, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(the_sixty_fifth_client_is_turned_away_and_a_place_is_free_again, setup,

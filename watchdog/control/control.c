@@ -55,6 +55,18 @@ json_t *control_refuse(struct control_error *error, int exit_code, const char *n
         return NULL;
 }
 
+/* Whoever holds something for this client lets go of it. */
+static void leave(struct client *client)
+{
+        struct control *control = client->owner;
+        unsigned index = (unsigned)(client - control->clients);
+        uint64_t generation = client->generation;
+
+        client_done(client);
+        if (control->options.left)
+                control->options.left(control->options.self, index, generation);
+}
+
 /* ---- answers ---------------------------------------------------------------------------------------------------------- */
 
 static int send_and_free(struct client *client, json_t *object)
@@ -194,7 +206,7 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *use
                 refuse(client, NULL, RPC_REQUEST, 2, "the request is longer than 64 KiB");
         }
         if (r < 0)
-                client_done(client);
+                leave(client);
         return 0;
 }
 
@@ -451,7 +463,7 @@ void control_answer(struct control *control, struct control_ticket *ticket, json
                 r = result ? send_result(client, ticket->id, json_incref(result))
                            : send_error(client, ticket->id, RPC_REFUSED, error);
         if (r < 0)
-                client_done(client);
+                leave(client);
         json_decref(result);
         json_decref(ticket->id);
         *ticket = (struct control_ticket){ 0 };
@@ -474,7 +486,7 @@ void control_publish(struct control *control, const char *method, const json_t *
 
                 /* a subscriber that does not read is dropped: it must not grow the daemon */
                 if (client->fd >= 0 && client->subscribed && client_send(client, object) < 0)
-                        client_done(client);
+                        leave(client);
         }
         json_decref(object);
 }

@@ -47,6 +47,8 @@ struct control_options {
         const char *courier_path;   /* where the courier's user, and only that one, may connect; NULL: nowhere */
         const char *courier;        /* its name */
         control_call *const *calls; /* METHOD_N of them */
+        void (*left)(void *self, unsigned client,
+                     uint64_t generation); /* a client hung up, or was dropped; NULL: nobody cares */
         void *self;
 };
 
