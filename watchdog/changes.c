@@ -10,7 +10,8 @@
 
 #define FOR_DEFAULT (15 * USEC_PER_MINUTE)
 #define FOR_MOST (7 * USEC_PER_DAY)
-#define PATHS_MAX 16 /* of what changed, in the answer and in the record; the rest is counted */
+#define RENEW_BEFORE USEC_PER_MINUTE /* the end of a window whose command still runs */
+#define PATHS_MAX 16                 /* of what changed, in the answer and in the record; the rest is counted */
 
 /* ---- what the governor knows of a window, beside the judge ------------------------------------------------------------- */
 
@@ -101,7 +102,9 @@ static void record(struct governor *governor, const char *verb, const struct cha
         json_decref(details);
 }
 
-static void tell_judge(struct governor *governor, enum change_step step, const struct change_view *view)
+/* `changing`: what its closer said of it, NULL when it is opened. */
+static void tell_judge(struct governor *governor, enum change_step step, const struct change_view *view,
+                       const struct changing *changing)
 {
         struct fact fact = {
                 .kind = FACT_CHANGE,
@@ -115,17 +118,23 @@ static void tell_judge(struct governor *governor, enum change_step step, const s
                             .since = view->since,
                             .until = view->until,
                             .by = view->by,
-                            .reason = view->reason },
+                            .reason = view->reason,
+                            .deploy = view->deploy },
         };
 
+        if (step == CHANGE_CLOSE && changing) {
+                fact.change.exited = changing->exited;
+                fact.change.exit = changing->exit;
+        }
         governor_take(governor, &fact);
 }
 
 static json_t *view_change(const struct change_view *view)
 {
-        return json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:b}", "number", (json_int_t)view->number, "agent",
+        return json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:b}", "number", (json_int_t)view->number, "agent",
                          view->agent, "files", view->pattern, "by", view->by, "reason", view->reason, "since",
-                         (json_int_t)view->since, "until", (json_int_t)view->until, "open", view->open);
+                         (json_int_t)view->since, "until", (json_int_t)view->until, "open", view->open, "deploy",
+                         view->deploy);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------------- */
@@ -166,6 +175,18 @@ static bool take_what(struct governor *governor, const char *what, char id[AGENT
         return true;
 }
 
+/* It is held by whoever opened it: a window for a command ends with the command, and with whoever runs it. */
+static void hold(struct changing *changing, const struct control_request *request, usec_t span)
+{
+        if (!changing)
+                return;
+        changing->deploy = true;
+        changing->client = request->later->client;
+        changing->generation = request->later->generation;
+        changing->lasts = !json_object_get(request->params, "seconds");
+        changing->span = span;
+}
+
 json_t *change_open(void *self, const struct control_request *request, struct control_error *error)
 {
         struct governor *governor = self;
@@ -175,6 +196,7 @@ json_t *change_open(void *self, const struct control_request *request, struct co
         struct audit_head head = { 0 };
         struct change_view view = { .since = now,
                                     .by = who,
+                                    .deploy = json_is_true(json_object_get(request->params, "deploy")),
                                     .reason = json_string_value(json_object_get(request->params, "reason")) };
 
         if (seconds && json_integer_value(seconds) > 0 &&
@@ -186,6 +208,8 @@ json_t *change_open(void *self, const struct control_request *request, struct co
                 return NULL;
         if (!view.reason[0])
                 return control_refuse(error, 2, "--reason TEXT", "a change window needs a reason");
+        if (view.deploy && !*view.agent)
+                return control_refuse(error, 2, "govctl deploy AGENT -- COMMAND...", "only an agent is deployed");
         if (count_open(governor, now) == CHANGING_MAX)
                 return control_refuse(error, 1, "govctl change list", "%u change windows are open", CHANGING_MAX);
         chronicle_head(governor->chronicle, &head);
@@ -195,8 +219,11 @@ json_t *change_open(void *self, const struct control_request *request, struct co
         record(governor, "change.open", &view, who,
                json_pack("{s:I, s:I, s:s, s:I}", "at", (json_int_t)now, "number", (json_int_t)view.number, "reason",
                          view.reason, "until", (json_int_t)view.until));
-        tell_judge(governor, CHANGE_OPEN, &view);
-        changing_of(governor, view.number);
+        tell_judge(governor, CHANGE_OPEN, &view, NULL);
+        if (view.deploy)
+                hold(changing_of(governor, view.number), request, span);
+        else
+                changing_of(governor, view.number);
         view.open = true;
         return json_pack("{s:i, s:o}", "schema_version", SCHEMA_VERSION, "change", view_change(&view));
 }
@@ -240,8 +267,10 @@ static json_t *close_now(struct governor *governor, struct changing *changing, c
                                     changing->paths, "reason", kept.reason, "why", why);
                 if (changing->exited)
                         json_object_set_new(details, "exit", json_integer(changing->exit));
+                if (kept.view.deploy)
+                        json_object_set_new(details, "deploy", json_true());
                 record(governor, "change.close", &kept.view, changing->who[0] ? changing->who : NULL, details);
-                tell_judge(governor, CHANGE_CLOSE, &kept.view);
+                tell_judge(governor, CHANGE_CLOSE, &kept.view, changing);
         }
         return answer;
 }
@@ -268,6 +297,20 @@ void changes_settled(struct governor *governor)
                         close_and_answer(governor, &governor->changing[n], "closed");
 }
 
+/* The command is still running, and nobody said how long it may: its window lasts. */
+static bool goes_on(struct governor *governor, const struct changing *changing, const struct change_view *view,
+                    usec_t now)
+{
+        struct kept kept;
+
+        if (!changing->lasts || changing->generation == 0 || changing->closing || now >= view->since + FOR_MOST)
+                return false;
+        keep(&kept, view);
+        kept.view.until = now + changing->span;
+        tell_judge(governor, CHANGE_OPEN, &kept.view, NULL);
+        return true;
+}
+
 void changes_expire(struct governor *governor, usec_t now)
 {
         struct change_view view;
@@ -276,8 +319,28 @@ void changes_expire(struct governor *governor, usec_t now)
                 struct changing *changing;
 
                 judge_change(governor->judge, n, now, &view);
-                if (!view.open && view.until <= now && (changing = find(governor, view.number)))
+                if (view.open && view.until > now + RENEW_BEFORE)
+                        continue;
+                changing = view.number > 0 ? find(governor, view.number) : NULL;
+                if (changing && changing->deploy && goes_on(governor, changing, &view, now))
+                        continue;
+                if (changing && !view.open && view.until <= now)
                         close_and_answer(governor, changing, "its time is over");
+        }
+}
+
+void changes_left(void *self, unsigned client, uint64_t generation)
+{
+        struct governor *governor = self;
+
+        for (unsigned n = 0; n < CHANGING_MAX; n++) {
+                struct changing *changing = &governor->changing[n];
+
+                if (changing->number == 0 || changing->generation != generation || changing->client != client)
+                        continue;
+                changing->generation = 0;
+                if (!changing->closing)
+                        close_and_answer(governor, changing, "whoever ran the command left before its end");
         }
 }
 
@@ -372,7 +435,8 @@ json_t *change_planned(void *self, const struct control_request *request, struct
         struct governor *governor = self;
         const char *name = json_string_value(json_object_get(request->params, "incident"));
         struct incident_view incident;
-        enum config_of of;
+        enum config_of of = CONFIG_OF_FILE;
+        bool drift;
         char who[64], agent[AGENT_ID_MAX];
         struct fact fact = {
                 .kind = FACT_ASKED,
@@ -386,7 +450,8 @@ json_t *change_planned(void *self, const struct control_request *request, struct
 
         if (view_find_incident(governor, fact.asked.number, &incident) < 0 || !incident.open)
                 return control_refuse(error, 5, "govctl incidents", "there is no open incident '%s'", name);
-        if (!judge_drift_of(governor->judge, incident.incident, &of))
+        drift = judge_drift_of(governor->judge, incident.incident, &of);
+        if (!drift && incident.cause != CAUSE_UNANNOUNCED_START)
                 return control_refuse(error, 2, "govctl acknowledge INCIDENT", "%s is %s, which nobody plans", name,
                                       cause_name(incident.cause));
         if (!fact.asked.reason[0])
@@ -394,8 +459,10 @@ json_t *change_planned(void *self, const struct control_request *request, struct
         text_copy(agent, sizeof(agent), incident.agent);
         order_from(request, who);
         governor_take(governor, &fact);
-        observers_seal(governor->observers, of, agent);
-        return json_pack("{s:i, s:s, s:s}", "schema_version", SCHEMA_VERSION, "incident", name, "state", "resolved");
+        if (drift)
+                observers_seal(governor->observers, of, agent);
+        return json_pack("{s:i, s:s, s:s, s:b}", "schema_version", SCHEMA_VERSION, "incident", name, "state",
+                         "resolved", "sealed", drift);
 }
 
 void changes_end(struct governor *governor)

@@ -12,6 +12,9 @@ json_t *change_planned(void *self, const struct control_request *request, struct
 void changes_follow(struct governor *governor, const struct fact *fact);
 void changes_expire(struct governor *governor, usec_t now);
 
+/* Somebody at the socket left: the windows that he held are closed. */
+void changes_left(void *self, unsigned client, uint64_t generation);
+
 /* Everything was looked at: windows that wait for that are closed. */
 void changes_settled(struct governor *governor);
 

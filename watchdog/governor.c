@@ -496,6 +496,7 @@ static int open_socket(struct governor *governor)
                 .courier_path = governor->courier_socket,
                 .courier = "governor-courier",
                 .calls = answers,
+                .left = changes_left,
                 .self = governor,
         };
         int r = file_make_directory(governor->options.runtime, 0755);

@@ -40,6 +40,11 @@ struct changing {
         int exit;
         char who[64]; /* closes it */
         struct control_ticket ticket;
+        bool deploy;         /* a command is run in it by whoever holds the connection: */
+        unsigned client;     /* when that one leaves it is closed */
+        uint64_t generation; /* 0: it has left, or is of an earlier run */
+        bool lasts;          /* as long as the command; else until its time is over */
+        usec_t span;
 };
 
 /* A source of facts as it last told of itself. */

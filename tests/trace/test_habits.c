@@ -123,7 +123,7 @@ static void what_was_told_of_two_lives_is_usual_by_then(void **state)
         world_done(&world);
 }
 
-static void announce(struct world *world, const char *agent)
+static void announce_since(struct world *world, const char *agent, usec_t since)
 {
         struct fact fact = { .kind = FACT_CHANGE,
                              .manager = MANAGER_PM2,
@@ -132,12 +132,17 @@ static void announce(struct world *world, const char *agent)
                              .change = { .step = CHANGE_OPEN,
                                          .number = 1,
                                          .pattern = "",
-                                         .since = world->now,
+                                         .since = since,
                                          .until = world->now + MINUTES(5),
                                          .by = "uid:0",
                                          .reason = "release 12" } };
 
         world_send(world, &fact);
+}
+
+static void announce(struct world *world, const char *agent)
+{
+        announce_since(world, agent, world->now);
 }
 
 /* A release may well need more; how much more is worth a word is told with a wide margin, until it has lives of its own. */
@@ -159,6 +164,24 @@ static void after_a_change_only_more_than_twice_as_much_is_told(void **state)
         CHECK_TRACE(&world, "64800.0s resolve inc-1 lily memory-drift: came back, or began anew\n"
                             "65415.0s open inc-2 lily memory-drift: its process holds 400.0M at the age of 10m; usual "
                             "before it was changed was 60.0M to 126.0M (17 lives); most of it in process 1019\n");
+        world_done(&world);
+}
+
+/* A command that runs for hours has its window told again and again. */
+static void a_window_that_lasts_is_one_change(void **state)
+{
+        struct world world;
+        struct actor *lily = lily_of(&world);
+        usec_t since;
+
+        (void)state;
+        lives(&world, lily, 9, 60, HOUR);
+        since = world.now;
+        announce(&world, lily->id);
+        lives(&world, lily, 8, 120, HOUR);
+        announce_since(&world, lily->id, since);
+        lives(&world, lily, 1, 212, HOUR);
+        assert_non_null(strstr(world_trace(&world), "usual is 120.0M to 127.0M (8 lives)"));
         world_done(&world);
 }
 
@@ -342,6 +365,7 @@ int main(void)
                 cmocka_unit_test(minutes_are_not_long_enough),
                 cmocka_unit_test(what_was_told_of_two_lives_is_usual_by_then),
                 cmocka_unit_test(after_a_change_only_more_than_twice_as_much_is_told),
+                cmocka_unit_test(a_window_that_lasts_is_one_change),
                 cmocka_unit_test(a_leak_is_told_once_at_a_time),
                 cmocka_unit_test(a_jump_is_told_once),
                 cmocka_unit_test(what_comes_back_each_night_is_told_when_it_stays),

@@ -38,6 +38,7 @@ static void open_change(struct judge *judge, const struct fact *fact)
 {
         struct change *change = find(judge, fact->change.number);
         struct agent *agent = fact->agent && *fact->agent ? table_agent(judge, fact->agent) : NULL;
+        bool anew = !change || change->since != fact->change.since; /* one that lasts is told again before its end */
 
         if (!change)
                 change = free_slot(judge);
@@ -51,7 +52,7 @@ static void open_change(struct judge *judge, const struct fact *fact)
                 .open = true,
                 .deploy = fact->change.deploy,
         };
-        if (agent)
+        if (agent && anew)
                 habit_change(&agent->learned.habit);
         text_copy_safe(change->pattern, sizeof(change->pattern), fact->change.pattern);
         text_copy_safe(change->by, sizeof(change->by), fact->change.by);
