@@ -10,6 +10,7 @@
 #include "limiting.h"
 #include "orders.h"
 #include "trials.h"
+#include "versions.h"
 #include "views.h"
 
 #define STORY_MAX 200          /* records in an answer to `why` */
@@ -263,4 +264,7 @@ control_call *const answers[METHOD_N] = {
         [METHOD_TRIALS] = trials_list,
         [METHOD_KEEP] = trials_keep,
         [METHOD_UNDO] = trials_undo,
+        [METHOD_ROLLBACK] = order_rollback,
+        [METHOD_VERSIONS] = versions_list,
+        [METHOD_VERSION_DIFF] = versions_diff,
 };

@@ -84,6 +84,22 @@ static void owner_of(void *self, uint32_t rule, const char *path, char ret_agent
                 ret_agent[0] = '\0';
 }
 
+/* What several agents share is not put back for one of them, and need not be kept. */
+static bool keeps(void *self, uint32_t rule)
+{
+        const struct declared *declared = self;
+        const struct judge *judge = *declared->options.judge;
+        const struct policy *policy = *declared->options.policy;
+        struct agent_view view;
+        unsigned found = 0;
+
+        for (uint32_t n = 0; rule < policy->rules_n && n < judge_agents(judge) && found < 2; n++) {
+                judge_agent(judge, n, clock_now(declared->options.clock), &view);
+                found += view.rule == &policy->rules[rule];
+        }
+        return found < 2;
+}
+
 static void on_files_settled(void *self)
 {
         look_done(self, CONFIG_OF_FILE);
@@ -120,6 +136,8 @@ static int start_files(struct declared *declared)
                 .of = CONFIG_OF_FILE,
                 .planned = may_change,
                 .owner = owner_of,
+                .keeps = keeps,
+                .vault = declared->options.vault,
                 .settled = on_files_settled,
                 .self = declared,
         };
@@ -355,12 +373,32 @@ int declared_again(struct declared *declared)
 
 void declared_follow(struct declared *declared, const struct fact *fact)
 {
+        if (declared->files && fact->kind == FACT_AGENT && fact->agent_is.first)
+                config_owners(declared->files);
         if (fact->kind != FACT_CHANGE || fact->change.step != CHANGE_CLOSE)
                 return;
         if (declared->units)
                 units_window_closed(declared->units);
         if (declared->policy)
                 config_window_closed(declared->policy);
+}
+
+void declared_accept(struct declared *declared, const char *path, const struct file_state *now)
+{
+        if (declared->files)
+                config_accept(declared->files, path, now);
+}
+
+void declared_accepted(struct declared *declared)
+{
+        if (declared->files)
+                config_accepted(declared->files);
+}
+
+void declared_keep_again(struct declared *declared)
+{
+        if (declared->files)
+                config_keep_again(declared->files);
 }
 
 bool declared_look(struct declared *declared)

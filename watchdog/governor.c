@@ -21,6 +21,7 @@
 #include "orders.h"
 #include "rules.h"
 #include "trials.h"
+#include "versions.h"
 
 #define TELL_EVERY (500 * USEC_PER_MSEC)
 #define QUIET_AFTER (20 * USEC_PER_SEC) /* by then everything was listed once */
@@ -131,6 +132,7 @@ void governor_take(void *self, const struct fact *fact)
         if (governor->perform)
                 perform_follow(governor->perform, fact);
         changes_follow(governor, fact);
+        versions_follow(governor, fact);
         judge_step(governor->judge, fact, &decisions);
         if (decisions.material && fact->kind != FACT_TICK && fact->kind != FACT_OUTCOME)
                 chronicle_fact(governor->chronicle, fact);
@@ -528,7 +530,7 @@ static int open_door(struct governor *governor)
         if (governor->audit_how.start != AUDIT_CONTINUED && governor->footprint)
                 (void)footprint_new(governor->footprint_path, &governor->left_behind);
         options.footprint = governor->footprint;
-        observers_hands(governor->observers, options.hands);
+        observers_hands(governor->observers, options.hands, options.own);
         return perform_new(governor->event, &options, &governor->perform);
 }
 
@@ -586,6 +588,8 @@ static int make_observers(struct governor *governor)
                 .state = governor->options.state,
                 .config = governor->options.config,
                 .policies = governor->options.policies,
+                .vault = governor->vault,
+                .since = governor->left,
                 .settled = on_settled,
                 .self = governor,
         };
@@ -635,6 +639,8 @@ int governor_new(const struct governor_options *options, struct governor **ret)
         if (r >= 0)
                 r = open_socket(governor);
         if (r >= 0)
+                r = versions_begin(governor);
+        if (r >= 0)
                 r = make_observers(governor);
         if (r >= 0)
                 r = open_door(governor);
@@ -673,6 +679,7 @@ struct governor *governor_free(struct governor *governor)
         inspection_end(governor);
         archiving_end(governor);
         observers_free(governor->observers);
+        versions_end(governor);
         changes_end(governor);
         limiting_end(governor);
         perform_free(governor->perform);

@@ -9,6 +9,7 @@
 #include "heal/heal.h"
 #include "inspection.h"
 #include "io/clock.h"
+#include "io/vault.h"
 #include "judge/judge.h"
 #include "perform/chronicle.h"
 #include "perform/perform.h"
@@ -66,6 +67,7 @@ struct governor {
         uint64_t seed;
         bool safe_mode;
         bool fell_too_often;    /* the runs before this one ended three times uncleanly within 10 minutes */
+        usec_t left;            /* when the run before this one ended, judge time; 0 there was none */
         uint64_t recalled_from; /* seq from which the judge's memory was lived through again */
         struct chronicle *chronicle;
         struct audit_how audit_how;
@@ -98,6 +100,11 @@ struct governor {
         struct footprint *footprint;
         struct footprint *left_behind; /* by runs whose log is lost, as it stood when we came; NULL: nothing */
         char *footprint_path;
+        struct vault *vault; /* NULL: it cannot be used */
+        struct sweeping *sweeping;
+        sd_event_source *vault_told;
+        char *vault_trouble;    /* why there is none */
+        unsigned vault_damaged; /* contents that were not what they should be, since the last sweep that met none */
 };
 
 /* Takes one fact, wherever it comes from. */

@@ -176,6 +176,7 @@ int memory_recall(struct governor *governor)
                 log_ignored(r, "Cannot live through all of the audit log again");
         judge_resume(governor->judge, clock_now(&governor->clock));
         governor->recalled_from = recall.from;
+        governor->left = recall.last;
         governor->safe_mode = recall.safe_mode;
         governor->fell_too_often = recall.unclean >= UNCLEAN_ENDS_MAX;
         return 0;

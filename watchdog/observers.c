@@ -8,6 +8,7 @@
 #include "declared.h"
 #include "heal/limits.h"
 #include "heal/pm2.h"
+#include "heal/rollback.h"
 #include "heal/systemd.h"
 #include "io/bus.h"
 #include "io/log.h"
@@ -17,6 +18,7 @@
 #include "observe/extent.h"
 #include "observe/host.h"
 #include "observe/oom.h"
+#include "observe/package.h"
 #include "observe/pm2.h"
 #include "observe/process.h"
 #include "observe/scales.h"
@@ -36,11 +38,14 @@ struct observers {
         struct limits_hand *limits_hand;
         struct pm2 *pm2;
         struct pm2_hand *pm2_hand;
+        struct rollback_hand *rollback_hand;
+        struct hands by_manager[MANAGER_N];
         struct process *process;
         struct host *host;
         struct scales *scales;
         struct oom *oom;
         struct declared *declared;
+        struct package *package;
 };
 
 /*
@@ -128,6 +133,18 @@ static int start_host(struct observers *observers)
         };
 
         return host_new(observers->event, &options, &observers->host);
+}
+
+static int start_package(struct observers *observers)
+{
+        usec_t now = clock_now(observers->options.clock);
+        struct package_options options = {
+                .clock = observers->options.clock,
+                .sink = observers->options.sink,
+                .since = observers->options.since ? observers->options.since : usec_since(now, USEC_PER_HOUR),
+        };
+
+        return package_new(observers->event, &options, &observers->package);
 }
 
 /* ---- what restarts would free --------------------------------------------------------------------------------------------- */
@@ -288,6 +305,7 @@ static int start_declared(struct observers *observers)
                 .folder = observers->options.policies,
                 .look_at_apps = look_at_apps,
                 .settled = on_settled,
+                .vault = observers->options.vault,
                 .self = observers,
         };
         int r = declared_new(observers->event, &options, &observers->declared);
@@ -318,6 +336,38 @@ static int start_limits_hand(struct observers *observers)
         return limits_hand_new(observers->event, &options, &observers->limits_hand);
 }
 
+/* Our own hand changed it: it is sealed so before anybody can take that for a drift. */
+static void on_put_back(void *self, const char *path, const struct file_state *now)
+{
+        const struct observers *observers = self;
+
+        if (observers->declared)
+                declared_accept(observers->declared, path, now);
+}
+
+static void on_put_back_all(void *self)
+{
+        const struct observers *observers = self;
+
+        if (observers->declared)
+                declared_accepted(observers->declared);
+}
+
+static int start_rollback_hand(struct observers *observers)
+{
+        struct rollback_options options = {
+                .vault = observers->options.vault,
+                .hands = observers->by_manager,
+                .changed = on_put_back,
+                .changed_all = on_put_back_all,
+                .self = observers,
+        };
+
+        observers->by_manager[MANAGER_SYSTEMD] = (struct hands){ systemd_hand_act, observers->systemd_hand };
+        observers->by_manager[MANAGER_PM2] = (struct hands){ pm2_hand_act, observers->pm2_hand };
+        return rollback_hand_new(observers->event, &options, &observers->rollback_hand);
+}
+
 /* What everything else stands on: without it there is nothing to start. */
 static int start_base(struct observers *observers)
 {
@@ -333,7 +383,7 @@ static int start_base(struct observers *observers)
                 r = start_limits_hand(observers);
         if (r >= 0)
                 r = pm2_hand_new(observers->event, &observers->directory, &observers->pm2_hand);
-        return r;
+        return r < 0 ? r : start_rollback_hand(observers);
 }
 
 int observers_new(sd_event *event, const struct observers_options *options, struct observers **ret)
@@ -364,7 +414,7 @@ void observers_start(struct observers *observers)
         } all[] = {
                 { "process", start_process }, { "host", start_host },       { "oom", start_oom },
                 { "config", start_declared }, { "systemd", start_systemd }, { "pm2", start_pm2 },
-                { "scales", start_scales },
+                { "scales", start_scales },   { "package", start_package },
         };
 
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -386,9 +436,11 @@ struct observers *observers_free(struct observers *observers)
         host_free(observers->host);
         scales_free(observers->scales);
         oom_free(observers->oom);
+        package_free(observers->package);
         systemd_hand_free(observers->systemd_hand);
         limits_hand_free(observers->limits_hand);
         pm2_hand_free(observers->pm2_hand);
+        rollback_hand_free(observers->rollback_hand); /* after those that restart for it */
         bus_free(observers->bus);
         pm2_directory_done(&observers->directory);
         proc_done(&observers->proc);
@@ -408,10 +460,17 @@ static int act_on_unit(void *self, struct errand *errand)
         return systemd_hand_act(observers->systemd_hand, errand);
 }
 
-void observers_hands(struct observers *observers, struct hands hands[MANAGER_N])
+void observers_hands(struct observers *observers, struct hands hands[MANAGER_N], struct hands own[ACTION_N])
 {
         hands[MANAGER_SYSTEMD] = (struct hands){ act_on_unit, observers };
         hands[MANAGER_PM2] = (struct hands){ pm2_hand_act, observers->pm2_hand };
+        own[ACTION_ROLLBACK] = (struct hands){ rollback_hand_act, observers->rollback_hand };
+}
+
+void observers_keep_again(struct observers *observers)
+{
+        if (observers->declared)
+                declared_keep_again(observers->declared);
 }
 
 sd_bus *observers_bus(struct observers *observers)

@@ -6,6 +6,7 @@
 #include "base/fact.h"
 #include "heal/heal.h"
 #include "io/clock.h"
+#include "io/vault.h"
 #include "judge/judge.h"
 #include "policy/policy.h"
 
@@ -18,6 +19,8 @@ struct observers_options {
         struct judge *const *judge;         /* ... and who is to be watched although no rule names him any more */
         const char *state;                  /* the folder that keeps what was sealed */
         const char *config, *policies;      /* where the policy is */
+        usec_t since;                       /* when the run before this one ended, 0 there was none */
+        struct vault *vault;                /* keeps what they contain; NULL: nothing is kept */
         void (*settled)(void *self);        /* what observers_look() asked for is done */
         void *self;
 };
@@ -29,8 +32,8 @@ int observers_new(sd_event *event, const struct observers_options *options, stru
 void observers_start(struct observers *observers);
 struct observers *observers_free(struct observers *observers);
 
-/* The hands that belong to them, by manager. */
-void observers_hands(struct observers *observers, struct hands hands[MANAGER_N]);
+/* The hands that belong to them: by manager, and those for what is no manager's to do, by action. */
+void observers_hands(struct observers *observers, struct hands hands[MANAGER_N], struct hands own[ACTION_N]);
 
 /* A fact went by: begins or ends what has to be watched because of it. */
 void observers_follow(struct observers *observers, const struct fact *fact);
@@ -56,6 +59,9 @@ bool observers_lives_in(struct observers *observers, pid_t pid, const char *unit
 
 /* Measures what a restart of this instance would free or, with "", of all agents of size: FACT_WEIGHT, from the loop. */
 void observers_weigh(struct observers *observers, const char *agent, uint32_t instance);
+
+/* There is room in the vault again. */
+void observers_keep_again(struct observers *observers);
 
 /* The policy changed: everything is listed anew. */
 void observers_again(struct observers *observers);

@@ -30,33 +30,26 @@ bool orders_have_room(struct governor *governor, struct control_error *error)
 }
 
 /* Puts the order to the judge as a fact; the answer comes with the outcome. */
-static json_t *order(struct governor *governor, const struct control_request *request, struct control_error *error,
-                     enum ask what)
+static json_t *put_to_judge(struct governor *governor, const struct control_request *request,
+                            struct control_error *error, const struct agent_view *agent, enum ask what, uint64_t number)
 {
-        const char *word = json_string_value(json_object_get(request->params, "agent"));
         const char *reason = json_string_value(json_object_get(request->params, "reason"));
         unsigned under_way = perform_under_way(governor->perform);
         struct waiter *waiter = free_waiter(governor);
-        struct agent_view agent;
         struct fact fact;
         char who[64], id[AGENT_ID_MAX];
 
-        if (view_find_agent(governor, word, error, &agent) < 0)
-                return NULL;
         if (!orders_have_room(governor, error))
                 return NULL;
-        if (what == ASK_RELEASE && !agent.quarantined)
-                return control_refuse(error, 1, "govctl status", "%s is not in quarantine, it is %s", agent.name,
-                                      effective_name(agent.effective));
         order_from(request, who);
-        text_copy(id, sizeof(id), agent.id);
+        text_copy(id, sizeof(id), agent->id);
         fact = (struct fact){
                 .kind = FACT_ASKED,
                 .at = clock_now(&governor->clock),
-                .manager = agent.manager,
+                .manager = agent->manager,
                 .agent = id,
                 .instance = INSTANCE_ALL,
-                .asked = { .ask = what, .who = who, .reason = reason ? reason : "" },
+                .asked = { .ask = what, .number = number, .who = who, .reason = reason ? reason : "" },
         };
         governor_take(governor, &fact);
         if (perform_under_way(governor->perform) == under_way)
@@ -78,6 +71,43 @@ void order_waits_for_trial(struct governor *governor, const struct control_reque
                                    .ticket = *request->later };
         text_copy(waiter->agent, sizeof(waiter->agent), trial->agent);
         error->later = true;
+}
+
+static json_t *order(struct governor *governor, const struct control_request *request, struct control_error *error,
+                     enum ask what)
+{
+        const char *word = json_string_value(json_object_get(request->params, "agent"));
+        struct agent_view agent;
+
+        if (view_find_agent(governor, word, error, &agent) < 0)
+                return NULL;
+        if (what == ASK_RELEASE && !agent.quarantined)
+                return control_refuse(error, 1, "govctl status", "%s is not in quarantine, it is %s", agent.name,
+                                      effective_name(agent.effective));
+        return put_to_judge(governor, request, error, &agent, what, 0);
+}
+
+/* Back to the version that is named, or to the last one that was proven; the record says which. */
+json_t *order_rollback(void *self, const struct control_request *request, struct control_error *error)
+{
+        struct governor *governor = self;
+        const char *word = json_string_value(json_object_get(request->params, "agent"));
+        const char *reason = json_string_value(json_object_get(request->params, "reason"));
+        const json_t *to = json_object_get(request->params, "to");
+        struct version_view version = { .number = 0 };
+        struct agent_view agent;
+        char why[REASON_MAX] = "";
+
+        if (to && json_integer_value(to) <= 0)
+                return control_refuse(error, 2, "govctl versions AGENT", "versions are numbered from 1");
+        if (!reason[0])
+                return control_refuse(error, 2, "--reason TEXT",
+                                      "why its configuration goes back is to be kept in the log");
+        if (view_find_agent(governor, word, error, &agent) < 0)
+                return NULL;
+        if (!judge_may_roll_back(governor->judge, agent.id, (uint64_t)json_integer_value(to), &version, why))
+                return control_refuse(error, 1, "govctl versions AGENT", "%s: %s", agent.name, why);
+        return put_to_judge(governor, request, error, &agent, ASK_ROLLBACK, version.number);
 }
 
 json_t *order_restart(void *self, const struct control_request *request, struct control_error *error)

@@ -4,6 +4,7 @@
 
 json_t *order_restart(void *self, const struct control_request *request, struct control_error *error);
 json_t *order_release(void *self, const struct control_request *request, struct control_error *error);
+json_t *order_rollback(void *self, const struct control_request *request, struct control_error *error);
 json_t *order_acknowledge(void *self, const struct control_request *request, struct control_error *error);
 
 /* "uid:0 pid:1234", for the record. */

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "io/record.h"
+#include "versions.h"
 #include "views.h"
 
 static json_t *incident_json(uint64_t incident)
@@ -88,11 +89,38 @@ static json_t *cpu_json(const struct agent_view *view)
                          (int)view->cpu.held_percent, "held_since", (json_int_t)view->cpu.held_since);
 }
 
+/* The last one; null: nobody deployed it by us. */
+static json_t *deploy_json(const struct agent_view *view)
+{
+        if (!view->deployed)
+                return json_null();
+        return json_pack("{s:I, s:I, s:s, s:s, s:o}", "since", (json_int_t)view->deploy.since, "until",
+                         (json_int_t)view->deploy.until, "by", view->deploy.by, "reason", view->deploy.reason, "exit",
+                         view->deploy.exited ? json_integer(view->deploy.exit) : json_null());
+}
+
+static json_t *number_json(uint64_t number)
+{
+        return number ? json_integer((json_int_t)number) : json_null();
+}
+
+static json_t *configuration_json(const struct agent_view *view)
+{
+        const struct rule *rule = view->rule;
+        bool rolls_back = false;
+
+        for (unsigned n = 0; n < rule->heal.ladder_n; n++)
+                rolls_back = rolls_back || rule->heal.ladder[n] == RUNG_ROLLBACK;
+        return json_pack("{s:i, s:o, s:o, s:s, s:b}", "declared", (int)rule->config_n, "version",
+                         number_json(view->version), "proven", number_json(view->proven_version), "lacks",
+                         view->version_lacks, "rollback", rolls_back);
+}
+
 json_t *view_agent(const struct agent_view *view)
 {
         return json_pack(
                 "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:o, s:o, s:I, s:i, s:i, s:b, s:o, s:s, s:I, s:s, "
-                "s:{s:s, s:i, s:i, s:I}, s:o, s:s, s:o, s:o}",
+                "s:{s:s, s:i, s:i, s:I}, s:o, s:s, s:o, s:o, s:o, s:o}",
                 "id", view->id, "name", view->name, "manager", manager_name(view->manager), "via", view->via, "claimed",
                 view->word[0] ? view->word : claimed_name(view->claimed), "effective", effective_name(view->effective),
                 "word", view->word, "pid", (int)view->pid, "since", (json_int_t)view->since, "restarts",
@@ -103,7 +131,8 @@ json_t *view_agent(const struct agent_view *view)
                 (json_int_t)view->next, "waiting_for", view->waiting_for, "last", "ending",
                 ending_name(view->last_ending), "code", view->last_code, "signal", view->last_signal, "at",
                 (json_int_t)view->last_death, "rule", rule_json(view->rule), "claimed_state",
-                claimed_name(view->claimed), "memory", memory_json(view), "cpu", cpu_json(view));
+                claimed_name(view->claimed), "memory", memory_json(view), "cpu", cpu_json(view), "configuration",
+                configuration_json(view), "deploy", deploy_json(view));
 }
 
 json_t *view_agents(struct governor *governor, const char *only)
@@ -195,7 +224,7 @@ json_t *view_machine(struct governor *governor)
         gethostname(name, sizeof(name) - 1);
         return json_pack(
                 "{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b, s:s, s:i}, "
-                "s:o, s:i, s:i, s:o, s:o}",
+                "s:o, s:i, s:i, s:o, s:o, s:o}",
                 "host", name, "version", GOVERNOR_VERSION, "mode", mode_now(governor), "safe_mode", governor->safe_mode,
                 "disarmed", judge_is_disarmed(governor->judge), "now", (json_int_t)clock_now(&governor->clock),
                 "uptime_s", (json_int_t)(host->host.uptime / USEC_PER_SEC), "memory_total_bytes",
@@ -206,7 +235,7 @@ json_t *view_machine(struct governor *governor)
                 governor->policy->digest, "rules", (int)governor->policy->rules_n, "audit", view_audit(governor),
                 "agents_max", (int)governor->policy->daemon.agents_max, "psi_memory_full_centi",
                 (int)host->host.memory_full_avg10, "memory_floor", view_floor(governor), "cpu",
-                machine_cpu_json(governor));
+                machine_cpu_json(governor), "vault", versions_view(governor));
 }
 
 json_t *view_incident(const struct incident_view *view)

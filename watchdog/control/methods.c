@@ -43,6 +43,9 @@ static const struct method_row rows[METHOD_N] = {
         [METHOD_KEEP]           = { "keep",           MAY_ORDER,         { { "what", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
         [METHOD_UNDO]           = { "undo",           MAY_ORDER,         { { "what", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
         [METHOD_PLANNED]        = { "planned",        MAY_ORDER,         { { "incident", JSON_STRING, true }, { "reason", JSON_STRING, true } } },
+        [METHOD_ROLLBACK]       = { "rollback",       MAY_ORDER,         { { "agent", JSON_STRING, true }, { "to", JSON_INTEGER, false }, { "reason", JSON_STRING, true } } },
+        [METHOD_VERSIONS]       = { "versions",       MAY_READ,          { { "agent", JSON_STRING, true } } },
+        [METHOD_VERSION_DIFF]   = { "version-diff",   MAY_ORDER,         { { "agent", JSON_STRING, true }, { "from", JSON_INTEGER, true }, { "to", JSON_INTEGER, true } } },
 };
 /* clang-format on */
 

@@ -47,6 +47,9 @@ enum method {
         METHOD_TRIALS,
         METHOD_KEEP,
         METHOD_UNDO,
+        METHOD_ROLLBACK,
+        METHOD_VERSIONS,
+        METHOD_VERSION_DIFF,
         METHOD_N,
 };
 
