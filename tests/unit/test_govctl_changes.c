@@ -83,6 +83,10 @@ static void a_deploy_runs_the_command_and_says_how_it_ended(void **state)
         says(stage.talk, "the change window is closed");
         assert_int_equal(stage_run(&stage, "deploy", "lily", "--", "/nonexistent/command", NULL), CODE_FAILURE);
         says(stage.talk, "there is no such command");
+        assert_int_equal(stage_run(&stage, "deploy", "lily", "--", "sh", "-c", "kill -INT $$", NULL), CODE_INTERRUPTED);
+        says(stage.talk, "it was ended by signal 2");
+        assert_int_equal(stage_run(&stage, "deploy", "lily", "--", "sh", "-c", "kill -KILL $$", NULL), CODE_FAILURE);
+        says(stage.talk, "it was ended by signal 9");
         assert_int_equal(stage_run(&stage, "deploy", "lily", NULL), CODE_USAGE);
         stage_close(&stage);
 }
@@ -109,6 +113,8 @@ static void this_was_me_is_said_back(void **state)
         stage_open(&stage, "");
         assert_int_equal(stage_run(&stage, "planned", "inc-4", "--reason=me", NULL), CODE_OK);
         assert_string_equal(stage.data, "inc-4 is closed as planned. What it is about is sealed as it is now.\n");
+        assert_int_equal(stage_run(&stage, "planned", "inc-9", "--reason=me", NULL), CODE_OK);
+        assert_string_equal(stage.data, "inc-9 is closed as planned.\n"); /* of a start: there are no files in it */
         stage_close(&stage);
 }
 

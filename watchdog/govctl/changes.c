@@ -12,6 +12,7 @@
 #include "govctl/moment.h"
 #include "govctl/verbs.h"
 #include "govctl/words.h"
+#include "io/cleanup.h"
 #include "policy/amount.h"
 
 #define WHAT_MAX 320
@@ -58,15 +59,16 @@ enum code run_planned(struct call *call)
                 return code;
         if (call->options.json)
                 return call_print_json(call, answer, CODE_OK);
-        snprintf(text, sizeof text, "%s is closed as planned. What it is about is sealed as it is now.",
-                 call_argument(call));
+        snprintf(text, sizeof text, "%s is closed as planned.%s", call_argument(call),
+                 field_true(answer, "sealed") ? " What it is about is sealed as it is now." : "");
         page_wrap(&call->page, TINT_GOOD, 0, text);
         return CODE_OK;
 }
 
 /* ---- windows ------------------------------------------------------------------------------------------------------------- */
 
-static enum code open_window(struct call *call, json_t **ret)
+/* `daemon`: the connection that holds it, for a command; NULL: it is nobody's. */
+static enum code open_window(struct call *call, struct rpc *daemon, json_t **ret)
 {
         json_t *parameters = json_pack("{s:s, s:s}", "what", call_argument(call), "reason", reason_of(call));
         enum code code = take_span(call, parameters);
@@ -75,7 +77,10 @@ static enum code open_window(struct call *call, json_t **ret)
                 json_decref(parameters);
                 return code;
         }
-        return daemon_ask_once(call, "change-open", parameters, DAEMON_ANSWER, ret);
+        if (!daemon)
+                return daemon_ask_once(call, "change-open", parameters, DAEMON_ANSWER, ret);
+        json_object_set_new(parameters, "deploy", json_true());
+        return daemon_ask(call, daemon, "change-open", parameters, DAEMON_ANSWER, ret);
 }
 
 static usec_t time_left(const json_t *change)
@@ -89,7 +94,7 @@ static usec_t time_left(const json_t *change)
 enum code run_change_open(struct call *call)
 {
         json_auto_t *answer = NULL;
-        enum code code = open_window(call, &answer);
+        enum code code = open_window(call, NULL, &answer);
         char text[2 * SUBJECT_WORDS_MAX + 128], what[SUBJECT_WORDS_MAX], span[TEXT_SPAN_MAX];
 
         if (code != CODE_OK)
@@ -179,66 +184,127 @@ enum code run_change_list(struct call *call)
 
 /* ---- a command within one ------------------------------------------------------------------------------------------------ */
 
-/* Runs the command as whoever called us; its exit status as a shell would give it, or a negative errno. */
+#define STATUS_NOT_STARTED 126
+#define STATUS_NO_COMMAND 127
+#define STATUS_SIGNAL 128 /* and the signal's number, as a shell has it */
+
+static void signals_of_ours(sigset_t *set)
+{
+        static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD };
+
+        sigemptyset(set);
+        for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+                sigaddset(set, signals[i]);
+}
+
+/* What the terminal sends it sends to the command too; what somebody sends us alone is for the command. */
+static void pass_on(const siginfo_t *info, pid_t pid)
+{
+        bool terminal = info->si_code == SI_KERNEL && (info->si_signo == SIGINT || info->si_signo == SIGQUIT);
+
+        if (info->si_signo != SIGCHLD && !terminal)
+                (void)kill(pid, info->si_signo);
+}
+
+/* Until the command ends; we end after it, whatever anybody sends us. */
+static int wait_for(pid_t pid, const sigset_t *signals)
+{
+        int status = 0;
+
+        for (;;) {
+                pid_t ended = waitpid(pid, &status, WNOHANG);
+                siginfo_t info;
+
+                if (ended == pid)
+                        return WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+                if (ended < 0 && errno != EINTR)
+                        return STATUS_NOT_STARTED;
+                if (sigwaitinfo(signals, &info) >= 0)
+                        pass_on(&info, pid);
+        }
+}
+
+/* Runs the command as whoever called us; its exit status as a shell would give it. */
 static int run_command(const struct call *call)
 {
-        struct sigaction ignore = { .sa_handler = SIG_IGN }, interrupt, quit;
-        int status = 0;
+        sigset_t ours, before;
+        int status;
         pid_t pid;
 
         fflush(NULL);
-        sigaction(SIGINT, &ignore, &interrupt); /* Ctrl-C ends the command; the window is closed all the same */
-        sigaction(SIGQUIT, &ignore, &quit);
+        signals_of_ours(&ours);
+        sigprocmask(SIG_BLOCK, &ours, &before);
         pid = fork();
         if (pid == 0) {
-                sigaction(SIGINT, &interrupt, NULL);
-                sigaction(SIGQUIT, &quit, NULL);
+                sigprocmask(SIG_SETMASK, &before, NULL);
                 execvp(call->arguments[1], (char *const *)(uintptr_t)(call->arguments + 1));
-                _exit(errno == ENOENT ? 127 : 126);
+                _exit(errno == ENOENT ? STATUS_NO_COMMAND : STATUS_NOT_STARTED);
         }
-        while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-                ;
-        sigaction(SIGINT, &interrupt, NULL);
-        sigaction(SIGQUIT, &quit, NULL);
-        if (pid < 0)
-                return -EAGAIN;
-        return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+        status = pid < 0 ? STATUS_NOT_STARTED : wait_for(pid, &ours);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        return status;
 }
 
 static enum code complain_of_command(const struct call *call, int status)
 {
+        enum code code = status == STATUS_SIGNAL + SIGINT ? CODE_INTERRUPTED : CODE_FAILURE;
         char what[WHAT_MAX], why[128];
 
         snprintf(what, sizeof what, "'%.200s' failed", call->arguments[1]);
-        snprintf(why, sizeof why,
-                 status < 0      ? "it could not be started"
-                 : status == 127 ? "there is no such command"
-                                 : "its exit status was %d",
-                 status);
-        return call_complain(call, CODE_FAILURE, what, why, "the change window is closed");
+        if (status > STATUS_SIGNAL && status < STATUS_SIGNAL + NSIG)
+                snprintf(why, sizeof why, "it was ended by signal %d", status - STATUS_SIGNAL);
+        else
+                snprintf(why, sizeof why,
+                         status == STATUS_NO_COMMAND    ? "there is no such command"
+                         : status == STATUS_NOT_STARTED ? "it could not be started"
+                                                        : "its exit status was %d",
+                         status);
+        return call_complain(call, code, what, why, "the change window is closed");
 }
 
+/* Over the connection that holds the window; over another one, where the daemon has begun anew meanwhile. */
+static enum code close_held(struct call *call, struct rpc *daemon, const json_t *opened, int status, json_t **ret)
+{
+        json_auto_t *answer = NULL;
+        char number[32];
+        int r;
+
+        snprintf(number, sizeof number, "%lld",
+                 (long long)json_integer_value(json_object_get(field(opened, "change"), "number")));
+        r = rpc_send(daemon, "change-close", json_pack("{s:s, s:i}", "what", number, "exit", status));
+        if (r >= 0)
+                r = rpc_answer(daemon, DAEMON_ORDER, &answer);
+        if (r <= 0 || !field_given(answer, "result"))
+                return close_window(call, number, status, ret);
+        *ret = json_incref(json_object_get(answer, "result"));
+        return CODE_OK;
+}
+
+/* The connection stays open while the command runs: should we be killed, the daemon closes the window. */
 enum code run_deploy(struct call *call)
 {
+        _cleanup_(rpc_closep) struct rpc *daemon = NULL;
         json_auto_t *opened = NULL, *closed = NULL;
-        char number[32];
         enum code code;
         int status;
 
         if (!call->options.reason)
                 call->options.reason = "deploy";
-        code = open_window(call, &opened);
+        code = daemon_open(call, &daemon);
+        if (code == CODE_OK)
+                code = open_window(call, daemon, &opened);
         if (code != CODE_OK)
                 return code;
-        snprintf(number, sizeof number, "%lld",
-                 (long long)json_integer_value(json_object_get(field(opened, "change"), "number")));
         status = run_command(call);
-        code = close_window(call, number, status < 0 ? 126 : status, &closed);
+        code = close_held(call, daemon, opened, status, &closed);
         if (code != CODE_OK)
                 return code;
         json_object_set_new(closed, "exit", json_integer(status));
         if (call->options.json)
-                return call_print_json(call, closed, status == 0 ? CODE_OK : CODE_FAILURE);
+                return call_print_json(call, closed,
+                                       status == 0                        ? CODE_OK
+                                       : status == STATUS_SIGNAL + SIGINT ? CODE_INTERRUPTED
+                                                                          : CODE_FAILURE);
         show_changed(call, closed);
         return status == 0 ? CODE_OK : complain_of_command(call, status);
 }

@@ -65,9 +65,9 @@ const struct verb verbs[] = {
           "govctl acknowledge inc-1 --reason 'counter reset'",
           run_acknowledge },
         { "planned", "INCIDENT", 1, 1, ARGUMENT_INCIDENT, TAKES_REASON, false, true,
-          "\"this was me\": a drift that you wanted is closed and sealed",
-          "Closes an incident of the cause config-drift or unit-drift in your name. What it is about is right as it is now. It needs "
-          "--reason.",
+          "\"this was me\": a drift or a start that you wanted is closed",
+          "Closes an incident of the cause config-drift, unit-drift or unannounced-start in your name. What it is about is right as it "
+          "is now. It needs --reason.",
           "govctl planned inc-4 --reason 'new prompt, forgot the window'",
           run_planned },
         { "change open", "AGENT|PATTERN", 1, 1, ARGUMENT_AGENT, TAKES_REASON | TAKES_FOR, false, true,
@@ -90,8 +90,9 @@ const struct verb verbs[] = {
           run_change_list },
         { "deploy", "AGENT -- COMMAND...", 2, 1000, ARGUMENT_AGENT, TAKES_REASON | TAKES_FOR, false, true,
           "run a command in a change window of the agent",
-          "Opens a change window, runs the command as you, closes the window, and says what changed. The exit status of the "
-          "command stands in the audit log. Ends with 1 when the command failed.",
+          "Opens a change window, runs the command as you, closes the window, and says what changed. Without --for the window lasts "
+          "as long as the command; the daemon closes it should govctl be killed. Signals are passed on. The exit status of the "
+          "command stands in the audit log. Ends with 1 when the command failed, and with 130 when it was interrupted.",
           "govctl deploy lily --reason 'release 12' -- ./deploy.sh lily",
           run_deploy },
         { "limits", "AGENT", 1, 1, ARGUMENT_AGENT, TAKES_LIMITS | TAKES_REASON, false, true,
