@@ -173,11 +173,12 @@ static void without_a_daemon_every_verb_that_needs_it_ends_with_6(void **state)
                                        : strcmp(verbs[i].name, "disarm") == 0 ? "--all"
                                        : text_ends(verbs[i].name, "restored") ? "--reason=x"
                                                                               : NULL;
-                const char *second = verbs[i].least > 1 ? "https://lily.example" : NULL;
+                const char *second = verbs[i].least > 2 ? "1" : verbs[i].least > 1 ? "https://lily.example" : NULL;
+                const char *third = verbs[i].least > 2 ? "2" : NULL;
 
                 if (!verbs[i].daemon)
                         continue;
-                assert_int_equal(stage_run(&stage, verbs[i].name, argument, second, NULL), CODE_UNREACHABLE);
+                assert_int_equal(stage_run(&stage, verbs[i].name, argument, second, third, NULL), CODE_UNREACHABLE);
                 says(stage.talk, "cannot reach governord");
                 says(stage.talk, "govctl doctor");
                 assert_string_equal(stage.data, "");

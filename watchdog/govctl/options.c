@@ -65,6 +65,7 @@ const struct option_row option_rows[] = {
         { "threads",        0,   "N",        false, TAKES_VERIFY,  TEXT(threads),        "so many cores hash, default all, at most 8" },
         { "tiles",          0,   "DIR",      false, TAKES_EXPORT,  TEXT(tiles),          "write or continue tiles as C2SP tlog-tiles has them" },
         { "to",             0,   "FILE",     false, TAKES_ARCHIVE, TEXT(to),             "FILE.jsonl and FILE.ckpt, default in the state directory" },
+        { "to",             0,   "VERSION",  false, TAKES_TO,      TEXT(to),             "that version, default the last one that was proven" },
         { "until",          0,   "TIME",     false, TAKES_LOG,     TEXT(until),          "up to then, as --since" },
         { "version",        'V', NULL,       false, TAKES_ALWAYS,  FLAG(version),        "print the version of govctl" },
         { "watch",          'w', "SECONDS",  true,  TAKES_WATCH,   BOTH(watch, every),   "show it again at every change and every 2 SECONDS" },

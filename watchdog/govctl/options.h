@@ -29,6 +29,7 @@ enum option_set {
         TAKES_FOR = 1 << 18,
         TAKES_ASCII = 1 << 19,
         TAKES_LIMITS = 1 << 20,
+        TAKES_TO = 1 << 21,
 };
 
 struct option_row {

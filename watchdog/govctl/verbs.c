@@ -95,6 +95,24 @@ const struct verb verbs[] = {
           "command stands in the audit log. Ends with 1 when the command failed, and with 130 when it was interrupted.",
           "govctl deploy lily --reason 'release 12' -- ./deploy.sh lily",
           run_deploy },
+        { "versions", "AGENT", 1, 1, ARGUMENT_AGENT, TAKES_ALWAYS, false, true,
+          "what an agent's declared files were, and what was proven",
+          "Lists the versions of the agent's configuration: all files together that its rule declares. A version is proven when a "
+          "life that began under it lasted for proven_after without a finding. Says which one a rollback would go back to.",
+          "govctl versions lily",
+          run_versions },
+        { "versions diff", "AGENT FROM TO", 3, 3, ARGUMENT_AGENT, TAKES_ALWAYS, false, true,
+          "compare two versions, secrets left out",
+          "Shows line by line what differs between two versions of the agent's configuration. Keys of known shapes, values of "
+          "names such as TOKEN or password, and what looks like chance are shown as ***. Only for root.",
+          "govctl versions diff lily 3 4",
+          run_versions_diff },
+        { "rollback", "AGENT", 1, 1, ARGUMENT_AGENT, TAKES_REASON | TAKES_TO, false, true,
+          "put an agent's configuration back and restart it",
+          "Puts the declared files back as they were in an earlier version, all or none, and restarts the agent. What is replaced "
+          "stays in the vault as a version of its own, to compare or to go back to. It needs --reason.",
+          "govctl rollback lily --to 3 --reason 'release 12 loops'",
+          run_rollback },
         { "limits", "AGENT", 1, 1, ARGUMENT_AGENT, TAKES_LIMITS | TAKES_REASON, false, true,
           "propose limits for an agent's unit; --apply: try them",
           "Proposes MemoryHigh, MemoryMax, MemorySwapMax, CPUQuota and OOMPolicy from the agent's class and from what it used, beside "
