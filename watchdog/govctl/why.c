@@ -232,12 +232,23 @@ static bool in_a_row(const json_t *story, size_t index)
         return before && after;
 }
 
-/* What is told elsewhere, or not at all. */
+/* What is told elsewhere, or not at all: the judge's memory, outcomes, windows, which have records of their own. */
 static bool left_out(const json_t *step)
 {
-        return strcmp(field_text(step, "action"), "fact.remembered") == 0 ||
-               strcmp(field_text(step, "action"), "fact.baseline") == 0 || field_given(step, "details.intent") ||
-               record_withheld(step)[0];
+        const char *action = field_text(step, "action");
+
+        return strcmp(action, "fact.remembered") == 0 || strcmp(action, "fact.baseline") == 0 ||
+               strcmp(action, "fact.change") == 0 || field_true(step, "details.again") ||
+               (strcmp(action, "fact.version") == 0 && strcmp(field_text(step, "details.step"), "known") == 0) ||
+               field_given(step, "details.intent") || record_withheld(step)[0];
+}
+
+/* Facts that are told one by one: what changed, and what of it was proven. */
+static bool is_change(const json_t *step)
+{
+        const char *action = field_text(step, "action");
+
+        return strcmp(action, "fact.config") == 0 || strcmp(action, "fact.version") == 0;
 }
 
 static void show_folded(struct page *page, unsigned *folded)
@@ -266,7 +277,7 @@ static void show_story(struct page *page, const json_t *story, bool whole_machin
 
                 if (left_out(step))
                         continue;
-                if (record_is_fact(step) && record_is_noise(step))
+                if (record_is_fact(step) && record_is_noise(step) && !is_change(step))
                         run_add(&run, step);
                 else if (in_a_row(story, i))
                         folded++;
@@ -364,10 +375,38 @@ static void show_flush(struct page *page, const json_t *floor)
         }
 }
 
-/* Somebody may have wanted it so. */
-static bool is_drift(const char *cause)
+/* What somebody deployed last, by us. */
+static void show_deploy(struct page *page, const json_t *agent)
 {
-        return strcmp(cause, cause_name(CAUSE_CONFIG_DRIFT)) == 0 || strcmp(cause, cause_name(CAUSE_UNIT_DRIFT)) == 0;
+        char text[512], ago[PAGE_AGO_MAX], moment[PAGE_MOMENT_MAX];
+        usec_t at = moment_of(field(agent, "deploy.since"));
+
+        if (at == 0)
+                return;
+        snprintf(text, sizeof text, "Last deploy: %s, %s, by %s: %s", page_moment(page, at, moment),
+                 page_ago(page, at, ago), field_text(agent, "deploy.by"), field_text(agent, "deploy.reason"));
+        if (field_given(agent, "deploy.exit"))
+                text_append(text, sizeof text, "; exit status %lld", (long long)field_number(agent, "deploy.exit"));
+        text_append(text, sizeof text, ".");
+        page_wrap(page, TINT_PLAIN, 0, text);
+}
+
+static bool was_put_back(const json_t *story)
+{
+        size_t i;
+        const json_t *step;
+
+        json_array_foreach ((json_t *)story, i, step)
+                if (strcmp(field_text(step, "action"), "agent.rollback") == 0 && !record_withheld(step)[0])
+                        return true;
+        return false;
+}
+
+/* Somebody may have wanted it so. */
+static bool may_be_planned(const char *cause)
+{
+        return strcmp(cause, cause_name(CAUSE_CONFIG_DRIFT)) == 0 || strcmp(cause, cause_name(CAUSE_UNIT_DRIFT)) == 0 ||
+               strcmp(cause, cause_name(CAUSE_UNANNOUNCED_START)) == 0;
 }
 
 /* What comes by itself, then what a person may type. */
@@ -396,7 +435,9 @@ static void show_next(struct page *page, const json_t *agent, const json_t *inci
                 page_wrap(page, TINT_PLAIN, 4,
                           "Nothing: this rule only observes. With mode: enforce Governor would act.");
         }
-        if (open && is_drift(field_text(incident, "cause"))) {
+        if (agent && was_put_back(field(answer, "story")))
+                show_advice(page, "versions", name, "what was put back; what it replaced is kept there");
+        if (open && may_be_planned(field_text(incident, "cause"))) {
                 show_advice(page, "planned", field_text(incident, "id"), "--reason TEXT, when it was you");
                 show_advice(page, "acknowledge", field_text(incident, "id"), "when you have dealt with it");
         } else if (open) {
@@ -420,6 +461,7 @@ static void show(struct page *page, const json_t *answer)
         show_floor(page, field(answer, "memory_floor"));
         show_rule(page,
                   field_given(answer, "agent.rule") ? field(answer, "agent.rule") : field(answer, "incident.rule"));
+        show_deploy(page, agent);
         show_story(page, field(answer, "story"), !agent || json_is_null(agent));
         show_considered(page, field(answer, "story"));
         show_next(page, agent, incident, answer);

@@ -36,6 +36,8 @@ static const struct phrase phrases[] = {
         { "agent.limit",         "heal",       "limiting it",                "limited",                 "could not be limited" },
         { "agent.limit",         NULL,         "putting limits on trial",    "limits are on trial",     "limits could not be put on trial" },
         { "agent.unlimit",       NULL,         "taking its limits back",     "its limits are taken back", "ITS LIMITS COULD NOT BE TAKEN BACK" },
+        { "agent.rollback",      "asked",      "putting its configuration back, as asked", "configuration put back, as asked", "configuration not put back" },
+        { "agent.rollback",      NULL,         "putting its configuration back", "configuration put back", "configuration not put back" },
         { "change.open",         NULL,         "opening a change window",    "change window opened",    "no change window" },
         { "change.close",        NULL,         "closing a change window",    "change window closed",    "change window not closed" },
         { "policy.load",         NULL,         "loading the policy",         "policy loaded",           "policy not loaded" },
@@ -71,6 +73,7 @@ static const char *const withheld_words[WITHHELD_N] = {
         [WITHHELD_ILL]          = "something is wrong with it that comes first",
         [WITHHELD_COOLING]      = "the same was done to it a short while ago",
         [WITHHELD_SHARED]       = "what would be limited is not the agent's alone",
+        [WITHHELD_NO_VERSION]   = "there is no earlier configuration to go back to",
 };
 /* clang-format on */
 
@@ -149,17 +152,20 @@ static void say_asked(const json_t *details, char *words)
 /* What was changed by its two digests, which stand for what may not be told. */
 static void say_config(const json_t *details, char *words)
 {
-        const char *what = field_text(details, "what");
+        const char *what = field_text(details, "what"), *digest = field_text(details, "digest");
         enum config_of of = config_of_from_name(field_text(details, "of"));
 
         text_append(words, RECORD_WORDS_MAX, "%s %s%s%s",
                     of == CONFIG_OF_APP ? "what PM2 has of it" : field_text(details, "path"),
                     field_text(details, "change"), what[0] ? ": " : "", what);
+        if (strcmp(field_text(details, "sealed"), digest) == 0) { /* as it should be */
+                text_append(words, RECORD_WORDS_MAX, "%s", digest[0] ? "" : ": it is gone again");
+                return;
+        }
         if (of != CONFIG_OF_APP)
                 text_append(words, RECORD_WORDS_MAX, ", %lld to %lld bytes",
                             (long long)field_number(details, "sealed_size"), (long long)field_number(details, "size"));
-        text_append(words, RECORD_WORDS_MAX, ", %.12s to %.12s", field_text(details, "sealed"),
-                    field_text(details, "digest"));
+        text_append(words, RECORD_WORDS_MAX, ", %.12s to %.12s", field_text(details, "sealed"), digest);
 }
 
 static void say_change(const json_t *details, char *words)
@@ -232,6 +238,31 @@ static void say_oom(const json_t *details, char *words)
                 text_append(words, RECORD_WORDS_MAX, ", by %s", field_text(details, "by"));
 }
 
+static void say_package(const json_t *details, char *words)
+{
+        const char *before = field_text(details, "before"), *after = field_text(details, "after");
+
+        text_append(words, RECORD_WORDS_MAX, "package %s %s", field_text(details, "name"),
+                    field_text(details, "change"));
+        if (before[0] || after[0])
+                text_append(words, RECORD_WORDS_MAX, ": %s%s%s", before, before[0] && after[0] ? " to " : "", after);
+        if (field_number(details, "more") > 0)
+                text_append(words, RECORD_WORDS_MAX, ", and %lld more", (long long)field_number(details, "more"));
+}
+
+static void say_version(const json_t *details, char *words)
+{
+        const char *lacks = field_text(details, "lacks");
+
+        text_append(words, RECORD_WORDS_MAX, "its configuration %.12s, %lld file%s, %s", field_text(details, "digest"),
+                    (long long)field_number(details, "files"), field_number(details, "files") == 1 ? "" : "s",
+                    strcmp(field_text(details, "step"), "healthy") == 0 ? "is proven"
+                    : strcmp(field_text(details, "step"), "known") == 0 ? "is remembered"
+                                                                        : "is in place");
+        if (lacks[0])
+                text_append(words, RECORD_WORDS_MAX, "; not kept whole: %s", lacks);
+}
+
 /* clang-format off */
 static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_AGENT]   = say_agent,
@@ -249,6 +280,8 @@ static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_TRIAL]   = say_trial,
         [FACT_WEIGHT]  = say_weight,
         [FACT_OOM]     = say_oom,
+        [FACT_PACKAGE] = say_package,
+        [FACT_VERSION] = say_version,
 };
 /* clang-format on */
 
