@@ -768,6 +768,24 @@ static void what_the_daemon_says_of_itself_is_passed_on(void **state)
         ground_close(&ground);
 }
 
+static void a_configuration_that_could_not_be_put_back_is_found(void **state)
+{
+        struct ground ground;
+
+        (void)state;
+        ground_open(&ground);
+        ground_look(
+                &ground,
+                "{\"machine\":{},\"sources\":[],\"agents\":["
+                "{\"name\":\"lily\",\"configuration\":{\"rollback\":true,\"lacks\":\"/opt/lily/m.bin is larger than 8M\"}},"
+                "{\"name\":\"sven\",\"configuration\":{\"rollback\":false,\"lacks\":\"/opt/sven/m.bin is larger than 8M\"}},"
+                "{\"name\":\"rosa\",\"configuration\":{\"rollback\":true,\"lacks\":\"\"}}]}",
+                NULL);
+        assert_non_null(strstr(found(&ground, "rollback", "lily")->why, "/opt/lily/m.bin is larger than 8M"));
+        assert_int_equal(ground.findings.n, 1);
+        ground_close(&ground);
+}
+
 static void an_open_state_directory_is_found(void **state)
 {
         struct ground ground;
@@ -899,6 +917,7 @@ int main(void)
                 cmocka_unit_test(a_host_that_takes_time_away_is_found),
                 cmocka_unit_test(a_kernel_log_that_is_kept_from_us_is_named),
                 cmocka_unit_test(what_the_daemon_says_of_itself_is_passed_on),
+                cmocka_unit_test(a_configuration_that_could_not_be_put_back_is_found),
                 cmocka_unit_test(an_open_state_directory_is_found),
                 cmocka_unit_test(the_doctor_shows_fixes_and_no_secret),
                 cmocka_unit_test(an_empty_machine_is_a_healthy_one),

@@ -68,6 +68,7 @@ void look_state(struct machine *machine, struct findings *findings);
 void look_anchor(struct machine *machine, struct findings *findings);
 void look_group(struct machine *machine, struct findings *findings);
 void look_blind(struct machine *machine, struct findings *findings);
+void look_rollback(struct machine *machine, struct findings *findings);
 void look_mode(struct machine *machine, struct findings *findings);
 
 /* checks_cpu.c */

@@ -317,6 +317,29 @@ void look_anchor(struct machine *machine, struct findings *findings)
                     "# ssh THIS-MACHINE govctl audit checkpoint >>anchors; its copy here is /etc/governor/anchors");
 }
 
+/* Known before it is needed: the rung would be skipped. */
+void look_rollback(struct machine *machine, struct findings *findings)
+{
+        size_t i;
+        const json_t *agent;
+
+        json_array_foreach ((json_t *)field(machine->status, "agents"), i, agent) {
+                const char *lacks = field_text(agent, "configuration.lacks");
+                char word[SHELL_WORD_MAX];
+                struct finding *finding;
+
+                if (!lacks[0] || !field_true(agent, "configuration.rollback"))
+                        continue;
+                finding = finding_new(findings, field_text(agent, "name"), "its configuration could not be put back");
+                finding_why(finding, "Its ladder has the rung rollback, which would be skipped: %s.", lacks);
+                finding_fix(
+                        finding,
+                        "govctl versions %s\n# then declare under config only what can be kept for this agent alone, "
+                        "or take rollback out of its ladder",
+                        shell_word(field_text(agent, "name"), word));
+        }
+}
+
 void look_mode(struct machine *machine, struct findings *findings)
 {
         struct finding *finding;
