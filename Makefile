@@ -229,7 +229,7 @@ vm: all $(call tests_of,vm) ## the programs on Debian's own kernel in QEMU
 matrix: all ## the whole file-attack matrix
 	$(call run_tests,matrix,$(sort $(wildcard tests/matrix/test_*.sh)))
 
-bench: all ## what watching and evidence cost, beside their peers (BENCH=evidence: just that)
+bench: all ## what watching, drift and evidence cost, beside their peers (BENCH=drift: just that)
 	@B=$(B) TESTBED=$(TESTBED) tests/bench/run.sh $(BENCH)
 
 # ---- the machine ----------------------------------------------------------------------------------------------------

@@ -153,3 +153,4 @@ watch_services 280
 time_deaths
 watch_services 1000
 table
+exec >&2 # what the bed says when it ends is no part of the section
