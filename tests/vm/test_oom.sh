@@ -159,8 +159,6 @@ nobody_is_told_twice() {
         records_say '[.[] | select(.action == "fact.oom" and .details.pid > 0) | .details.pid] | length == (unique | length)'
 }
 
-the_decisions_are_those_of_the_facts() { bed_run govctl replay --width 160; }
-
 bed_boot one 384M
 must agents_of_all_kinds
 bed_story a_leak_is_told_before_the_kernel_acts_and_then_named
@@ -169,4 +167,4 @@ bed_story what_the_log_lost_the_counters_tell
 bed_story systemd_oomd_is_named
 bed_story nobody_is_told_twice
 bed_story the_log_verifies
-bed_story the_decisions_are_those_of_the_facts
+bed_story the_decisions_follow
