@@ -16,7 +16,7 @@ while True:
     if os.path.exists("/srv/faults/" + name):
         kept.append(bytearray(os.urandom(4096) * 256))
 PY
-        # Takes what there is, fast as long as there is much.
+        # Takes what there is, fast as long as there is much, and all of it when it is told to.
         bed_write /srv/eat.py <<'PY'
 import os, time
 kept = []
@@ -27,7 +27,7 @@ def available():
 while True:
     if not os.path.exists("/srv/faults/hungry"):
         time.sleep(1)
-    elif available() > 80:
+    elif available() > 80 or os.path.exists("/srv/faults/ravenous"):
         kept.append(bytearray(b"x" * (4 << 20)))
     else:
         kept.append(bytearray(b"x" * (1 << 20)))
@@ -93,8 +93,10 @@ an_app_that_the_machine_had_no_room_for_is_named() {
         bed_wait 60 is_effectively calm running
         god=$(bed_show pm2-root MainPID) calm=$(pid_in_status calm)
         bed_run touch /srv/faults/hungry
+        bed_wait 240 records_say 'any(.action == "finding.oom" and .subject == "")'
+        bed_run touch /srv/faults/ravenous
         bed_wait 240 killed pm2:root/hungry
-        bed_run rm /srv/faults/hungry
+        bed_run rm /srv/faults/hungry /srv/faults/ravenous
         killed_is pm2:root/hungry '.details.by == "kernel" and .details.comm == "python3" and
                 .details.cgroup == "/system.slice/pm2-root.service" and .details.held_bytes > 100000000'
         bed_wait 30 agent_says hungry '.last.ending == "oom"'
