@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "absence.h"
 #include "base/text.h"
 #include "base/unit.h"
 #include "declared.h"
@@ -236,6 +237,21 @@ static int start_oom(struct observers *observers)
         return oom_new(observers->event, &options, &observers->oom);
 }
 
+/* ---- who was there when we left -------------------------------------------------------------------------------------- */
+
+static struct absence absence_of(const struct observers *observers)
+{
+        return (struct absence){ *observers->options.judge, observers->options.clock, observers->options.sink };
+}
+
+static void on_complete(void *self, const struct pm2_home *home)
+{
+        struct observers *observers = self;
+        const struct absence absence = absence_of(observers);
+
+        absence_apps(&absence, &observers->directory, home);
+}
+
 static int start_systemd(struct observers *observers)
 {
         struct systemd_options options = {
@@ -249,8 +265,13 @@ static int start_systemd(struct observers *observers)
                 .files = observers->declared ? declared_units(observers->declared) : NULL,
                 .self = observers,
         };
+        const struct absence absence = absence_of(observers);
+        int r;
 
-        return systemd_new(&options, &observers->systemd);
+        r = systemd_new(&options, &observers->systemd);
+        if (r >= 0)
+                absence_units(&absence, observers->systemd);
+        return r;
 }
 
 static int start_pm2(struct observers *observers)
@@ -263,6 +284,8 @@ static int start_pm2(struct observers *observers)
                 .directory = &observers->directory,
                 .homes = homes,
                 .listed = observers->declared ? declared_apps(observers->declared) : NULL,
+                .complete = on_complete,
+                .self = observers,
         };
         int r;
 

@@ -105,6 +105,23 @@ nothing_counts_as_a_death() {
         records_say '[.[] | select(.action | startswith("agent."))] | length == 0'
 }
 
+# Nobody signals what happened while the daemon was down, and systemd forgets a unit that is stopped.
+what_became_of_whom_while_we_were_away_is_seen() {
+        bed_run systemctl stop governor
+        bed_run systemctl stop zoo-x zoo-y
+        bed_run rm /etc/systemd/system/zoo-y.service
+        bed_run systemctl daemon-reload
+        app_pm2 delete rosa >/dev/null
+        app_pm2 scale pair 1 >/dev/null
+        bed_run systemctl start governor
+        bed_wait 30 is_effectively zoo-x stopped
+        bed_wait 30 status_says '[.agents[].name] | index("rosa") == null and index("zoo-y") == null'
+        bed_wait 30 agent_says pair '.instances == 1'
+        bed_wait 30 is_effectively zoo-z running
+        bed_run systemctl start zoo-x
+        bed_wait 30 is_effectively zoo-x running
+}
+
 bed_boot one
 must the_machine_is_seen
 bed_story restarts_by_systemctl_are_planned
@@ -116,5 +133,6 @@ bed_story a_package_run_explains_deaths
 bed_story a_timetable_is_planned
 bed_story nothing_was_found
 bed_story nothing_counts_as_a_death
+bed_story what_became_of_whom_while_we_were_away_is_seen
 bed_story the_log_verifies
 bed_story no_secret_is_told

@@ -558,6 +558,22 @@ static void a_name_is_made_safe_and_an_id_never_too_long(void **state)
         assert_string_not_equal(id, other);
 }
 
+static void an_id_tells_its_home(void **state)
+{
+        char own[] = "/home/lily/.pm2", second[] = "/srv/second";
+        struct pm2_home home = { .path = own, .user = "lily" },
+                        other = { .path = second, .user = "lily", .suffixed = true };
+
+        assert_true(pm2_home_has(&home, "pm2:lily/rose"));
+        assert_true(pm2_home_has(&other, "pm2:lily/rose@/srv/second"));
+        assert_false(pm2_home_has(&home, "pm2:lily/rose@/srv/second"));
+        assert_false(pm2_home_has(&other, "pm2:lily/rose"));
+        assert_false(pm2_home_has(&other, "pm2:lily/rose@/srv/second/deeper"));
+        assert_false(pm2_home_has(&home, "pm2:lilyana/rose"));
+        assert_false(pm2_home_has(&home, "pm2:rosa/lily"));
+        assert_false(pm2_home_has(&home, "systemd:lily.service"));
+}
+
 static void a_link_to_a_home_is_that_home(void **state)
 {
         char link[] = "/tmp/governor-link-XXXXXX";
@@ -697,6 +713,7 @@ int main(void)
                 cmocka_unit_test(a_link_to_a_home_is_that_home),
                 cmocka_unit_test(a_daemon_that_tells_of_too_many_apps_fills_no_memory),
                 cmocka_unit_test(a_name_is_made_safe_and_an_id_never_too_long),
+                cmocka_unit_test(an_id_tells_its_home),
                 cmocka_unit_test(a_look_lists_and_says_when_it_is_done),
                 cmocka_unit_test(a_look_is_done_also_when_nobody_answers),
                 cmocka_unit_test(a_start_that_somebody_ordered_is_looked_at_soon),

@@ -223,6 +223,17 @@ static uint64_t fnv1a(const char *text)
         return hash;
 }
 
+bool pm2_home_has(const struct pm2_home *home, const char *agent)
+{
+        size_t user = strlen(home->user);
+        const char *at;
+
+        if (!text_starts(agent, "pm2:") || strncmp(agent + 4, home->user, user) != 0 || agent[4 + user] != '/')
+                return false;
+        at = strstr(agent, "@/");
+        return home->suffixed ? at && strcmp(at + 1, home->path) == 0 : !at;
+}
+
 void pm2_agent_id(const struct pm2_home *home, const char *name, char id[AGENT_ID_MAX])
 {
         char whole[sizeof("pm2:/@") + PM2_USER_MAX + PM2_NAME_MAX + 4096], safe[PM2_NAME_MAX];

@@ -80,6 +80,9 @@ void pm2_directory_done(struct pm2_directory *directory);
 /* Adds the home at this path, or returns the one that is known. Its owner and ids are settled here for good. -ENOSPC: too many. */
 int pm2_directory_add_home(struct pm2_directory *directory, const char *path, struct pm2_home **ret);
 
+/* Whether an agent of that id would be an app of this home; false for one whose id had to be shortened. */
+bool pm2_home_has(const struct pm2_home *home, const char *agent);
+
 /* The instance, or NULL. */
 struct pm2_instance *pm2_directory_find(const struct pm2_directory *directory, const struct pm2_home *home,
                                         uint32_t pm_id);

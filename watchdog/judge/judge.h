@@ -145,6 +145,9 @@ struct agent_view {
         struct deploy_view deploy; /* the last one */
 };
 
+/* The numbers of the agent's instances that are there: `n` of them at most; how many were put. */
+uint32_t judge_instances(const struct judge *judge, const char *id, uint32_t *ret_numbers, uint32_t n);
+
 /* Whether something is open about the agent, or it is held down: it is to be watched until that is over, rule or not. */
 bool judge_holds(const struct judge *judge, const char *id);
 

@@ -197,6 +197,19 @@ bool judge_holds_quota(const struct judge *judge, const char *id)
         return false;
 }
 
+uint32_t judge_instances(const struct judge *judge, const char *id, uint32_t *ret_numbers, uint32_t n)
+{
+        uint32_t put = 0;
+
+        for (uint32_t a = 0; a < judge->agents_n; a++)
+                if (strcmp(judge->agents[a].id, id) == 0)
+                        for (const struct instance *i = first_instance(judge, &judge->agents[a]); i && put < n;
+                             i = next_instance(judge, i))
+                                if (!i->gone)
+                                        ret_numbers[put++] = i->number;
+        return put;
+}
+
 uint32_t judge_agents(const struct judge *judge)
 {
         return judge->shown_n;

@@ -26,6 +26,9 @@ struct pm2_options {
         bool only_these;                 /* look for no others */
         /* Who cares what is declared of the apps; NULL: nobody. */
         const struct pm2_listed_sink *listed;
+        /* The directory has all apps of the home now; called once for each home. NULL: nobody asks. */
+        void (*complete)(void *self, const struct pm2_home *home);
+        void *self;
         usec_t answer; /* deadline of an answer: 3 s */
         usec_t settle; /* a young daemon's list is not complete yet: 10 s */
 };

@@ -400,6 +400,20 @@ static void pass_on(struct pm2_watch *watch, const struct pm2_app *apps, size_t 
         free(list);
 }
 
+static void say_complete(struct pm2_watch *watch)
+{
+        const struct pm2_options *options = &watch->pm2->options;
+
+        if (watch->complete || !options->complete)
+                return;
+        if (pm2_now(watch->pm2) < watch->settle_until) {
+                pm2_watch_want_list(watch, NULL, watch->settle_until - pm2_now(watch->pm2));
+                return;
+        }
+        watch->complete = true;
+        options->complete(options->self, watch->home);
+}
+
 void pm2_apps_list(struct pm2_watch *watch, const struct pm2_app *apps, size_t n)
 {
         struct pm2_directory *directory = watch->pm2->options.directory;
@@ -421,6 +435,7 @@ void pm2_apps_list(struct pm2_watch *watch, const struct pm2_app *apps, size_t n
                         pm2_watch_want_list(watch, instance, AFTERWARDS);
         }
         drop_unlisted(watch);
+        say_complete(watch);
         watch->blind_gap = false;
         pass_on(watch, apps, n);
 }

@@ -71,6 +71,7 @@ struct pm2_watch {
         bool had_god;
         pid_t last_god; /* the one before, to know it again */
         uint64_t last_start;
+        bool complete;  /* said that all of its apps are known */
         bool blind_gap; /* until its first list: what happened before nobody told, nor who ordered it */
         bool doubt;     /* a list is wanted whatever the apps' state */
         bool to_look;   /* the next list is one that pm2_look() asked for, */

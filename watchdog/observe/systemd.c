@@ -219,9 +219,14 @@ static int keep_looks(struct known *known, struct systemd_change *change)
         return 0;
 }
 
+static bool is_loaded_as(const struct systemd_change *change, const char *load)
+{
+        return change->load && strcmp(change->load, load) == 0;
+}
+
 static bool is_masked(const struct systemd_change *change)
 {
-        return change->load && strcmp(change->load, "masked") == 0;
+        return is_loaded_as(change, "masked");
 }
 
 static bool is_wanted(const struct known *known, bool masked)
@@ -243,8 +248,11 @@ static void known_gone(struct known *known)
 
         if (known->unit)
                 systemd_unit_gone(known->unit, now_of(systemd), &systemd->world);
+        else if (known->remembered)
+                systemd_unit_missing(known->name, now_of(systemd), &systemd->world);
         free(known->unit);
         known->unit = NULL;
+        known->remembered = false;
 }
 
 /* All properties of a unit came: first sight, or a look at what may have been missed. */
@@ -255,7 +263,7 @@ static int known_take(struct known *known, struct systemd_change *change)
 
         if (r < 0)
                 return r;
-        if (!is_wanted(known, is_masked(change))) {
+        if (!is_wanted(known, is_masked(change)) || (known->remembered && is_loaded_as(change, "not-found"))) {
                 if (known->unit)
                         systemd_files_lost(&systemd->files, known->name, !is_masked(change));
                 known_gone(known);
@@ -272,6 +280,7 @@ static int known_take(struct known *known, struct systemd_change *change)
         known->unit = calloc(1, sizeof(*known->unit));
         if (!known->unit)
                 return -ENOMEM;
+        known->remembered = false;
         systemd_unit_first(known->unit, known->name, change, known->fresh, now_of(systemd), &systemd->world);
         tell_ties(systemd, known);
         systemd_files_tell(&systemd->files, known->name, change);
@@ -444,6 +453,10 @@ static void forget_unloaded(struct systemd *systemd)
 
                 if (known->loaded)
                         continue;
+                if (known->remembered) {
+                        known_to_ask(known); /* to answer, systemd looks whether there is still such a unit */
+                        continue;
+                }
                 known_unloaded(known);
                 if (!known->unit && (was_wanted || systemd->look_again || systemd->known.n > STRANGERS_MOST))
                         drop_known(systemd, i); /* what was not wanted is judged anew when it comes back */
@@ -773,10 +786,26 @@ struct systemd *systemd_free(struct systemd *systemd)
         return NULL;
 }
 
+int systemd_remember(struct systemd *systemd, const char *name)
+{
+        _cleanup_free_ char *path = NULL;
+        struct known *known;
+        int r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", name, &path);
+
+        if (r < 0)
+                return r;
+        known = known_find(&systemd->known, path);
+        if (!known && (r = known_add(&systemd->known, name, path, &known)) < 0)
+                return r;
+        known->systemd = systemd;
+        known->remembered = !known->unit;
+        return 0;
+}
+
 void systemd_again(struct systemd *systemd)
 {
         for (size_t i = systemd->known.n; i-- > 0;)
-                if (!systemd->known.list[i]->unit)
+                if (!systemd->known.list[i]->unit && !systemd->known.list[i]->remembered)
                         drop_known(systemd, i);
         systemd->look_again = true;
         list_soon(systemd, false);

@@ -30,5 +30,8 @@ struct systemd_options {
 int systemd_new(const struct systemd_options *options, struct systemd **ret);
 struct systemd *systemd_free(struct systemd *systemd);
 
+/* One that was there before we came: what became of it is told even when systemd has it loaded no more. Before the loop runs. */
+int systemd_remember(struct systemd *systemd, const char *name);
+
 /* What is wanted may have changed: asks `wants` again about every service; what is not wanted any more is told as gone. */
 void systemd_again(struct systemd *systemd);

@@ -25,6 +25,7 @@ struct known {
         sd_bus_slot *asking;       /* they are on their way */
         bool loaded;               /* in the newest list */
         bool fresh;                /* was not loaded at an earlier list of this connection */
+        bool remembered;           /* from before we came: what became of it is told even if systemd has forgotten it */
 };
 
 struct known_table {

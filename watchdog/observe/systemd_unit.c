@@ -345,6 +345,14 @@ void systemd_unit_frozen(struct systemd_unit *unit, bool frozen, usec_t at, cons
         consider_claim(unit, false, at, world);
 }
 
+void systemd_unit_missing(const char *name, usec_t at, const struct systemd_world *world)
+{
+        struct systemd_unit unit = { .settle = 0 };
+
+        snprintf(unit.agent, sizeof(unit.agent), "systemd:%.255s", name);
+        tell_claim(&unit, CLAIMED_GONE, "gone", false, at, world);
+}
+
 void systemd_unit_gone(struct systemd_unit *unit, usec_t at, const struct systemd_world *world)
 {
         if (unit->life.open)

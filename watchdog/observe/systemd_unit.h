@@ -67,5 +67,6 @@ void systemd_unit_settle(struct systemd_unit *unit, usec_t at, const struct syst
 /* What the cgroup says: systemd before 256 freezes and thaws without a signal. */
 void systemd_unit_frozen(struct systemd_unit *unit, bool frozen, usec_t at, const struct systemd_world *world);
 
-/* The manager no longer has it. */
+/* The manager no longer has it; nor one that was there before we came. */
+void systemd_unit_missing(const char *name, usec_t at, const struct systemd_world *world);
 void systemd_unit_gone(struct systemd_unit *unit, usec_t at, const struct systemd_world *world);
