@@ -63,13 +63,15 @@ static uint64_t count_memory(const struct governor *governor)
         return n;
 }
 
-/* judge.start and what the judge remembers: from here on the chain can be lived through again. */
+/* judge.start and what the judge remembers: from here on the chain can be lived through again. A judge that lives on is where
+ * it was: what a new policy leads to at once is dated so. */
 void memory_write(struct governor *governor, bool again)
 {
-        json_t *details = json_pack(
-                "{s:I, s:b, s:i, s:s, s:b, s:I, s:I}", "at", (json_int_t)clock_now(&governor->clock), "again", again,
-                "agents_max", (int)governor->policy->daemon.agents_max, "policy", governor->policy->digest, "safe_mode",
-                governor->safe_mode, "seed", (json_int_t)governor->seed, "memory", (json_int_t)count_memory(governor));
+        usec_t at = again ? judge_now(governor->judge) : clock_now(&governor->clock);
+        json_t *details = json_pack("{s:I, s:b, s:i, s:s, s:b, s:I, s:I}", "at", (json_int_t)at, "again", again,
+                                    "agents_max", (int)governor->policy->daemon.agents_max, "policy",
+                                    governor->policy->digest, "safe_mode", governor->safe_mode, "seed",
+                                    (json_int_t)governor->seed, "memory", (json_int_t)count_memory(governor));
         struct audit_entry entry = {
                 .action = "judge.start",
                 .subject = "judge",

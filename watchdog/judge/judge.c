@@ -502,6 +502,11 @@ void judge_machine(const struct judge *judge, struct machine_view *ret)
         strain_view(judge, ret);
 }
 
+usec_t judge_now(const struct judge *judge)
+{
+        return judge->now;
+}
+
 usec_t judge_deadline(const struct judge *judge)
 {
         const struct instance *first = due_first(judge);

@@ -52,6 +52,9 @@ void judge_step(struct judge *judge, const struct fact *fact, struct decisions *
 /* When the judge wants a FACT_TICK, in judge time; USEC_INFINITY when nothing is due. */
 usec_t judge_deadline(const struct judge *judge);
 
+/* The moment of its last step, in judge time; 0 before the first one. */
+usec_t judge_now(const struct judge *judge);
+
 /* Swaps the policy; memory of the agents stays. The old policy may be freed afterwards. */
 void judge_set_policy(struct judge *judge, const struct policy *policy);
 
