@@ -53,7 +53,7 @@ killed_by_it_it_is_free_and_lives() {
         bed_run touch /srv/grow
         bed_wait 90 trial_is over
         bed_run dmesg | grep -q 'Memory cgroup out of memory.*python3'
-        bed_run govctl trials --all --width 400 | grep -q 'agent-hog.*over: it was killed for memory'
+        bed_run govctl trials --all --width 400 | grep -qE 'agent-hog.*over: (it was killed for memory|it is not well: oom)'
         bed_run test ! -e "$TRIAL"
         bed_is infinity bed_show agent-hog MemoryMax
         bed_wait 90 agent_says agent-hog '.effective == "running" and .memory_bytes > 120000000'
