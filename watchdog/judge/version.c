@@ -326,12 +326,9 @@ static void view(const struct agent *agent, const struct version *version, struc
 
 bool judge_version_above(const struct judge *judge, const char *id, uint64_t above, struct version_view *ret)
 {
+        const struct agent *agent = table_find(judge, id);
         const struct version *found = NULL;
-        const struct agent *agent = NULL;
 
-        for (uint32_t n = 0; n < judge->agents_n && !agent; n++)
-                if (strcmp(judge->agents[n].id, id) == 0)
-                        agent = &judge->agents[n];
         for (unsigned n = 0; agent && n < VERSIONS_MAX; n++) {
                 const struct version *version = &agent->versions.list[n];
 

@@ -181,32 +181,27 @@ static void view_instance(const struct judge *judge, const struct instance *i, u
 
 bool judge_holds(const struct judge *judge, const char *id)
 {
-        if (trial_holds(judge, id))
-                return true;
-        for (uint32_t n = 0; n < judge->agents_n; n++)
-                if (strcmp(judge->agents[n].id, id) == 0)
-                        return table_is_held(judge, &judge->agents[n]);
-        return false;
+        const struct agent *agent = table_find(judge, id);
+
+        return trial_holds(judge, id) || (agent && table_is_held(judge, agent));
 }
 
 bool judge_holds_quota(const struct judge *judge, const char *id)
 {
-        for (uint32_t n = 0; n < judge->agents_n; n++)
-                if (strcmp(judge->agents[n].id, id) == 0)
-                        return rein_is_on(&judge->agents[n].rein);
-        return false;
+        const struct agent *agent = table_find(judge, id);
+
+        return agent && rein_is_on(&agent->rein);
 }
 
 uint32_t judge_instances(const struct judge *judge, const char *id, uint32_t *ret_numbers, uint32_t n)
 {
+        const struct agent *agent = table_find(judge, id);
         uint32_t put = 0;
 
-        for (uint32_t a = 0; a < judge->agents_n; a++)
-                if (strcmp(judge->agents[a].id, id) == 0)
-                        for (const struct instance *i = first_instance(judge, &judge->agents[a]); i && put < n;
-                             i = next_instance(judge, i))
-                                if (!i->gone)
-                                        ret_numbers[put++] = i->number;
+        for (const struct instance *i = agent ? first_instance(judge, agent) : NULL; i && put < n;
+             i = next_instance(judge, i))
+                if (!i->gone)
+                        ret_numbers[put++] = i->number;
         return put;
 }
 
