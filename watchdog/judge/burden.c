@@ -230,19 +230,13 @@ bool burden_remember(const struct judge *judge, const struct instance *instance,
 {
         struct burden burden = instance->burden;
         struct numbers numbers = numbers_to(scratch);
-        const char *agent = agent_of(judge, instance)->id;
 
         if (burden.load.n == 0 && !burden.told.found)
                 return false;
         *scratch = (struct remembered){ .state = BASELINE_LOAD, .pid = burden.pid, .start = burden.start };
         pass_all(&numbers, &burden);
         scratch->more_n = numbers.n;
-        *ret = (struct fact){ .kind = FACT_BASELINE,
-                              .at = judge->now,
-                              .manager = agent_manager(agent),
-                              .agent = agent,
-                              .instance = instance->number,
-                              .remembered = scratch };
+        *ret = table_baseline(judge, instance, scratch);
         return true;
 }
 

@@ -347,12 +347,7 @@ bool growth_remember(const struct judge *judge, const struct instance *instance,
         if (carries)
                 pass_learned(&numbers, &learned);
         scratch->more_n = numbers.n;
-        *ret = (struct fact){ .kind = FACT_BASELINE,
-                              .at = judge->now,
-                              .manager = agent->manager,
-                              .agent = agent->id,
-                              .instance = instance->number,
-                              .remembered = scratch };
+        *ret = table_baseline(judge, instance, scratch);
         return true;
 }
 

@@ -358,7 +358,6 @@ bool swell_remember(const struct judge *judge, const struct instance *instance, 
 {
         struct swell swell = instance->swell;
         struct numbers numbers = numbers_to(scratch);
-        const char *agent = agent_of(judge, instance)->id;
 
         if (swell.n == 0 && swell.told.found == 0)
                 return false;
@@ -366,12 +365,7 @@ bool swell_remember(const struct judge *judge, const struct instance *instance, 
         *scratch = (struct remembered){ .pid = swell.pid, .start = swell.start };
         pass_all(&numbers, &swell);
         scratch->more_n = numbers.n;
-        *ret = (struct fact){ .kind = FACT_BASELINE,
-                              .at = judge->now,
-                              .manager = agent_manager(agent),
-                              .agent = agent,
-                              .instance = instance->number,
-                              .remembered = scratch };
+        *ret = table_baseline(judge, instance, scratch);
         return true;
 }
 

@@ -28,6 +28,18 @@ struct agent *table_find(const struct judge *judge, const char *id)
         return NULL;
 }
 
+struct fact table_baseline(const struct judge *judge, const struct instance *instance, const struct remembered *numbers)
+{
+        const struct agent *agent = agent_of(judge, instance);
+
+        return (struct fact){ .kind = FACT_BASELINE,
+                              .at = judge->now,
+                              .manager = agent->manager,
+                              .agent = agent->id,
+                              .instance = instance->number,
+                              .remembered = numbers };
+}
+
 uint64_t table_number(const char *id)
 {
         return hash_of(id) & ((UINT64_C(1) << 52) - 1);

@@ -31,6 +31,10 @@ void table_arm(struct judge *judge);
 /* Lists the agents that status shows: governed, there, and not another agent's unit. */
 void table_show(struct judge *judge);
 
+/* The judge's own numbers of one instance, as a fact; the numbers are a loan. */
+struct fact table_baseline(const struct judge *judge, const struct instance *instance,
+                           const struct remembered *numbers);
+
 static inline uint32_t table_index(const struct judge *judge, const struct agent *agent)
 {
         return (uint32_t)(agent - judge->agents);
