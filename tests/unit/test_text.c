@@ -204,6 +204,23 @@ static void a_very_long_word_is_never_close(void **state)
         assert_int_equal(text_distance(word, word, 3), 0);
 }
 
+static void digits_are_read_to_their_end_and_no_further(void **state)
+{
+        const char *text = "18446744073709551615 kB", *at = text, *none = "kB", *more = "18446744073709551616",
+                   *kept = more;
+        uint64_t number = 0;
+
+        assert_true(text_digits(&at, NULL, &number));
+        assert_true(number == UINT64_MAX && *at == ' ');
+        at = text;
+        assert_true(text_digits(&at, text + 2, &number));
+        assert_true(number == 18 && at == text + 2);
+        assert_false(text_digits(&at, at, &number)); /* nothing is left before the end */
+        assert_false(text_digits(&none, NULL, &number));
+        assert_false(text_digits(&more, NULL, &number));
+        assert_true(number == 18 && more == kept);
+}
+
 static void beginnings_and_ends_are_told(void **state)
 {
         assert_true(text_starts("systemd:x", "systemd:"));
@@ -227,6 +244,7 @@ int main(void)
                 cmocka_unit_test(a_spiteful_glob_costs_no_more_than_its_length),
                 cmocka_unit_test(slips_of_the_finger_are_close),
                 cmocka_unit_test(a_very_long_word_is_never_close),
+                cmocka_unit_test(digits_are_read_to_their_end_and_no_further),
                 cmocka_unit_test(beginnings_and_ends_are_told),
         };
 

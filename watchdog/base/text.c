@@ -319,6 +319,22 @@ unsigned text_distance(const char *a, const char *b, unsigned most)
         return least_of(last[b_length], most + 1);
 }
 
+bool text_digits(const char **text, const char *end, uint64_t *ret)
+{
+        const char *at = *text;
+        uint64_t value = 0;
+
+        for (; at != end && *at >= '0' && *at <= '9'; at++)
+                if (__builtin_mul_overflow(value, 10U, &value) ||
+                    __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
+                        return false;
+        if (at == *text)
+                return false;
+        *text = at;
+        *ret = value;
+        return true;
+}
+
 bool text_starts(const char *string, const char *prefix)
 {
         return strncmp(string, prefix, strlen(prefix)) == 0;

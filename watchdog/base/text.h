@@ -2,6 +2,7 @@
 /* Text in fixed buffers: copied whole or cut with a mark, never overrun, and made safe to show. */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/usec.h"
 
@@ -31,6 +32,10 @@ bool text_glob(const char *pattern, const char *string);
 
 /* Edit distance (Damerau-Levenshtein, capped at `most` + 1), for did-you-mean. */
 unsigned text_distance(const char *a, const char *b, unsigned most);
+
+/* Reads decimal digits up to `end` (NULL: up to its NUL) and moves behind them; false, and nothing is moved, when there are none or
+ * they are more than a uint64_t. */
+bool text_digits(const char **text, const char *end, uint64_t *ret);
 
 bool text_starts(const char *string, const char *prefix);
 bool text_ends(const char *string, const char *suffix);

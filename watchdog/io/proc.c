@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "base/usec.h"
 #include "io/cleanup.h"
 
@@ -84,18 +85,12 @@ static ssize_t read_of(const struct proc *proc, pid_t pid, const char *file, cha
 static bool parse_number(const char **at, const char *end, uint64_t *ret)
 {
         const char *p = *at;
-        uint64_t value = 0;
 
         while (p < end && (*p == ' ' || *p == '\t'))
                 p++;
-        if (p == end || !isdigit((unsigned char)*p))
+        if (!text_digits(&p, end, ret))
                 return false;
-        for (; p < end && isdigit((unsigned char)*p); p++)
-                if (__builtin_mul_overflow(value, 10U, &value) ||
-                    __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
-                        return false;
         *at = p;
-        *ret = value;
         return true;
 }
 

@@ -1,11 +1,11 @@
 #include "observe/headroom.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "observe/host.h"
 
 #define VMSTAT_MAX 16384 /* about 4 kB today */
@@ -13,18 +13,7 @@
 /* A number that ends its line. */
 static int parse_number(const char *text, uint64_t *ret)
 {
-        uint64_t value = 0;
-
-        if (!isdigit((unsigned char)*text))
-                return -EBADMSG;
-        for (; isdigit((unsigned char)*text); text++)
-                if (__builtin_mul_overflow(value, 10U, &value) ||
-                    __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
-                        return -EBADMSG;
-        if (*text != '\n' && *text != '\0')
-                return -EBADMSG;
-        *ret = value;
-        return 0;
+        return text_digits(&text, NULL, ret) && (*text == '\n' || *text == '\0') ? 0 : -EBADMSG;
 }
 
 /* "key 123\n" lines: the number behind `key`. */

@@ -1,6 +1,5 @@
 #include "observe/kmsg.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,22 +13,6 @@
 #define KIB 1024
 
 /* ---- a record -------------------------------------------------------------------------------------------------------- */
-
-static bool take_number(const char **at, const char *end, uint64_t *ret)
-{
-        const char *p = *at;
-        uint64_t value = 0;
-
-        if (p == end || !isdigit((unsigned char)*p))
-                return false;
-        for (; p < end && isdigit((unsigned char)*p); p++)
-                if (__builtin_mul_overflow(value, 10U, &value) ||
-                    __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
-                        return false;
-        *at = p;
-        *ret = value;
-        return true;
-}
 
 static int hex_of(char c)
 {
@@ -57,8 +40,8 @@ int kmsg_parse(const char *record, size_t size, struct kmsg_record *ret)
         const char *at = record, *end = record + size, *text = memchr(record, ';', size);
         uint64_t priority, seq, usec;
 
-        if (!text || !take_number(&at, text, &priority) || *at++ != ',' || !take_number(&at, text, &seq) ||
-            *at++ != ',' || !take_number(&at, text, &usec) || *at != ',' || priority >> FACILITY_SHIFT > UINT32_MAX)
+        if (!text || !text_digits(&at, text, &priority) || *at++ != ',' || !text_digits(&at, text, &seq) ||
+            *at++ != ',' || !text_digits(&at, text, &usec) || *at != ',' || priority >> FACILITY_SHIFT > UINT32_MAX)
                 return -EBADMSG;
         ret->facility = (uint32_t)(priority >> FACILITY_SHIFT);
         ret->seq = seq;
@@ -139,7 +122,7 @@ static bool take_row(struct kmsg_report *report, const char *text)
         for (int n = 0; n < report->table.n; n++) {
                 at += strspn(at, " ");
                 at += *at == '-';
-                if (!take_number(&at, end, &numbers[n]))
+                if (!text_digits(&at, end, &numbers[n]))
                         return false;
         }
         if (*at != ' ' || numbers[report->table.pid] == 0 || numbers[report->table.pid] > INT32_MAX)
@@ -163,7 +146,7 @@ static bool take_usage(struct kmsg_report *report, const char *text)
         if (!text_starts(text, "memory: usage ") || !limit)
                 return false;
         limit += strlen(", limit ");
-        if (take_number(&limit, end, &kib) && text_starts(limit, "kB"))
+        if (text_digits(&limit, end, &kib) && text_starts(limit, "kB"))
                 report->limit_bytes = in_bytes(kib, KIB);
         return true;
 }
@@ -201,10 +184,10 @@ static const char *find_pid(const char *text, pid_t *ret)
         if (!pid)
                 return NULL;
         const char *at = pid + strlen(",pid=");
-        if (!take_number(&at, end, &number) || number == 0 || number > INT32_MAX || !text_starts(at, ",uid="))
+        if (!text_digits(&at, end, &number) || number == 0 || number > INT32_MAX || !text_starts(at, ",uid="))
                 return NULL;
         at += strlen(",uid=");
-        if (!take_number(&at, end, &uid) || *at)
+        if (!text_digits(&at, end, &uid) || *at)
                 return NULL;
         *ret = (pid_t)number;
         return pid;
@@ -265,7 +248,7 @@ static bool find_kib(const char *text, const char *key, uint64_t *ret)
         if (!at)
                 return false;
         at += strlen(key);
-        if (!take_number(&at, end, &kib) || !text_starts(at, "kB")) /* a number that was cut is another number */
+        if (!text_digits(&at, end, &kib) || !text_starts(at, "kB")) /* a number that was cut is another number */
                 return false;
         *ret = kib;
         return true;
@@ -327,7 +310,7 @@ static bool take_kill(struct kmsg_report *report, const char *text, struct kmsg_
         char comm[KMSG_COMM_MAX];
         uint64_t pid, anon, shared = 0;
 
-        if (!end || !take_number(&at, end, &pid) || pid == 0 || pid > INT32_MAX || !text_starts(at, " (") ||
+        if (!end || !text_digits(&at, end, &pid) || pid == 0 || pid > INT32_MAX || !text_starts(at, " (") ||
             !find_kib(end, " anon-rss:", &anon))
                 return false;
         (void)find_kib(end, " shmem-rss:", &shared);

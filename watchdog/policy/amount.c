@@ -46,28 +46,11 @@ static const struct unit *units_of(enum form form)
         }
 }
 
-/* Digits only; false when there are none or too many. */
-static bool read_number(const char **text, uint64_t *ret)
-{
-        uint64_t value = 0;
-        const char *at = *text;
-
-        for (; *at >= '0' && *at <= '9'; at++)
-                if (__builtin_mul_overflow(value, 10, &value) ||
-                    __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
-                        return false;
-        if (at == *text)
-                return false;
-        *text = at;
-        *ret = value;
-        return true;
-}
-
 bool amount_read(enum form form, const char *text, uint64_t *ret)
 {
         uint64_t number;
 
-        if (!read_number(&text, &number))
+        if (!text_digits(&text, NULL, &number))
                 return false;
         for (const struct unit *unit = units_of(form); unit->worth; unit++)
                 if (unit->name && strcmp(unit->name, text) == 0)
@@ -111,7 +94,7 @@ static bool guess_part(enum form form, const char **text, uint64_t *sum)
         const struct unit *unit;
         size_t length;
 
-        if (!read_number(text, &whole))
+        if (!text_digits(text, NULL, &whole))
                 return false;
         if ((**text == '.' || **text == ',') && isdigit((unsigned char)(*text)[1])) {
                 (*text)++;
