@@ -233,7 +233,6 @@ struct machine_view {
         usec_t over;
         uint32_t now_permille; /* over the last sample interval */
         uint64_t switches_per_s;
-        usec_t now_over;
         uint64_t above_percent; /* the limit */
         usec_t lasting;
         uint64_t incident; /* 0 none */

@@ -216,7 +216,6 @@ void strain_view(const struct judge *judge, struct machine_view *ret)
         ret->mean_steal_permille = steal_permille(from, to);
         if (passed == 0)
                 return;
-        ret->now_over = passed;
         ret->now_permille = load_permille(&strain->before, to);
         ret->switches_per_s = load_rate(strain->before.switches, to->switches, passed);
 }

@@ -140,7 +140,7 @@ int extent_of_cgroup(const struct proc *cgroups, const char *path, uint64_t *ret
         return 0;
 }
 
-int extent_cpu_of_cgroup(const struct proc *cgroups, const char *path, usec_t *ret)
+static int cpu_of_cgroup(const struct proc *cgroups, const char *path, usec_t *ret)
 {
         char file[PROC_CGROUP_MAX + 32];
 
@@ -175,7 +175,7 @@ int extent_cpu_of_unit(const struct proc *proc, const struct proc *cgroups, cons
         char path[PROC_CGROUP_MAX];
         int r = extent_find_cgroup(proc, agent, pid, path);
 
-        return r < 0 ? r : extent_cpu_of_cgroup(cgroups, path, ret);
+        return r < 0 ? r : cpu_of_cgroup(cgroups, path, ret);
 }
 
 static void count_cgroup(const struct proc *proc, const struct proc *cgroups, const char *agent, pid_t pid,
@@ -187,7 +187,7 @@ static void count_cgroup(const struct proc *proc, const struct proc *cgroups, co
                 return;
         if (extent_of_cgroup(cgroups, path, &extent->bytes) >= 0)
                 extent->of = MEMORY_OF_CGROUP;
-        if (extent_cpu_of_cgroup(cgroups, path, &extent->cpu) >= 0)
+        if (cpu_of_cgroup(cgroups, path, &extent->cpu) >= 0)
                 extent->cpu_of = MEMORY_OF_CGROUP;
 }
 

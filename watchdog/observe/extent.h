@@ -33,10 +33,7 @@ void extent_read(const struct proc *proc, const struct proc *cgroups, const char
 /* The working set in the cgroup at this path below the root: memory.current less inactive_file. -ENOENT: not accounted. */
 int extent_of_cgroup(const struct proc *cgroups, const char *path, uint64_t *ret_bytes);
 
-/* The CPU time that all of it used since it was made. */
-int extent_cpu_of_cgroup(const struct proc *cgroups, const char *path, usec_t *ret);
-
-/* The same of the agent's own unit, whatever its memory is counted of; -ENOENT where it has none. */
+/* The CPU time that the agent's own unit used since it was made, whatever its memory is counted of; -ENOENT where it has none. */
 int extent_cpu_of_unit(const struct proc *proc, const struct proc *cgroups, const char *agent, pid_t pid, usec_t *ret);
 
 /* What the end of all in that cgroup gives back, in memory and in swap. -ENOENT: not accounted. */
