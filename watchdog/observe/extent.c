@@ -28,25 +28,32 @@ static void add_child(const struct proc *proc, pid_t pid, struct extent *extent,
         if (proc_memory(proc, pid, &bytes) < 0)
                 return;
         add(extent, pid, bytes);
-        if (proc_stat(proc, pid, &stat) >= 0)
+        if (ticks && proc_stat(proc, pid, &stat) >= 0)
                 *ticks += stat.cpu_ticks + stat.waited_ticks;
 }
 
-/* Breadth first: the list of those found is the queue of those whose children are not known yet. */
-static void count_tree(const struct proc *proc, const struct extent_main *main, struct extent *extent)
+/* Breadth first: the list of those found is the queue of those whose children are not known yet. `ticks`: CPU time is added there;
+ * NULL: nobody asks for it. */
+static void count_tree(const struct proc *proc, const struct extent_main *main, struct extent *extent, uint64_t *ticks)
 {
-        uint64_t ticks = main->stat ? main->stat->cpu_ticks + main->stat->waited_ticks : 0;
         pid_t found[EXTENT_PROCESSES_MAX];
         size_t n = 1, more;
 
         found[0] = main->pid;
         for (size_t at = 0; at < n; at++) {
                 if (at > 0)
-                        add_child(proc, found[at], extent, &ticks);
+                        add_child(proc, found[at], extent, ticks);
                 if (n < EXTENT_PROCESSES_MAX &&
                     proc_children(proc, found[at], found + n, EXTENT_PROCESSES_MAX - n, &more) >= 0)
                         n = n + more < EXTENT_PROCESSES_MAX ? n + more : EXTENT_PROCESSES_MAX;
         }
+}
+
+static void count_tree_cpu(const struct proc *proc, const struct extent_main *main, struct extent *extent)
+{
+        uint64_t ticks = main->stat->cpu_ticks + main->stat->waited_ticks;
+
+        count_tree(proc, main, extent, &ticks);
         extent->cpu = proc_usec_of_ticks(ticks);
 }
 
@@ -178,22 +185,12 @@ int extent_cpu_of_unit(const struct proc *proc, const struct proc *cgroups, cons
         return r < 0 ? r : cpu_of_cgroup(cgroups, path, ret);
 }
 
-static void count_cgroup(const struct proc *proc, const struct proc *cgroups, const char *agent, pid_t pid,
-                         struct extent *extent)
-{
-        char path[PROC_CGROUP_MAX];
-
-        if (extent_find_cgroup(proc, agent, pid, path) < 0)
-                return;
-        if (extent_of_cgroup(cgroups, path, &extent->bytes) >= 0)
-                extent->of = MEMORY_OF_CGROUP;
-        if (cpu_of_cgroup(cgroups, path, &extent->cpu) >= 0)
-                extent->cpu_of = MEMORY_OF_CGROUP;
-}
-
 void extent_read(const struct proc *proc, const struct proc *cgroups, const char *agent, enum memory_of of,
                  const struct extent_main *main, struct extent *ret)
 {
+        char path[PROC_CGROUP_MAX];
+        bool in_unit;
+
         *ret = (struct extent){
                 .of = of,
                 .bytes = main->bytes,
@@ -204,8 +201,14 @@ void extent_read(const struct proc *proc, const struct proc *cgroups, const char
         };
         if (of == MEMORY_OF_PROCESS)
                 return;
-        count_tree(proc, main, ret);
+        in_unit = of == MEMORY_OF_CGROUP && extent_find_cgroup(proc, agent, main->pid, path) >= 0;
         ret->of = ret->cpu_of = MEMORY_OF_TREE;
-        if (of == MEMORY_OF_CGROUP)
-                count_cgroup(proc, cgroups, agent, main->pid, ret);
+        if (in_unit && cpu_of_cgroup(cgroups, path, &ret->cpu) >= 0)
+                ret->cpu_of = MEMORY_OF_CGROUP;
+        if (ret->cpu_of == MEMORY_OF_TREE && main->stat)
+                count_tree_cpu(proc, main, ret);
+        else
+                count_tree(proc, main, ret, NULL);
+        if (in_unit && extent_of_cgroup(cgroups, path, &ret->bytes) >= 0)
+                ret->of = MEMORY_OF_CGROUP;
 }

@@ -357,7 +357,7 @@ static bool sample_one(struct watched *watched, usec_t at, struct fact *ret)
                 return false;
         extent_read(options->proc, options->cgroups, watched->agent, watched->measure.of,
                     &(struct extent_main){ watched->pid, status.memory_bytes, &stat }, &extent);
-        if (watched->measure.unit_cpu &&
+        if (watched->measure.unit_cpu && extent.cpu_of != MEMORY_OF_CGROUP &&
             extent_cpu_of_unit(options->proc, options->cgroups, watched->agent, watched->pid, &extent.cpu) >= 0)
                 extent.cpu_of = MEMORY_OF_CGROUP;
         *ret = (struct fact){
