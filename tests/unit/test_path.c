@@ -94,6 +94,15 @@ static void a_hard_pattern_takes_no_time(void **state)
         assert_false(path_glob("/**a**a**a**a**a**a**a*a*a*a**b", path));
 }
 
+static void a_folder_holds_what_is_below_it_and_itself(void **state)
+{
+        assert_true(path_is_within("/a.slice", "/a.slice"));
+        assert_true(path_is_within("/a.slice/x.service/inner", "/a.slice"));
+        assert_false(path_is_within("/a.slicer/x.service", "/a.slice"));
+        assert_false(path_is_within("/a", "/a.slice"));
+        assert_false(path_is_within("/b.slice/a.slice", "/a.slice"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -104,6 +113,7 @@ int main(void)
                 cmocka_unit_test(only_folders_that_may_lead_to_a_match_are_entered),
                 cmocka_unit_test(the_walk_begins_where_no_wildcard_is),
                 cmocka_unit_test(a_hard_pattern_takes_no_time),
+                cmocka_unit_test(a_folder_holds_what_is_below_it_and_itself),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

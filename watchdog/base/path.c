@@ -2,6 +2,13 @@
 
 #include <string.h>
 
+bool path_is_within(const char *path, const char *folder)
+{
+        size_t n = strlen(folder);
+
+        return strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
 /* "[a-z]" at `*pattern` against `c`; moves the pattern behind it. A set that is not closed is the character '['. */
 static bool set_has(const char **pattern, char c)
 {

@@ -5,6 +5,9 @@
 
 #define FILE_PATH_MAX 1024 /* a longer one is not watched */
 
+/* Whether the path is this folder, or below it; for cgroups too. The folder has no '/' at its end. */
+bool path_is_within(const char *path, const char *folder);
+
 /* Whether the whole path matches. A pattern that ends in '/' means everything below. Takes polynomial time. */
 bool path_glob(const char *pattern, const char *path);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "base/text.h"
 
 #define FACILITY_SHIFT 3
@@ -196,9 +197,7 @@ static const char *find_pid(const char *text, pid_t *ret)
 /* Who is killed for a limit is in the cgroup that has it: names that say otherwise were made to look like something else. */
 static bool is_within(const char *cgroup, const char *limit)
 {
-        size_t n = strlen(limit);
-
-        return n <= 1 || (strncmp(cgroup, limit, n) == 0 && (cgroup[n] == '/' || cgroup[n] == '\0'));
+        return strlen(limit) <= 1 || path_is_within(cgroup, limit);
 }
 
 /*

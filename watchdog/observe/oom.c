@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "base/text.h"
 #include "io/cleanup.h"
 #include "observe/extent.h"
@@ -332,11 +333,9 @@ static int on_oomd(sd_bus_message *message, void *userdata, sd_bus_error *ret_er
                        text_starts(path, "/sys/fs/cgroup/") ? path + strlen("/sys/fs/cgroup") : path);
         for (size_t i = 0; i < oom->places.lives_n; i++) {
                 struct oom_life *life = &oom->places.lives[i];
-                size_t n = strlen(cgroup);
                 struct fact fact;
 
-                if (life->named || !life->group || strncmp(life->group->path, cgroup, n) != 0 ||
-                    (life->group->path[n] != '\0' && life->group->path[n] != '/') ||
+                if (life->named || !life->group || !path_is_within(life->group->path, cgroup) ||
                     (life->over > 0 && usec_since(now_of(oom), life->over) > DEATH_BEFORE))
                         continue;
                 life->named = true;
@@ -482,10 +481,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         (void)sd_event_now(oom->event, CLOCK_BOOTTIME, &now);
         grid = now >= oom->grid;
         tell_first(oom);
-        if (grid)
+        if (grid) {
                 oom->grid = process_next_sample(now);
-        close = grid ? oom_look(oom) : look_at_groups(oom, false);
-        oom_settle(oom);
+                close = oom_look(oom);
+        } else {
+                close = look_at_groups(oom, false);
+                oom_settle(oom);
+        }
         look_again(oom, now, close);
         return 0;
 }

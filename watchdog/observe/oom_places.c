@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "base/text.h"
 #include "io/cleanup.h"
 #include "observe/oom_inside.h"
@@ -120,12 +121,9 @@ static int add_group(struct oom_places *places, const char *path, struct oom_gro
 
 struct oom_group *oom_places_group(const struct oom_places *places, const char *cgroup)
 {
-        for (size_t i = 0; i < places->groups_n; i++) {
-                size_t n = strlen(places->groups[i]->path);
-
-                if (strncmp(cgroup, places->groups[i]->path, n) == 0 && (cgroup[n] == '/' || cgroup[n] == '\0'))
+        for (size_t i = 0; i < places->groups_n; i++)
+                if (path_is_within(cgroup, places->groups[i]->path))
                         return places->groups[i];
-        }
         return NULL;
 }
 
