@@ -334,10 +334,6 @@ static void look(struct package *package)
         } else {
                 tell_source(package, SOURCE_BLIND, "dpkg.log cannot be read");
         }
-        if (r < 0 && package->inotify < 0) {
-                (void)sd_event_source_set_time_relative(package->look, AGAIN);
-                (void)sd_event_source_set_enabled(package->look, SD_EVENT_ONESHOT);
-        }
 }
 
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata)

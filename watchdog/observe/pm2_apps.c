@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "io/cleanup.h"
 #include "observe/pm2_inside.h"
 
 #define SOON (150 * USEC_PER_MSEC)     /* a cluster worker writes its pid file a moment after it is online */
@@ -358,58 +359,60 @@ static void take_row(struct pm2_watch *watch, struct pm2_instance *instance, con
         say_word(watch, instance, app->status, app->pid, app->restarts);
 }
 
-/* What the list lacks is gone, unless the daemon is too young to have brought it up. */
+/* A young daemon has not brought all of them up: who needs all of them asks again when it is older. */
+static bool is_too_young(struct pm2_watch *watch)
+{
+        usec_t now = pm2_now(watch->pm2);
+
+        if (now >= watch->settle_until)
+                return false;
+        pm2_watch_want_list(watch, NULL, watch->settle_until - now);
+        return true;
+}
+
+/* What the list lacks is gone. */
 static void drop_unlisted(struct pm2_watch *watch)
 {
         struct pm2_directory *directory = watch->pm2->options.directory;
-        usec_t now = pm2_now(watch->pm2);
 
         for (size_t i = directory->n_instances; i-- > 0;) {
                 struct pm2_instance *instance = directory->instances[i];
 
                 if (instance->home != watch->home || instance->listed || instance->touched > watch->list_sent)
                         continue;
-                if (now < watch->settle_until)
-                        pm2_watch_want_list(watch, NULL, watch->settle_until - now);
-                else
+                if (!is_too_young(watch))
                         gone(watch, instance);
         }
 }
 
-/* What is declared of them, once the daemon has brought all of them up. */
+/* What is declared of them. */
 static void pass_on(struct pm2_watch *watch, const struct pm2_app *apps, size_t n)
 {
+        const struct pm2_directory *directory = watch->pm2->options.directory;
         const struct pm2_listed_sink *sink = watch->pm2->options.listed;
-        usec_t now = pm2_now(watch->pm2), wait;
-        struct app_listed *list = sink ? calloc(n + 1, sizeof(*list)) : NULL;
+        _cleanup_free_ struct app_listed *list = NULL;
         size_t listed = 0;
+        usec_t wait;
 
-        for (size_t i = 0; list && i < n; i++) {
-                const struct pm2_instance *instance = instance_of(watch, &apps[i]);
+        if (!sink || is_too_young(watch) || !(list = calloc(n + 1, sizeof(*list))))
+                return;
+        for (size_t i = 0; i < n; i++) {
+                const struct pm2_instance *instance = pm2_directory_find(directory, watch->home, apps[i].pm_id);
 
-                if (instance && apps[i].outline)
+                if (instance && apps[i].outline && strcmp(instance->name, apps[i].name) == 0)
                         list[listed++] = (struct app_listed){ instance->agent, apps[i].outline };
         }
-        if (list) {
-                wait = now < watch->settle_until
-                               ? watch->settle_until - now
-                               : sink->take(sink->self, watch->home->path, list, listed, watch->looks);
-                if (wait != USEC_INFINITY)
-                        pm2_watch_want_list(watch, NULL, wait);
-        }
-        free(list);
+        wait = sink->take(sink->self, watch->home->path, list, listed, watch->looks);
+        if (wait != USEC_INFINITY)
+                pm2_watch_want_list(watch, NULL, wait);
 }
 
 static void say_complete(struct pm2_watch *watch)
 {
         const struct pm2_options *options = &watch->pm2->options;
 
-        if (watch->complete || !options->complete)
+        if (watch->complete || !options->complete || is_too_young(watch))
                 return;
-        if (pm2_now(watch->pm2) < watch->settle_until) {
-                pm2_watch_want_list(watch, NULL, watch->settle_until - pm2_now(watch->pm2));
-                return;
-        }
         watch->complete = true;
         options->complete(options->self, watch->home);
 }
