@@ -55,16 +55,16 @@ int file_read(const char *path, size_t most, char **ret, size_t *ret_size)
         return read_all(fd, most, ret, ret_size);
 }
 
-static int write_all(int fd, const char *data, size_t size)
+int file_write_all(int fd, const void *data, size_t size)
 {
-        while (size > 0) {
-                ssize_t n = write(fd, data, size);
+        for (const char *at = data; size > 0;) {
+                ssize_t n = write(fd, at, size);
 
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
                         return -errno;
-                data += n;
+                at += n;
                 size -= (size_t)n;
         }
         return 0;
@@ -92,7 +92,7 @@ int file_write_atomic(const char *path, const void *data, size_t size, mode_t mo
         fd = mkostemp(temporary, O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        r = write_all(fd, data, size);
+        r = file_write_all(fd, data, size);
         if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(temporary, path) < 0))
                 r = -errno;
         if (r < 0) {

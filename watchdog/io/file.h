@@ -7,6 +7,9 @@
  * -EFBIG: larger; -EBADF: not a regular file (never opened blockingly). */
 int file_read(const char *path, size_t most, char **ret, size_t *ret_size);
 
+/* Writes all of it, however often that is cut short. */
+int file_write_all(int fd, const void *data, size_t size);
+
 /* Replaces the file: temporary file beside it, fsync, rename, fsync of the directory. A reader sees the old or the new one. */
 int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode);
 

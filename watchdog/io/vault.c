@@ -108,8 +108,8 @@ static int make_folder(const char *path)
 }
 
 /* Calls `each` for the names in a folder that may be missing; stops at its first failure. */
-static int each_name(struct vault *vault, const char *path, unsigned folder,
-                     int (*each)(struct vault *vault, const char *path, unsigned folder, const char *name))
+static int each_name(void *self, const char *path, unsigned folder,
+                     int (*each)(void *self, const char *path, unsigned folder, const char *name))
 {
         _cleanup_closedir_ DIR *dir = NULL;
         const struct dirent *entry;
@@ -124,22 +124,23 @@ static int each_name(struct vault *vault, const char *path, unsigned folder,
         }
         while (r >= 0 && (entry = readdir(dir)))
                 if (entry->d_name[0] != '.')
-                        r = each(vault, path, folder, entry->d_name);
+                        r = each(self, path, folder, entry->d_name);
         return r;
 }
 
-static int throw_away(struct vault *vault, const char *path, unsigned folder, const char *name)
+static int throw_away(void *self, const char *path, unsigned folder, const char *name)
 {
         char unfinished[PATH_MAX];
 
-        (void)vault, (void)folder;
+        (void)self, (void)folder;
         if ((size_t)snprintf(unfinished, sizeof(unfinished), "%s/%s", path, name) < sizeof(unfinished))
                 (void)unlink(unfinished);
         return 0;
 }
 
-static int count_one(struct vault *vault, const char *path, unsigned folder, const char *name)
+static int count_one(void *self, const char *path, unsigned folder, const char *name)
 {
+        struct vault *vault = self;
         char content[PATH_MAX];
         uint8_t digest[DIGEST_SIZE];
         struct stat st;
@@ -297,21 +298,6 @@ int vault_put_begin(struct vault *vault, struct vault_writer **ret)
         return 0;
 }
 
-static int write_all(int fd, const void *data, size_t size)
-{
-        for (const char *at = data; size > 0;) {
-                ssize_t n = write(fd, at, size);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                at += n;
-                size -= (size_t)n;
-        }
-        return 0;
-}
-
 int vault_put_add(struct vault_writer *writer, const void *data, size_t size)
 {
         const struct vault_limits *limits = &writer->vault->limits;
@@ -322,7 +308,7 @@ int vault_put_add(struct vault_writer *writer, const void *data, size_t size)
                 return -EDQUOT;
         digest_add(writer->digest, data, size);
         writer->size += size;
-        return write_all(writer->fd, data, size);
+        return file_write_all(writer->fd, data, size);
 }
 
 /* The bytes are safe before they get their name: under it there is never half a content. */
@@ -517,7 +503,7 @@ int vault_copy(struct vault *vault, const uint8_t digest[DIGEST_SIZE], int to)
         r = begin_reading(path, &reading);
         while (r >= 0 && n > 0) {
                 n = read_piece(&reading, piece, PIECE);
-                r = n > 0 ? write_all(to, piece, (size_t)n) : (int)n;
+                r = n > 0 ? file_write_all(to, piece, (size_t)n) : (int)n;
         }
         if (r >= 0)
                 r = check(&reading, digest);
@@ -537,8 +523,9 @@ static bool is_younger(const struct timespec *time, const struct timespec *than)
         return time->tv_sec > than->tv_sec || (time->tv_sec == than->tv_sec && time->tv_nsec >= than->tv_nsec);
 }
 
-static void sweep_one(struct sweep *sweep, const char *folder_path, unsigned folder, const char *name)
+static int sweep_one(void *self, const char *folder_path, unsigned folder, const char *name)
 {
+        const struct sweep *sweep = self;
         char path[PATH_MAX];
         uint8_t digest[DIGEST_SIZE];
         struct stat st;
@@ -546,22 +533,10 @@ static void sweep_one(struct sweep *sweep, const char *folder_path, unsigned fol
         if (!is_content_name(folder, name, digest) || sweep->keep(sweep->self, digest) ||
             (size_t)snprintf(path, sizeof(path), "%s/%s", folder_path, name) >= sizeof(path) ||
             look_at(path, &st) < 0 || is_younger(&st.st_mtim, &sweep->vault->swept_since))
-                return;
+                return 0;
         if (unlink(path) >= 0)
                 forget(sweep->vault, (uint64_t)st.st_size);
-}
-
-static void sweep_folder(struct sweep *sweep, unsigned folder)
-{
-        _cleanup_closedir_ DIR *dir = NULL;
-        const struct dirent *entry;
-        char path[PATH_MAX];
-
-        path_of_folder(sweep->vault, folder, path);
-        dir = opendir(path);
-        while (dir && (entry = readdir(dir)))
-                if (entry->d_name[0] != '.')
-                        sweep_one(sweep, path, folder, entry->d_name);
+        return 0;
 }
 
 /* The time is the file system's: its clock is the one that contents are dated by. */
@@ -576,8 +551,13 @@ int vault_sweep_on(struct vault *vault, bool (*keep)(void *self, const uint8_t d
 {
         struct sweep sweep = { .vault = vault, .keep = keep, .self = self };
 
-        for (unsigned n = 0; n < FOLDERS_A_TURN && vault->sweep_at < FOLDERS; n++)
-                sweep_folder(&sweep, vault->sweep_at++);
+        char path[PATH_MAX];
+
+        for (unsigned n = 0; n < FOLDERS_A_TURN && vault->sweep_at < FOLDERS; n++) {
+                path_of_folder(vault, vault->sweep_at, path);
+                (void)each_name(&sweep, path, vault->sweep_at++,
+                                sweep_one); /* one that cannot be read keeps what it has */
+        }
         vault->sweeping = vault->sweep_at < FOLDERS;
         return vault->sweeping;
 }
