@@ -319,6 +319,15 @@ unsigned text_distance(const char *a, const char *b, unsigned most)
         return least_of(last[b_length], most + 1);
 }
 
+uint32_t text_hash(const char *text)
+{
+        uint32_t hash = 2166136261U;
+
+        for (; *text; text++)
+                hash = (hash ^ (unsigned char)*text) * 16777619U;
+        return hash;
+}
+
 bool text_digits(const char **text, const char *end, uint64_t *ret)
 {
         const char *at = *text;

@@ -30,6 +30,9 @@ char *text_count(char buffer[TEXT_COUNT_MAX], uint64_t count);
 /* Shell-style match of a whole string: '*' any run, '?' one character, '[a-z]' a set, '\' takes the next literally. */
 bool text_glob(const char *pattern, const char *string);
 
+/* FNV-1a, 32 bits. Names on disk are made of it: it stays as it is. */
+uint32_t text_hash(const char *text);
+
 /* Edit distance (Damerau-Levenshtein, capped at `most` + 1), for did-you-mean. */
 unsigned text_distance(const char *a, const char *b, unsigned most);
 

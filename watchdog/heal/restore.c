@@ -297,11 +297,7 @@ static int prepare_file(struct restore *restore, struct change *change)
 /* A name that is always the same for the same file: what a crash left under it is found again. */
 static void name_aside(struct change *change)
 {
-        uint32_t hash = 2166136261U;
-
-        for (const char *at = path_of(change); *at; at++)
-                hash = (hash ^ (unsigned char)*at) * 16777619U;
-        snprintf(change->aside, sizeof(change->aside), ".governor-%08x", hash);
+        snprintf(change->aside, sizeof(change->aside), ".governor-%08x", text_hash(path_of(change)));
 }
 
 /* What stands under our name is thrown away when the vault has it; anything else is somebody's, and in the way. */

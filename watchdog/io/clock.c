@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static usec_t clock_read(clockid_t id)
+usec_t clock_read(clockid_t id)
 {
         struct timespec ts;
         int r = clock_gettime(id, &ts);

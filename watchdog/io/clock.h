@@ -1,5 +1,7 @@
 #pragma once
 /* The one clock: judge time, which never runs backwards, runs on through suspend, and stays close to Unix time. */
+#include <time.h>
+
 #include "base/usec.h"
 
 /* Judge time is CLOCK_BOOTTIME plus this; set once at start so that it continues the chain's last time across restarts. */
@@ -9,6 +11,9 @@ struct clock {
 
 /* Sets the epoch from the real-time clock, but never earlier than `last` (judge time of the newest record, 0 none). */
 void clock_init(struct clock *clock, usec_t last);
+
+/* One of the kernel's clocks, for what needs another than the judge's; a time before 1970 is 0. */
+usec_t clock_read(clockid_t id);
 
 usec_t clock_now(const struct clock *clock);
 

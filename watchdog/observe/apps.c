@@ -138,15 +138,6 @@ static int compare_listed(const void *a, const void *b)
         return r ? r : strcmp(one->outline, other->outline);
 }
 
-static uint32_t number_of(const char *home)
-{
-        uint32_t hash = 2166136261U;
-
-        for (; *home; home++)
-                hash = (hash ^ (unsigned char)*home) * 16777619U;
-        return hash;
-}
-
 /* An app that is not listed any more is nobody's drift, but is known again when it comes back. */
 static void leave_unlisted(struct apps *apps, uint32_t home)
 {
@@ -175,7 +166,7 @@ static bool is_unlisted(void *self, const struct config_file *file)
 usec_t apps_take(struct apps *apps, const char *home, struct app_listed *list, size_t n, bool asked)
 {
         const char **outlines = calloc(n + 1, sizeof(*outlines));
-        uint32_t number = number_of(home);
+        uint32_t number = text_hash(home);
         usec_t wait = USEC_INFINITY;
 
         if (!outlines)

@@ -4,16 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define ROOM_FIRST 64
-
-static uint32_t hash_of(const char *path)
-{
-        uint32_t hash = 2166136261U;
-
-        for (; *path; path++)
-                hash = (hash ^ (unsigned char)*path) * 16777619U;
-        return hash;
-}
 
 static void file_done(struct config_file *file)
 {
@@ -35,7 +28,7 @@ void config_files_done(struct config_files *files)
 /* Where the path is in the table, or where it would be. */
 static uint32_t place_of(const struct config_files *files, const char *path)
 {
-        uint32_t place = hash_of(path) & (files->table_n - 1);
+        uint32_t place = text_hash(path) & (files->table_n - 1);
 
         while (files->table[place] && strcmp(files->list[files->table[place] - 1].path, path) != 0)
                 place = (place + 1) & (files->table_n - 1);

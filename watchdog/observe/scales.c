@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "io/cleanup.h"
+#include "io/clock.h"
 #include "observe/extent.h"
 
 #define LEAST_BYTES (4u << 20) /* nobody is restarted for less */
@@ -264,14 +264,6 @@ static int survey(struct job *job)
 
 /* ---- what it weighs -------------------------------------------------------------------------------------------------- */
 
-static usec_t monotonic(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (usec_t)now.tv_sec * USEC_PER_SEC + (usec_t)now.tv_nsec / 1000;
-}
-
 static void weigh_processes(struct job *job, size_t subject, usec_t until, struct result *result)
 {
         size_t n = 0;
@@ -282,7 +274,7 @@ static void weigh_processes(struct job *job, size_t subject, usec_t until, struc
 
                 if (job->rows[i].subject != subject)
                         continue;
-                if (job->quick || n >= ROLLUPS_MAX || monotonic() > until)
+                if (job->quick || n >= ROLLUPS_MAX || clock_read(CLOCK_MONOTONIC) > until)
                         result->how = WEIGHED_STATUS;
                 else if (proc_rollup(&job->proc, job->rows[i].pid, &rollup) == -EACCES)
                         result->how = WEIGHED_STATUS;
@@ -364,7 +356,7 @@ static void add_stranger(struct job *job)
 
 static void weigh(struct job *job)
 {
-        usec_t until = monotonic() + PATIENCE;
+        usec_t until = clock_read(CLOCK_MONOTONIC) + PATIENCE;
 
         (void)survey(job); /* as far as it came */
         if (job->only != NOBODY) {

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/text.h"
+#include "io/clock.h"
 #include "observe/config.h"
 
 #define PENDING_AFTER (2 * USEC_PER_SEC) /* who edits a unit reloads a moment later */
@@ -131,14 +131,6 @@ static int on_check(sd_event_source *source, uint64_t usec, void *userdata)
         (void)source, (void)usec;
         check(userdata);
         return 0;
-}
-
-static usec_t wall_clock(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (usec_t)now.tv_sec * USEC_PER_SEC + (usec_t)now.tv_nsec / 1000;
 }
 
 /* What was written just before systemd read all units may be told just after that. */
@@ -315,7 +307,7 @@ void units_reloading(struct units *units, bool active)
         struct config_book *book = config_book_of(units->config);
 
         if (active) {
-                units->reload_began = wall_clock();
+                units->reload_began = clock_read(CLOCK_REALTIME);
                 return;
         }
         for (size_t n = 0; n < units->table.n; n++)
