@@ -64,40 +64,30 @@ static int say_damaged(int r, const char *manifest, const char *what)
 
 /* ---- the files of the rules ------------------------------------------------------------------------------------------------ */
 
+static uint32_t owned(const struct declared *declared, uint32_t rule, const char **ret_id)
+{
+        const struct policy *policy = *declared->options.policy;
+
+        *ret_id = "";
+        return rule < policy->rules_n ? judge_owned(*declared->options.judge, &policy->rules[rule], ret_id) : 0;
+}
+
 /* The one agent that the rule owns; files that several share are nobody's own. */
 static void owner_of(void *self, uint32_t rule, const char *path, char ret_agent[AGENT_ID_MAX])
 {
-        const struct declared *declared = self;
-        const struct judge *judge = *declared->options.judge;
-        const struct policy *policy = *declared->options.policy;
-        struct agent_view view;
-        unsigned found = 0;
+        const char *id;
+        uint32_t n = owned(self, rule, &id);
 
-        ret_agent[0] = '\0';
         (void)path;
-        for (uint32_t n = 0; rule < policy->rules_n && n < judge_agents(judge); n++) {
-                judge_agent(judge, n, clock_now(declared->options.clock), &view);
-                if (view.rule == &policy->rules[rule] && found++ == 0)
-                        text_copy(ret_agent, AGENT_ID_MAX, view.id);
-        }
-        if (found > 1)
-                ret_agent[0] = '\0';
+        text_copy(ret_agent, AGENT_ID_MAX, n == 1 ? id : "");
 }
 
 /* What several agents share is not put back for one of them, and need not be kept. */
 static bool keeps(void *self, uint32_t rule)
 {
-        const struct declared *declared = self;
-        const struct judge *judge = *declared->options.judge;
-        const struct policy *policy = *declared->options.policy;
-        struct agent_view view;
-        unsigned found = 0;
+        const char *id;
 
-        for (uint32_t n = 0; rule < policy->rules_n && n < judge_agents(judge) && found < 2; n++) {
-                judge_agent(judge, n, clock_now(declared->options.clock), &view);
-                found += view.rule == &policy->rules[rule];
-        }
-        return found < 2;
+        return owned(self, rule, &id) < 2;
 }
 
 static void on_files_settled(void *self)

@@ -148,6 +148,9 @@ struct agent_view {
         struct deploy_view deploy; /* the last one */
 };
 
+/* How many of the agents that are shown the rule owns; and the first one's id, a loan, "" where there is none. */
+uint32_t judge_owned(const struct judge *judge, const struct rule *rule, const char **ret_id);
+
 /* The numbers of the agent's instances that are there: `n` of them at most; how many were put. */
 uint32_t judge_instances(const struct judge *judge, const char *id, uint32_t *ret_numbers, uint32_t n);
 

@@ -193,6 +193,20 @@ bool judge_holds_quota(const struct judge *judge, const char *id)
         return agent && rein_is_on(&agent->rein);
 }
 
+uint32_t judge_owned(const struct judge *judge, const struct rule *rule, const char **ret_id)
+{
+        uint32_t found = 0;
+
+        *ret_id = "";
+        for (uint32_t n = 0; n < judge->shown_n; n++) {
+                const struct agent *agent = &judge->agents[judge->shown[n]];
+
+                if (agent->rule == rule && found++ == 0)
+                        *ret_id = agent->id;
+        }
+        return found;
+}
+
 uint32_t judge_instances(const struct judge *judge, const char *id, uint32_t *ret_numbers, uint32_t n)
 {
         const struct agent *agent = table_find(judge, id);
