@@ -378,6 +378,13 @@ static inline bool fact_is_memory(enum fact_kind kind)
         return kind == FACT_REMEMBERED || kind == FACT_BASELINE;
 }
 
+/* Whether it is something that somebody did to it. */
+static inline bool config_is_change(enum config_change change)
+{
+        return change == CONFIG_CHANGED || change == CONFIG_ADDED || change == CONFIG_REMOVED ||
+               change == CONFIG_RESTORED;
+}
+
 /* Of the judge's own making: not a moment in time, and nothing is judged before all of it is back. */
 static inline bool fact_is_recalled(const struct fact *fact)
 {

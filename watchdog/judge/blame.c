@@ -14,12 +14,6 @@
 
 /* ---- declared files, units, apps ---------------------------------------------------------------------------------------- */
 
-static bool is_change(enum config_change change)
-{
-        return change == CONFIG_CHANGED || change == CONFIG_ADDED || change == CONFIG_REMOVED ||
-               change == CONFIG_RESTORED;
-}
-
 static usec_t time_of(const struct fact *fact)
 {
         return fact->config.modified > 0 && fact->config.modified < fact->at ? fact->config.modified : fact->at;
@@ -59,7 +53,7 @@ void blame_config(struct judge *judge, const struct fact *fact)
                               : fact->config.again ? table_agent(judge, fact->agent)
                                                    : table_find(judge, fact->agent);
 
-        if (!is_change(fact->config.change) || fact->config.of == CONFIG_OF_POLICY)
+        if (!config_is_change(fact->config.change) || fact->config.of == CONFIG_OF_POLICY)
                 return;
         if (agent)
                 note_change(agent, fact);
