@@ -72,16 +72,9 @@ static void note_change(struct governor *governor, const struct fact *fact)
         }
 }
 
-/* Whether it is something that somebody did to it. */
-static bool is_change(enum config_change change)
-{
-        return change == CONFIG_CHANGED || change == CONFIG_ADDED || change == CONFIG_REMOVED ||
-               change == CONFIG_RESTORED;
-}
-
 void changes_follow(struct governor *governor, const struct fact *fact)
 {
-        if (fact->kind == FACT_CONFIG && is_change(fact->config.change))
+        if (fact->kind == FACT_CONFIG && config_is_change(fact->config.change))
                 note_change(governor, fact);
 }
 
@@ -180,11 +173,9 @@ static void hold(struct changing *changing, const struct control_request *reques
 {
         if (!changing)
                 return;
-        changing->deploy = true;
         changing->client = request->later->client;
         changing->generation = request->later->generation;
-        changing->lasts = !json_object_get(request->params, "seconds");
-        changing->span = span;
+        changing->span = json_object_get(request->params, "seconds") ? 0 : span;
 }
 
 json_t *change_open(void *self, const struct control_request *request, struct control_error *error)
@@ -194,6 +185,7 @@ json_t *change_open(void *self, const struct control_request *request, struct co
         usec_t now = clock_now(&governor->clock), span = FOR_DEFAULT;
         char id[AGENT_ID_MAX], who[64];
         struct audit_head head = { 0 };
+        struct changing *changing;
         struct change_view view = { .since = now,
                                     .by = who,
                                     .deploy = json_is_true(json_object_get(request->params, "deploy")),
@@ -220,10 +212,9 @@ json_t *change_open(void *self, const struct control_request *request, struct co
                json_pack("{s:I, s:I, s:s, s:I}", "at", (json_int_t)now, "number", (json_int_t)view.number, "reason",
                          view.reason, "until", (json_int_t)view.until));
         tell_judge(governor, CHANGE_OPEN, &view, NULL);
+        changing = changing_of(governor, view.number);
         if (view.deploy)
-                hold(changing_of(governor, view.number), request, span);
-        else
-                changing_of(governor, view.number);
+                hold(changing, request, span);
         view.open = true;
         return json_pack("{s:i, s:o}", "schema_version", SCHEMA_VERSION, "change", view_change(&view));
 }
@@ -303,7 +294,7 @@ static bool goes_on(struct governor *governor, const struct changing *changing, 
 {
         struct kept kept;
 
-        if (!changing->lasts || changing->generation == 0 || changing->closing || now >= view->since + FOR_MOST)
+        if (changing->span == 0 || changing->generation == 0 || changing->closing || now >= view->since + FOR_MOST)
                 return false;
         keep(&kept, view);
         kept.view.until = now + changing->span;
@@ -322,7 +313,7 @@ void changes_expire(struct governor *governor, usec_t now)
                 if (view.open && view.until > now + RENEW_BEFORE)
                         continue;
                 changing = view.number > 0 ? find(governor, view.number) : NULL;
-                if (changing && changing->deploy && goes_on(governor, changing, &view, now))
+                if (changing && goes_on(governor, changing, &view, now))
                         continue;
                 if (changing && !view.open && view.until <= now)
                         close_and_answer(governor, changing, "its time is over");

@@ -41,11 +41,9 @@ struct changing {
         int exit;
         char who[64]; /* closes it */
         struct control_ticket ticket;
-        bool deploy;         /* a command is run in it by whoever holds the connection: */
-        unsigned client;     /* when that one leaves it is closed */
-        uint64_t generation; /* 0: it has left, or is of an earlier run */
-        bool lasts;          /* as long as the command; else until its time is over */
-        usec_t span;
+        unsigned client;     /* runs a command in it: when that one leaves it is closed */
+        uint64_t generation; /* 0: it has left, or is of an earlier run, or there is no command */
+        usec_t span;         /* by which it is prolonged while the command runs; 0: it ends when its time is over */
 };
 
 /* A source of facts as it last told of itself. */
