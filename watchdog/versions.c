@@ -34,20 +34,6 @@ struct sweeping {
         unsigned damaged; /* that were known after the last one: when no more come in a day it is over */
 };
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------- */
-
-static int read_version(struct governor *governor, const char *hex, struct version *ret)
-{
-        _cleanup_free_ char *text = NULL;
-        uint8_t digest[DIGEST_SIZE];
-        size_t size;
-        int r = digest_from_hex(hex, strlen(hex), digest);
-
-        if (r >= 0)
-                r = governor->vault ? vault_get(governor->vault, digest, VERSION_TEXT_MAX, &text, &size) : -ENODEV;
-        return r < 0 ? r : version_read(text, size, ret);
-}
-
 /* ---- the vault ----------------------------------------------------------------------------------------------------------- */
 
 static void on_damage(void *self, const uint8_t digest[DIGEST_SIZE])
@@ -124,7 +110,7 @@ static int name_version(struct governor *governor, struct sweeping *sweeping, co
                 return 0;
         r = name_one(sweeping, digest);
         if (r >= 0)
-                r = read_version(governor, hex, &version);
+                r = version_get(governor->vault, hex, &version);
         for (uint32_t n = 0; r >= 0 && n < version.n; n++)
                 r = name_one(sweeping, version.list[n].state.digest);
         version_done(&version);
@@ -337,8 +323,8 @@ static json_t *differences(const struct version *before, const struct version *a
         json_t *list = json_array();
 
         *ret_n = 0;
-        while (version_next(before, after, &walk, &a, &b)) {
-                if ((a && b && file_state_same(&a->state, &b->state)) || (*ret_n)++ >= most)
+        while (version_next_different(before, after, &walk, &a, &b)) {
+                if ((*ret_n)++ >= most)
                         continue;
                 json_array_append_new(list,
                                       json_pack("{s:s, s:s, s:o, s:o}", "path", (a ? a : b)->path, "change",
@@ -353,7 +339,7 @@ static void add_differences(struct governor *governor, const struct version_view
 {
         struct version now = { .n = 0 };
         size_t n = 0;
-        int r = read_version(governor, view->digest, &now);
+        int r = version_get(governor->vault, view->digest, &now);
 
         if (r < 0) {
                 json_object_set_new(version, "unreadable", json_string(strerror(-r)));
@@ -522,7 +508,7 @@ static int read_numbered(struct governor *governor, const struct agent_view *age
                                agent->name);
                 return r;
         }
-        r = read_version(governor, view.digest, ret);
+        r = version_get(governor->vault, view.digest, ret);
         if (r < 0)
                 control_refuse(error, 1, "govctl doctor", "version %lld cannot be read from the vault: %s",
                                (long long)number, strerror(-r));
@@ -546,8 +532,8 @@ json_t *versions_diff(void *self, const struct control_request *request, struct 
             read_numbered(governor, &agent, from, &a, error) < 0 || read_numbered(governor, &agent, to, &b, error) < 0)
                 return NULL;
         files = json_array();
-        while (version_next(&a, &b, &walk, &of_a, &of_b)) {
-                if ((of_a && of_b && file_state_same(&of_a->state, &of_b->state)) || n++ >= FILES_SHOWN_MAX)
+        while (version_next_different(&a, &b, &walk, &of_a, &of_b)) {
+                if (n++ >= FILES_SHOWN_MAX)
                         continue;
                 json_array_append_new(files, compare_file(governor, of_a, of_b));
         }

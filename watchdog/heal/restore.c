@@ -572,9 +572,7 @@ static int list_changes(struct restore *restore, const struct version *from, con
         const struct version_file *of_from, *of_to;
         struct version_walk walk = { 0 };
 
-        while (version_next(from, to, &walk, &of_from, &of_to)) {
-                if (of_from && of_to && file_state_same(&of_from->state, &of_to->state))
-                        continue;
+        while (version_next_different(from, to, &walk, &of_from, &of_to)) {
                 if (restore->n == RESTORE_FILES_MAX)
                         return -E2BIG;
                 restore->list[restore->n++] =

@@ -94,28 +94,13 @@ static void restart(struct job *job)
 
 /* ---- the files ---------------------------------------------------------------------------------------------------------- */
 
-static int read_version(struct vault *vault, const char *hex, struct version *ret)
-{
-        uint8_t digest[DIGEST_SIZE];
-        char *text = NULL;
-        size_t size;
-        int r = digest_from_hex(hex, strlen(hex), digest);
-
-        if (r >= 0)
-                r = vault_get(vault, digest, VERSION_TEXT_MAX, &text, &size);
-        if (r >= 0)
-                r = version_read(text, size, ret);
-        free(text);
-        return r;
-}
-
 static int begin(struct job *job)
 {
         struct vault *vault = job->hand->options.vault;
-        int r = read_version(vault, job->errand->to, &job->to);
+        int r = version_get(vault, job->errand->to, &job->to);
 
         if (r >= 0)
-                r = read_version(vault, job->errand->from, &job->from);
+                r = version_get(vault, job->errand->from, &job->from);
         if (r >= 0)
                 r = restore_new(vault, &job->from, &job->to, &job->restore);
         if (r == -E2BIG)

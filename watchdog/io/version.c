@@ -7,6 +7,7 @@
 
 #include "base/path.h"
 #include "io/cleanup.h"
+#include "io/vault.h"
 
 #define HEAD "governor-version 1\n"
 
@@ -178,6 +179,18 @@ int version_read(const char *text, size_t size, struct version *ret)
         return 0;
 }
 
+int version_get(struct vault *vault, const char *hex, struct version *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        uint8_t digest[DIGEST_SIZE];
+        size_t size;
+        int r = digest_from_hex(hex, strlen(hex), digest);
+
+        if (r >= 0)
+                r = vault ? vault_get(vault, digest, VERSION_TEXT_MAX, &text, &size) : -ENODEV;
+        return r < 0 ? r : version_read(text, size, ret);
+}
+
 const struct version_file *version_find(const struct version *version, const char *path)
 {
         struct version_file wanted = { .path = path };
@@ -201,4 +214,13 @@ bool version_next(const struct version *a, const struct version *b, struct versi
         walk->a += order <= 0;
         walk->b += order >= 0;
         return true;
+}
+
+bool version_next_different(const struct version *a, const struct version *b, struct version_walk *walk,
+                            const struct version_file **ret_a, const struct version_file **ret_b)
+{
+        while (version_next(a, b, walk, ret_a, ret_b))
+                if (!*ret_a || !*ret_b || !file_state_same(&(*ret_a)->state, &(*ret_b)->state))
+                        return true;
+        return false;
 }

@@ -11,6 +11,8 @@
 
 #include "io/digest.h"
 
+struct vault;
+
 /* What counts of a file. Nothing else of it is a change: not its times, not which inode it is. */
 struct file_state {
         bool there;
@@ -50,6 +52,10 @@ int version_write(struct version_file *list, uint32_t n, char **ret, size_t *ret
 int version_read(const char *text, size_t size, struct version *ret);
 void version_done(struct version *version);
 
+/* The version whose text the vault has under that digest, in hexadecimal. -ENODEV: there is no vault; as vault_get() and
+ * version_read(). */
+int version_get(struct vault *vault, const char *hex, struct version *ret);
+
 /* The file of that path, or NULL. */
 const struct version_file *version_find(const struct version *version, const char *path);
 
@@ -62,3 +68,7 @@ struct version_walk {
 };
 bool version_next(const struct version *a, const struct version *b, struct version_walk *walk,
                   const struct version_file **ret_a, const struct version_file **ret_b);
+
+/* The same, past what is in both the same. */
+bool version_next_different(const struct version *a, const struct version *b, struct version_walk *walk,
+                            const struct version_file **ret_a, const struct version_file **ret_b);
