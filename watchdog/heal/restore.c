@@ -545,6 +545,19 @@ static void say_done(struct restore *restore)
                 text_append(restore->text, sizeof(restore->text), "every file was so already");
 }
 
+static bool is_same_folder(int a, int b)
+{
+        struct stat one, other;
+
+        return fstat(a, &one) >= 0 && fstat(b, &other) >= 0 && one.st_ino == other.st_ino && one.st_dev == other.st_dev;
+}
+
+/* Files come in the order of their paths: what is in one folder mostly stands together, and is made safe together. */
+static bool is_made_safe_by_the_last(const struct restore *restore, uint32_t n)
+{
+        return n > 0 && is_same_folder(restore->list[n - 1].folder, restore->list[n].folder);
+}
+
 int restore_commit(struct restore *restore)
 {
         int r = 0;
@@ -553,7 +566,7 @@ int restore_commit(struct restore *restore)
                 r = put_in_place(restore, &restore->list[n]);
         /* the new names are safe before the old contents lose theirs */
         for (uint32_t n = 0; r >= 0 && n < restore->n; n++)
-                if (fsync(restore->list[n].folder) < 0)
+                if (!is_made_safe_by_the_last(restore, n) && fsync(restore->list[n].folder) < 0)
                         r = say_error(restore, -errno, &restore->list[n], "made safe");
         if (r < 0) {
                 undo_all(restore);
