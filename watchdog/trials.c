@@ -122,15 +122,19 @@ json_t *trials_list(void *self, const struct control_request *request, struct co
 
 /* ---- what is not there any more ---------------------------------------------------------------------------------------------- */
 
-static bool is_gone(const struct trial_view *view)
+/* Whether the file that we wrote for it is there no more. */
+static bool is_missing(const char *agent, enum limits_place place)
 {
         char path[LIMITS_PATH_MAX];
 
-        if (view->of != TRIAL_OF_LIMITS || (view->state != TRIAL_RUNNING && view->state != TRIAL_KEPT) ||
-            !text_starts(view->agent, "systemd:") ||
-            !limits_path(view->limits.place, view->agent + strlen("systemd:"), path))
-                return false;
-        return access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
+        return text_starts(agent, "systemd:") && limits_path(place, agent + strlen("systemd:"), path) &&
+               access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+static bool is_gone(const struct trial_view *view)
+{
+        return view->of == TRIAL_OF_LIMITS && (view->state == TRIAL_RUNNING || view->state == TRIAL_KEPT) &&
+               is_missing(view->agent, view->limits.place);
 }
 
 static void unlimit(struct governor *governor, const char *agent, enum limits_place place, const char *reason)
@@ -155,22 +159,13 @@ static void unlimit(struct governor *governor, const char *agent, enum limits_pl
         perform_decision(governor->perform, &undo);
 }
 
-static bool is_quota_gone(const struct agent_view *view)
-{
-        char path[LIMITS_PATH_MAX];
-
-        return view->cpu.held_percent > 0 && text_starts(view->id, "systemd:") &&
-               limits_path(LIMITS_QUOTA, view->id + strlen("systemd:"), path) && access(path, F_OK) < 0 &&
-               (errno == ENOENT || errno == ENOTDIR);
-}
-
 static void look_at_quotas(struct governor *governor, usec_t now)
 {
         struct agent_view view;
 
         for (uint32_t n = 0; n < judge_agents(governor->judge); n++) {
                 judge_agent(governor->judge, n, now, &view);
-                if (is_quota_gone(&view))
+                if (view.cpu.held_percent > 0 && is_missing(view.id, LIMITS_QUOTA))
                         unlimit(governor, view.id, LIMITS_QUOTA, "somebody else removed its CPU quota");
         }
 }
