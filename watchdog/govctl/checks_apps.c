@@ -102,16 +102,6 @@ static void judge_saved(struct machine *machine, const struct home *home, const 
         finding_fix(finding, "%s save", home_pm2(home, other));
 }
 
-static bool home_has(const struct home *home, const char *id)
-{
-        char own[HOME_AGENT_MAX];
-
-        for (size_t i = 0; i < home->apps_n; i++)
-                if (strcmp(home_agent(home, &home->apps[i], own), id) == 0)
-                        return true;
-        return false;
-}
-
 static const struct app *saved_like(const struct home *home, const char *name)
 {
         for (size_t i = 0; i < home->apps_n; i++)
@@ -149,7 +139,7 @@ static void look_unsaved(struct machine *machine, const struct home *home, struc
                         continue;
                 if (field_given(agent, "incident") && strcmp(field_text(agent, "claimed_state"), "stopped") == 0)
                         text_append(held, sizeof held, "%s%s", held[0] ? ", " : "", id + strlen(prefix));
-                if (home->listed || home_has(home, id))
+                if (home->listed || saved_like(home, id + strlen(prefix)))
                         continue;
                 text_append(names, sizeof names, "%s%s", missing++ ? ", " : "", id + strlen(prefix));
         }
@@ -165,11 +155,6 @@ static void look_unsaved(struct machine *machine, const struct home *home, struc
 
 /* ---- the saved list beside the one that runs ---- */
 
-static bool runs(const struct home *home, const char *name)
-{
-        return running_like(home, name) != NULL;
-}
-
 /* What a reboot would bring up and nobody has any more. */
 static void look_left_over(const struct home *home, struct findings *findings)
 {
@@ -178,7 +163,7 @@ static void look_left_over(const struct home *home, struct findings *findings)
         struct finding *finding;
 
         for (size_t i = 0; i < home->apps_n; i++)
-                if (!runs(home, home->apps[i].name) && saved_like(home, home->apps[i].name) == &home->apps[i])
+                if (!running_like(home, home->apps[i].name) && saved_like(home, home->apps[i].name) == &home->apps[i])
                         text_append(names, sizeof names, "%s%s", over++ ? ", " : "", home->apps[i].name);
         if (over == 0)
                 return;

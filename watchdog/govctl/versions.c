@@ -201,15 +201,13 @@ static void show_diff(struct page *page, const json_t *answer)
 /* The n-th argument as the number of a version. */
 static enum code take_number(const struct call *call, unsigned n, json_int_t *ret)
 {
-        char *end = NULL;
-        long long number = call->arguments[n][0] >= '0' && call->arguments[n][0] <= '9'
-                                   ? strtoll(call->arguments[n], &end, 10)
-                                   : 0;
+        const char *at = call->arguments[n];
+        uint64_t number;
 
-        if (number < 1 || number > NUMBER_MOST || !end || *end)
+        if (!text_digits(&at, NULL, &number) || *at || number < 1 || number > NUMBER_MOST)
                 return call_complain(call, CODE_USAGE, "a version is a number from 1", call->arguments[n],
                                      "govctl versions AGENT");
-        *ret = number;
+        *ret = (json_int_t)number;
         return CODE_OK;
 }
 
