@@ -163,9 +163,6 @@ no_content_is_told() {
         ! bed_run journalctl -q --no-pager -u governor | grep -qF "$CONTENT" || bed_fail "content stands in the journal"
 }
 
-# What the judge decided follows from what is in the log.
-the_log_is_lived_through_again_with_the_same_decisions() { bed_run govctl replay; }
-
 bed_boot one
 must the_machine_is_seen
 bed_story an_edit_outside_a_window_is_found_within_a_second
@@ -181,5 +178,4 @@ bed_story a_mount_that_vanishes_takes_its_files_along
 bed_story an_edit_is_found_within_a_second_without_inotify
 bed_story no_content_is_told
 bed_story the_log_verifies
-bed_story the_log_is_lived_through_again_with_the_same_decisions
 bed_story no_secret_is_told

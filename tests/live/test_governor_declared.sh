@@ -39,7 +39,6 @@ within_a_second() {
         [ $((at - $1)) -le 1000 ]
 }
 # The reason of the newest decision about an incident.
-reason_of() { records_give 'map(select(.incident == $i and (.action | startswith("finding."))))[-1].details.reason' --arg i "$1"; }
 says() { bed_run govctl why "$1" --width 200 | grep -qF -- "$2"; }
 change_file() { bed_run sed -i "$2" "$1"; }
 
