@@ -7,7 +7,8 @@
 #   ok NAME | not ok NAME: why | skip NAME: why
 # Everything else it prints is kept and shown only when the program failed. A program that says nothing is one test,
 # judged by its exit status. The last line is `N passed, N failed`; with TALLY=FILE the counts are added to that file.
-# The slowest programs are named above it; with TIMES=FILE each one's seconds are added to that file.
+# The slowest programs are named above it; with TIMES=FILE each one's seconds are added to that file. With FAILED=FILE what
+# failed is added to that file, with the lines in which it said why.
 # As root on Debian 12, where everything can be had, a skipped test counts as failed.
 set -u
 
@@ -122,12 +123,19 @@ judge_program() {
                 say ok "$name"
         fi
         [ $broken = 0 ] || tail -n 60 "$log" | sed 's/^/        | /'
+        [ $broken = 0 ] || [ -z "${FAILED:-}" ] || why "$name" "$log" >>"$FAILED"
+}
+
+# The stories that failed, each with the last lines before it; of a program that told none, its last lines.
+why() {
+        say failed "$1"
+        { grep -B 4 -E '^(not ok|skip)' "$2" || tail -n 5 "$2"; } | tail -n 12 | cut -c -300 | sed 's/^/        | /'
 }
 
 # take INDEX PROGRAM: of a program that ended
 take() {
-        if [ "$tier" = live ] && [ "${ended[$1]}" != 0 ]; then
-                say again "$tier/$(basename "$2"): failed beside another test; once more, alone"
+        if [[ $tier == live || $tier == vm ]] && [ "${ended[$1]}" != 0 ]; then
+                say again "$tier/$(basename "$2"): failed; once more, alone"
                 tail -n 60 "$work/$1" | sed 's/^/        | /'
                 again+=("$1")
                 return
@@ -154,7 +162,8 @@ while [ $shown -lt $# ]; do
         done
 done
 
-# Live tests measure times. On two processors one test may be another's load: what failed so is judged by itself.
+# These measure times. On two processors one test may be another's load, and an emulated machine has its slow minutes: what
+# failed so is judged by itself.
 for i in ${again[@]+"${again[@]}"}; do
         rc=0
         start "$i" "${@:i+1:1}"

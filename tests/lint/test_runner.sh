@@ -13,7 +13,7 @@ counts() {
         n=$((n + 1))
         cat >"$work/$n"
         chmod +x "$work/$n"
-        last=$(cd "$top" && TALLY='' TIMES=$work/times B=$work TEST_SECONDS=1 tests/runner.sh "${tier:-unit}" "$work/$n" 2>&1) || status=$?
+        last=$(cd "$top" && TALLY='' TIMES=$work/times FAILED=$work/failed B=$work TEST_SECONDS=1 tests/runner.sh "${tier:-unit}" "$work/$n" 2>&1) || status=$?
         last=${last##*$'\n'}
         if [ "$last" != "$1" ]; then
                 echo "not ok $2: expected '$1', got '$last'"
@@ -48,6 +48,12 @@ else
         echo "not ok it_says_how_long_that_took: $(cat "$work/times")"
         failed=1
 fi
+if grep -qxF "failed  unit/2" "$work/failed" && grep -qF '| not ok two: why' "$work/failed" && ! grep -q unit/1 "$work/failed"; then
+        echo "ok what_failed_is_kept_with_the_reason"
+else
+        echo "not ok what_failed_is_kept_with_the_reason: $(cat "$work/failed")"
+        failed=1
+fi
 if [ "$(id -u)" = 0 ] && grep -q '^VERSION_ID="12"' /etc/os-release; then
         counts '1 passed, 1 failed' a_skip_is_a_failure_where_everything_can_be_had <<<'#!/bin/sh
 printf "ok one\nskip two: no root\n"'
@@ -60,7 +66,7 @@ fi
 printf '#!/bin/sh\nuntil [ -e %s ]; do sleep 0.01; done; echo ok one\n' "$work/left" >"$work/first"
 printf '#!/bin/sh\ntouch %s; echo ok two\n' "$work/left" >"$work/second"
 chmod +x "$work/first" "$work/second"
-told=$(cd "$top" && TALLY='' TIMES='' JOBS=2 B=$work TEST_SECONDS=10 tests/runner.sh unit "$work/first" "$work/second" 2>&1)
+told=$(cd "$top" && TALLY='' TIMES='' FAILED='' JOBS=2 B=$work TEST_SECONDS=10 tests/runner.sh unit "$work/first" "$work/second" 2>&1)
 if [[ $told == *first:\ one*second:\ two*'2 passed, 0 failed' ]]; then
         echo "ok several_run_at_a_time_and_are_shown_in_their_order"
 else
@@ -68,7 +74,7 @@ else
         failed=1
 fi
 
-# Only live tests, which measure times beside each other, get a second try; one that fails alone too has failed.
+# Only tests of whole machines, which measure times, get a second try; one that fails alone too has failed.
 tier=live
 mark=$work/mark
 counts '1 passed, 0 failed' a_live_test_that_failed_beside_others_is_judged_alone <<<"#!/bin/sh
