@@ -200,6 +200,70 @@ static void a_cpu_limit_of_its_own_replaces_that_of_the_class(void **state)
         policy_free(policy);
 }
 
+static void a_rule_for_files_says_all_that_the_guard_goes_by(void **state)
+{
+        struct policy *policy = load_text(
+                "x.yaml",
+                "mode: enforce\nfiles:\n"
+                "  - { name: ops, rule: protected, paths: [ '/opt/*/ops/', /opt/x ], except: [ tmp, '/opt/**/*.log' ],\n"
+                "      approve: { by: [phone, key], within: 1h, phone_despite_root: true }, on_breach: stop,\n"
+                "      packages: allow, folders: true, deny_opens: true }\n"
+                "  - { name: core, rule: untouchable, mode: observe, paths: [ /srv/core/ ] }\n");
+        const struct file_rule *ops = &policy->files[0], *core = &policy->files[1];
+
+        assert_int_equal(policy->files_n, 2);
+        assert_string_equal(ops->name, "ops");
+        assert_int_equal(ops->kind, FILE_PROTECTED);
+        assert_int_equal(ops->mode, MODE_ENFORCE); /* its file's */
+        assert_int_equal(ops->paths_n, 2);
+        assert_string_equal(ops->paths[1], "/opt/x");
+        assert_int_equal(ops->except_n, 2);
+        assert_int_equal(ops->approve.by_n, 2);
+        assert_true(policy_approves(ops, APPROVER_PHONE) && policy_approves(ops, APPROVER_KEY));
+        assert_int_equal(ops->approve.within, USEC_PER_HOUR);
+        assert_int_equal(ops->on_breach, BREACH_STOP);
+        assert_int_equal(ops->packages, PACKAGES_ALLOW);
+        assert_true(ops->folders && ops->deny_opens);
+        assert_int_equal(ops->origin.line, 3);
+
+        assert_int_equal(core->kind, FILE_UNTOUCHABLE);
+        assert_int_equal(core->mode, MODE_OBSERVE);
+        assert_int_equal(core->on_breach, BREACH_ALERT);
+        assert_int_equal(core->packages, PACKAGES_REFUSE);
+        assert_false(core->folders || core->deny_opens);
+        assert_false(policy_approves(core, APPROVER_KEY)); /* nobody changes it */
+        policy_free(policy);
+}
+
+static void the_first_rule_that_does_not_except_a_file_owns_it(void **state)
+{
+        static const struct {
+                const char *path, *rule;
+        } cases[] = {
+                { "/opt/a/x.js", "a" },       { "/opt/a/b/c/x.js", "a" },
+                { "/opt/a/tmp", NULL },       /* by its name */
+                { "/opt/a/b/tmp/c/x", NULL }, /* by that of a folder */
+                { "/opt/a/tmpx", "a" },       { "/opt/a/logs/x", "all of it" },
+                { "/opt/b/x", "all of it" },  { "/opt/b/deep/x", NULL },
+                { "/srv/x", NULL },
+        };
+        struct policy *policy = load_text(
+                "x.yaml", "files:\n"
+                          "  - { name: a, rule: protected, paths: [ /opt/a/ ], except: [ tmp, /opt/a/logs/ ] }\n"
+                          "  - { name: all of it, rule: protected, paths: [ '/opt/*/*', /opt/a/logs/ ], except: "
+                          "[ t?p ] }\n");
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                const struct file_rule *rule = policy_file_rule(policy, cases[i].path);
+
+                if (cases[i].rule)
+                        assert_true(rule && strcmp(rule->name, cases[i].rule) == 0);
+                else
+                        assert_null(rule);
+        }
+        policy_free(policy);
+}
+
 static void each_shipped_policy_passes_the_check(void **state)
 {
         static const char *const files[] = { "policies/10-default.yaml", "policies/small-server.yaml",
@@ -373,6 +437,8 @@ int main(void)
                 cmocka_unit_test(the_first_matching_rule_owns_an_agent),
                 cmocka_unit_test(after_means_an_agent_or_a_rule),
                 cmocka_unit_test(a_cpu_limit_of_its_own_replaces_that_of_the_class),
+                cmocka_unit_test(a_rule_for_files_says_all_that_the_guard_goes_by),
+                cmocka_unit_test(the_first_rule_that_does_not_except_a_file_owns_it),
                 cmocka_unit_test(each_shipped_policy_passes_the_check),
                 cmocka_unit_test(what_is_shown_loads_again),
                 cmocka_unit_test(show_says_where_each_value_comes_from),

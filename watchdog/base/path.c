@@ -150,3 +150,23 @@ bool path_is_plain(const char *pattern)
 
         return pattern[strcspn(pattern, "*?[\\")] == '\0' && length > 0 && pattern[length - 1] != '/';
 }
+
+bool path_excepted(const char *exception, const char *path)
+{
+        char name[FILE_PATH_MAX];
+
+        if (exception[0] == '/')
+                return path_glob(exception, path);
+        while (*path) {
+                size_t length = strcspn(path, "/");
+
+                if (length > 0 && length < sizeof(name)) {
+                        memcpy(name, path, length);
+                        name[length] = '\0';
+                        if (path_glob(exception, name))
+                                return true;
+                }
+                path += length + (path[length] == '/');
+        }
+        return false;
+}

@@ -19,3 +19,6 @@ size_t path_base(const char *pattern);
 
 /* Whether the pattern is one path and no more. */
 bool path_is_plain(const char *pattern);
+
+/* Whether an exception takes the path out: a pattern that begins with '/', or a name that the file or a folder above has. */
+bool path_excepted(const char *exception, const char *path);

@@ -257,6 +257,21 @@ static void check_agent(struct check *check, const struct node *node, const stru
         check->loaded->entries_n++;
 }
 
+static void check_file_rule(struct check *check, const struct node *node)
+{
+        struct file_entry *entry = arena_take(check->arena, sizeof(*entry));
+
+        if (!entry)
+                return;
+        entry->rule = check->file_blank;
+        entry->node = node;
+        entry->rule.origin = (struct policy_origin){ node->place.source->name, node->place.line };
+        check_section(check, SECTION_FILES, node, &entry->rule);
+        *check->files_tail = entry;
+        check->files_tail = &entry->next;
+        check->loaded->files_n++;
+}
+
 static void check_sections(struct check *check, const struct key *key, const struct node *node, const void *base)
 {
         if (key->sub == SECTION_AGENT)
@@ -272,6 +287,8 @@ static void check_sections(struct check *check, const struct key *key, const str
                                                              : "webhook: {...}");
                 else if (at->kind == NODE_MAPPING && key->sub == SECTION_AGENT)
                         check_agent(check, at, base);
+                else if (at->kind == NODE_MAPPING && key->sub == SECTION_FILES)
+                        check_file_rule(check, at);
                 else if (at->kind == NODE_MAPPING)
                         check_section(check, key->sub, at, NULL);
         }
@@ -350,11 +367,32 @@ static void check_health(struct check *check, const struct node *node)
                          "the timeout is not shorter than the time between two checks");
 }
 
-static void check_files(struct check *check, const struct node *node)
+static void check_approve(struct check *check, const struct node *node, const struct approval *approval)
 {
-        const struct node *rule = node_value(node, "rule");
+        const struct node *by = node_value(node, "by"), *despite = node_value(node, "phone_despite_root");
+        bool has[APPROVER_N] = { false };
 
-        if (rule && rule->kind == NODE_SCALAR && strcmp(rule->text, "untouchable") == 0 && node_value(node, "approve"))
+        for (unsigned i = 0; i < approval->by_n; i++) {
+                if (has[approval->by[i]])
+                        complain(&check->complaints, &by->place, "by names the same twice");
+                has[approval->by[i]] = true;
+        }
+        if (has[APPROVER_PHONE] && !approval->phone_despite_root)
+                complain(
+                        &check->complaints, &by->place,
+                        "an agent that runs as root can answer for the phone; add 'phone_despite_root: true' to accept "
+                        "it all the same");
+        else if (approval->phone_despite_root && !has[APPROVER_PHONE])
+                warn_of(&check->complaints, &despite->place, "no phone approves: 'by' does not name it");
+}
+
+static void check_files(struct check *check, const struct node *node, const struct file_rule *rule)
+{
+        const struct node *paths = node_value(node, "paths");
+
+        if (paths && rule->paths_n == 0)
+                complain(&check->complaints, &paths->place, "paths is empty");
+        if (rule->kind == FILE_UNTOUCHABLE && node_value(node, "approve"))
                 complain(&check->complaints, place_of_value(node, "approve"),
                          "nobody approves changes of untouchable files; 'approve' is for rule: protected");
 }
@@ -368,7 +406,8 @@ static void check_sense(struct check *check, enum section section, const struct 
         case SECTION_CLASS_CPU: check_cpu(check, node, &((struct class *)base)->cpu); break;
         case SECTION_AGENT_CPU: check_cpu(check, node, &((struct rule *)base)->cpu); break;
         case SECTION_HEALTH: check_health(check, node); break;
-        case SECTION_FILES: check_files(check, node); break;
+        case SECTION_FILES: check_files(check, node, base); break;
+        case SECTION_APPROVE: check_approve(check, node, &((struct file_rule *)base)->approve); break;
         default: break;
         }
 }
@@ -421,6 +460,7 @@ int check_init(struct check *check, struct loaded *loaded)
                 .arena = arena,
                 .loaded = loaded,
                 .entries_tail = &loaded->entries,
+                .files_tail = &loaded->files,
         };
         check->complaints.arena = arena_new();
         if (!check->complaints.arena)
@@ -438,6 +478,8 @@ static void *unset_base(struct check *check, const struct key *key, struct rule 
                 return NULL;
         if (is_single(key->section))
                 return &check->loaded->policy;
+        if (key->section == SECTION_FILES || key->section == SECTION_APPROVE)
+                return &check->file_blank;
         return key->section >= SECTION_AGENT ? rule : NULL;
 }
 

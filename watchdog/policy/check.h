@@ -15,6 +15,12 @@ struct rule_entry {
         struct rule_entry *next;
 };
 
+struct file_entry {
+        struct file_rule rule;
+        const struct node *node;
+        struct file_entry *next;
+};
+
 /* A policy with everything that explains where it came from. */
 struct loaded {
         struct policy policy; /* first: the one is the other */
@@ -25,6 +31,9 @@ struct loaded {
         struct rule_entry *entries;
         unsigned entries_n;
         const struct node **rule_nodes; /* by rule */
+        struct file_entry *files;
+        unsigned files_n;
+        const struct node **file_nodes; /* by file rule */
         bool has_agents;
         const struct node *mode; /* of governor.yaml */
 };
@@ -35,7 +44,8 @@ struct check {
         struct loaded *loaded;
         struct source *source;
         struct rule_entry **entries_tail;
-        struct class **classes_tail;
+        struct file_entry **files_tail;
+        struct file_rule file_blank; /* the table's defaults */
         struct not_yet {
                 const struct node *first;
                 unsigned n;
@@ -46,7 +56,7 @@ struct check {
 
 int check_init(struct check *check, struct loaded *loaded);
 
-/* Reads the table's defaults into a rule and the policy. */
+/* Reads the table's defaults into a rule, the blank file rule and the policy. */
 int check_unset(struct check *check, struct rule *ret_rule);
 
 /* The root of one file. */

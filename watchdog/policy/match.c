@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/path.h"
 #include "base/text.h"
 
 static const char *const mode_names[] = { [MODE_OBSERVE] = "observe", [MODE_ENFORCE] = "enforce" };
@@ -10,6 +11,11 @@ static const char *const rung_names[] = {
         [RUNG_RESTART] = "restart",
         [RUNG_ROLLBACK] = "rollback",
         [RUNG_QUARANTINE] = "quarantine",
+};
+
+static const char *const file_kind_names[] = {
+        [FILE_UNTOUCHABLE] = "untouchable",
+        [FILE_PROTECTED] = "protected",
 };
 
 const char *mode_name(enum mode mode)
@@ -20,6 +26,11 @@ const char *mode_name(enum mode mode)
 const char *rung_name(enum rung rung)
 {
         return rung < RUNG_N ? rung_names[rung] : "unknown";
+}
+
+const char *file_kind_name(enum file_kind kind)
+{
+        return kind < FILE_KIND_N ? file_kind_names[kind] : "unknown";
 }
 
 /* A pattern may leave ".service" out, also where it ends in a wildcard. */
@@ -134,4 +145,44 @@ bool rule_covers(const struct rule *wide, const struct rule *narrow)
                         about = strchr(b, '/') + 1;
         }
         return text_glob(a, about);
+}
+
+bool file_rule_excepts(const struct file_rule *rule, const char *path)
+{
+        for (unsigned i = 0; i < rule->except_n; i++)
+                if (path_excepted(rule->except[i], path))
+                        return true;
+        return false;
+}
+
+static bool file_rule_matches(const struct file_rule *rule, const char *path)
+{
+        for (unsigned i = 0; i < rule->paths_n; i++)
+                if (path_glob(rule->paths[i], path))
+                        return !file_rule_excepts(rule, path);
+        return false;
+}
+
+const struct file_rule *policy_file_rule(const struct policy *policy, const char *path)
+{
+        const struct file_rule *first = NULL;
+
+        for (unsigned i = 0; i < policy->files_n; i++) {
+                const struct file_rule *rule = &policy->files[i];
+
+                if ((first && rule->kind != FILE_UNTOUCHABLE) || !file_rule_matches(rule, path))
+                        continue;
+                if (rule->kind == FILE_UNTOUCHABLE)
+                        return rule;
+                first = rule;
+        }
+        return first;
+}
+
+bool policy_approves(const struct file_rule *rule, enum approver approver)
+{
+        for (unsigned i = 0; i < rule->approve.by_n; i++)
+                if (rule->approve.by[i] == approver)
+                        return rule->kind == FILE_PROTECTED;
+        return false;
 }

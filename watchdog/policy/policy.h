@@ -9,6 +9,7 @@
 
 #define POLICY_WINDOWS_MAX 4
 #define POLICY_LADDER_MAX 8
+#define POLICY_FILES_MAX 256    /* file rules */
 #define POLICY_MORE_THAN_MAX 63 /* the judge keeps 64 deaths exactly */
 #define POLICY_DIGEST_MAX 65    /* hex SHA-256 of the normalised policy, and NUL */
 
@@ -81,6 +82,56 @@ struct rule {
         /* health, heartbeat are checked by the key table; the issues that act on them bring their fields */
 };
 
+enum file_kind {
+        FILE_UNTOUCHABLE, /* nobody changes them outside of a maintenance window */
+        FILE_PROTECTED,   /* a change waits for an approver */
+        FILE_KIND_N,
+};
+
+enum approver {
+        APPROVER_KEY,
+        APPROVER_PHONE,
+        APPROVER_N,
+};
+
+enum packages {
+        PACKAGES_REFUSE,
+        PACKAGES_ALLOW,
+        PACKAGES_N,
+};
+
+/* What follows for the agent that changed a guarded file, besides that the file is restored. Each includes those before it. */
+enum on_breach {
+        BREACH_RECORD,
+        BREACH_ALERT,
+        BREACH_STOP,
+        BREACH_N,
+};
+
+struct approval {
+        enum approver by[POLICY_LADDER_MAX]; /* no entry twice */
+        unsigned by_n;
+        usec_t within;
+        bool phone_despite_root;
+};
+
+/* One row of `files:`. Where two match a file, an untouchable one owns it, and else the first. */
+struct file_rule {
+        const char *name;
+        enum file_kind kind;
+        enum mode mode;
+        const char **paths; /* as path_glob() reads them */
+        unsigned paths_n;
+        const char **except; /* as path_excepted() reads them */
+        unsigned except_n;
+        struct approval approve; /* of protected files */
+        enum packages packages;
+        bool folders;    /* folders that hold nothing but guarded files are made immutable too */
+        bool deny_opens; /* opens for writing wait for a verdict */
+        enum on_breach on_breach;
+        struct policy_origin origin;
+};
+
 struct machine_rule {
         uint64_t memory_floor_bytes; /* MemAvailable that is too little; 0: none */
         uint32_t actions_at_most;    /* the global budget: at most this many actions ... */
@@ -104,6 +155,8 @@ struct policy {
         enum mode mode;  /* governor.yaml's default */
         struct rule *rules;
         unsigned rules_n;
+        struct file_rule *files;
+        unsigned files_n;
         struct rule fallback; /* for agents that no rule matches when `discovered`; defaults of all keys */
         struct machine_rule machine;
         struct daemon_rule daemon;
@@ -170,8 +223,15 @@ bool policy_wants(const struct policy *policy, const char *agent);
 /* Whether the rule's `after` names this agent, by one of its own names or by the name of the rule that owns it. Pure. */
 bool policy_comes_after(const struct policy *policy, const struct rule *rule, const char *base);
 
+/* The rule that owns the file, or NULL when none does. Pure. */
+const struct file_rule *policy_file_rule(const struct policy *policy, const char *path);
+
+/* Whether proposals for the rule's files may be approved so. Pure. */
+bool policy_approves(const struct file_rule *rule, enum approver approver);
+
 const char *mode_name(enum mode mode);
 const char *rung_name(enum rung rung);
+const char *file_kind_name(enum file_kind kind);
 
 /* The policy as one text in which nothing but its meaning is left (no comments, order or defaults): what is digested. Allocated. */
 int policy_normalise(const struct policy *policy, char **ret);

@@ -162,27 +162,35 @@ static void show_section(struct show *show, enum section section, const struct n
 /* ---- rules ---------------------------------------------------------------------------------------------------------- */
 
 /* A rule's mode comes from the rule, its file or governor.yaml; written out, so that the files may become one. */
-static void show_mode(struct show *show, const struct rule *rule, const struct node *node)
+static void show_mode(struct show *show, enum mode mode, const struct node *node)
 {
         const struct node *own = key_in(node, "mode"), *from = own;
 
         if (!from)
                 from = node->place.source->mode ? node->place.source->mode : show->loaded->mode;
-        sheet_print(&show->sheet, "    mode: %s", mode_name(rule->mode));
+        sheet_print(&show->sheet, "    mode: %s", mode_name(mode));
         show_origin(show, from, NULL);
 }
 
-static void show_rule(struct show *show, const struct rule *rule, const struct node *node)
+/* Nobody approves changes of untouchable files: the defaults of `approve` are not theirs. */
+static bool is_moot(const struct key *key, const struct node *node)
+{
+        const struct node *kind = key->sub == SECTION_APPROVE ? node_value(node, "rule") : NULL;
+
+        return kind && strcmp(kind->text, "untouchable") == 0;
+}
+
+static void show_rule(struct show *show, enum section section, enum mode mode, const struct node *node)
 {
         bool dash = true;
 
         for (unsigned i = 0; i < policy_keys_n; i++) {
                 const struct key *key = &policy_keys[i];
 
-                if (key->section != SECTION_AGENT)
+                if (key->section != section || is_moot(key, node))
                         continue;
                 if (strcmp(key->name, "mode") == 0)
-                        show_mode(show, rule, node);
+                        show_mode(show, mode, node);
                 else if (show_key(show, key, key_in(node, key->name), 2, dash))
                         dash = false;
         }
@@ -199,7 +207,17 @@ static void show_rules(struct show *show)
         }
         sheet_print(&show->sheet, policy->rules_n > 0 ? "agents:\n" : "agents: []\n");
         for (unsigned i = 0; i < policy->rules_n; i++)
-                show_rule(show, &policy->rules[i], show->loaded->rule_nodes[i]);
+                show_rule(show, SECTION_AGENT, policy->rules[i].mode, show->loaded->rule_nodes[i]);
+}
+
+static void show_files(struct show *show)
+{
+        const struct policy *policy = &show->loaded->policy;
+
+        if (policy->files_n > 0)
+                sheet_print(&show->sheet, "files:\n");
+        for (unsigned i = 0; i < policy->files_n; i++)
+                show_rule(show, SECTION_FILES, policy->files[i].mode, show->loaded->file_nodes[i]);
 }
 
 /* ---- what there is one of --------------------------------------------------------------------------------------------- */
@@ -261,8 +279,7 @@ static void show_classes(struct show *show)
         }
 }
 
-/* files: and alerts: */
-static void show_others(struct show *show, const struct key *key)
+static void show_alerts(struct show *show, const struct key *key)
 {
         const struct setting *setting = show->loaded->settings[row_of(key)];
 
@@ -301,8 +318,10 @@ static void show_all(struct show *show)
                         show_classes(show);
                 else if (key->sub == SECTION_AGENT)
                         show_rules(show);
+                else if (key->sub == SECTION_FILES)
+                        show_files(show);
                 else
-                        show_others(show, key);
+                        show_alerts(show, key);
         }
 }
 

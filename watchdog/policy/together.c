@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "policy/check.h"
+#include "policy/guarded.h"
 #include "policy/match.h"
 
 #define SHOWN_MAX 64
@@ -21,12 +22,12 @@ static enum mode mode_of(const struct node *key)
                        : MODE_OBSERVE;
 }
 
-static void settle_mode(struct loaded *loaded, struct rule_entry *entry)
+static void settle_mode(const struct loaded *loaded, const struct node *node, enum mode *mode)
 {
-        const struct source *source = entry->node->place.source;
+        const struct source *source = node->place.source;
 
-        if (!value_of(entry, "mode"))
-                entry->rule.mode = mode_of(source->mode ? source->mode : loaded->mode);
+        if (!node_value(node, "mode"))
+                *mode = mode_of(source->mode ? source->mode : loaded->mode);
 }
 
 static void settle_class(struct check *check, struct rule_entry *entry)
@@ -294,6 +295,23 @@ static bool was_cut(const struct loaded *loaded)
         return false;
 }
 
+static int flatten_files(struct loaded *loaded)
+{
+        struct policy *policy = &loaded->policy;
+        unsigned i = 0;
+
+        policy->files = arena_take(policy->arena, (loaded->files_n + 1) * sizeof(*policy->files));
+        loaded->file_nodes = arena_take(policy->arena, (loaded->files_n + 1) * sizeof(*loaded->file_nodes));
+        if (!policy->files || !loaded->file_nodes)
+                return -ENOMEM;
+        for (const struct file_entry *entry = loaded->files; entry; entry = entry->next, i++) {
+                policy->files[i] = entry->rule;
+                loaded->file_nodes[i] = entry->node;
+        }
+        policy->files_n = i;
+        return 0;
+}
+
 static int flatten(struct loaded *loaded)
 {
         struct policy *policy = &loaded->policy;
@@ -308,7 +326,7 @@ static int flatten(struct loaded *loaded)
                 loaded->rule_nodes[i] = entry->node;
         }
         policy->rules_n = i;
-        return 0;
+        return flatten_files(loaded);
 }
 
 /* The rules are compared in pairs: more of them than agents can be governed are not meant. */
@@ -333,7 +351,7 @@ int check_together(struct check *check)
                 return 0;
         }
         for (struct rule_entry *entry = loaded->entries; entry; entry = entry->next) {
-                settle_mode(loaded, entry);
+                settle_mode(loaded, entry->node, &entry->rule.mode);
                 check_name(check, entry);
                 entry->rule.name = settle_name(check, entry);
                 if (!was_cut(loaded)) {
@@ -347,6 +365,10 @@ int check_together(struct check *check)
                 if (!was_cut(loaded))
                         check_after(check, entry);
         }
+        for (struct file_entry *entry = loaded->files; entry; entry = entry->next)
+                settle_mode(loaded, entry->node, &entry->rule.mode);
+        if (!was_cut(loaded))
+                check_guarded(check);
         r = check_cycles(check);
         return r < 0 ? r : flatten(loaded);
 }
