@@ -1,12 +1,22 @@
-/* Any bytes as a policy: read, explained, shown and read again. */
+/* Any bytes as a policy: read, explained, shown, read again and compared. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/policy.h"
+#include "policy/looser.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* However it is written, no policy is looser than itself. */
+static void check_looser(const struct policy *policy, const struct policy *again)
+{
+        char *said = NULL;
+
+        if (policy_looser(policy, again, &said) < 0 || said[0])
+                abort();
+        free(said);
+}
 
 static void check_show(const struct policy *policy)
 {
@@ -21,6 +31,7 @@ static void check_show(const struct policy *policy)
                         abort();
                 if (policy_normalise(again, &normal_again) < 0 || strcmp(normal, normal_again) != 0)
                         abort();
+                check_looser(policy, again);
         }
         free(shown);
         free(normal);
@@ -43,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (policy) {
                 policy_rule(policy, "pm2:root/lily@/srv/pm2");
                 policy_rule(policy, "systemd:agent-lily.service");
+                policy_file_rule(policy, "/opt/agents/lily/core/main.js");
                 check_show(policy);
         }
         policy_messages_done(&messages);
