@@ -1,26 +1,19 @@
 #include "observe/config_watch.h"
 
 #include <errno.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "io/cleanup.h"
+#include "io/remote.h"
 
 #define MASK                                                                                            \
         (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | \
          IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK)
 
 #define SELF_GONE (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)
-
-/* linux/magic.h leaves these to their file systems. */
-#define MAGIC_CIFS 0xff534d42UL
-#define MAGIC_SMB2 0xfe534d42UL
-#define MAGIC_FUSE 0x65735546UL
-#define MAGIC_CEPH 0x00c36400UL
 
 int config_watch_init(struct config_watch *watch)
 {
@@ -36,22 +29,6 @@ void config_watch_done(struct config_watch *watch)
         free(watch->list);
         watch->list = NULL;
         watch->n = watch->room = 0;
-}
-
-/* Others may write there without our kernel hearing of it. */
-static bool is_remote(const char *path)
-{
-        static const unsigned long kinds[] = { NFS_SUPER_MAGIC,  V9FS_MAGIC,      AFS_SUPER_MAGIC,
-                                               CODA_SUPER_MAGIC, SMB_SUPER_MAGIC, MAGIC_CIFS,
-                                               MAGIC_SMB2,       MAGIC_FUSE,      MAGIC_CEPH };
-        struct statfs fs;
-
-        if (statfs(path, &fs) < 0)
-                return true;
-        for (unsigned n = 0; n < sizeof(kinds) / sizeof(kinds[0]); n++)
-                if ((unsigned long)fs.f_type == kinds[n])
-                        return true;
-        return false;
 }
 
 /* Where the descriptor is, or would be. */
@@ -101,7 +78,7 @@ int config_watch_folder(struct config_watch *watch, const char *path)
 
         if (watch->fd < 0)
                 return -ENOSYS;
-        if (is_remote(path))
+        if (remote_path(path))
                 return -EOPNOTSUPP;
         wd = inotify_add_watch(watch->fd, path, MASK);
         if (wd < 0)
