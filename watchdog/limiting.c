@@ -165,7 +165,7 @@ static bool is_refused(struct governor *governor, const struct agent_view *view,
         if (never)
                 snprintf(why, REFUSAL_MAX, "%.256s is never touched: %s", view->id, never);
         else if (find_lodger(governor, unit_of(view->id), view->id, lodger))
-                snprintf(why, REFUSAL_MAX, "%.256s lives in it too, and would be limited with it", lodger);
+                snprintf(why, REFUSAL_MAX, "%.256s lives in it too, and would come under it as well", lodger);
         else
                 return false;
         return true;

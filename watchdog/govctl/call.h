@@ -28,7 +28,7 @@ struct texts {
 /* Options as given; NULL or false when not. The table in options.c says which is which. */
 struct options {
         bool json, help, version;
-        bool all, follow, watch, origin, require_anchor, qr, no_qr, anchor, ascii, apply, remove;
+        bool all, follow, watch, origin, require_anchor, qr, no_qr, anchor, ascii, apply, remove, hide_bus, drop_in;
         const char *socket, *colour, *width;
         const char *state, *config, *policies, *root;
         const char *every, *since, *until, *action, *outcome, *lines, *reason, *nonce, *span;
@@ -36,7 +36,8 @@ struct options {
         const char *jsonl, *checkpoints, *subtree, *tiles;
         const char *log, *quorum, *before, *to;
         const char *memory_high, *memory_max, *cpu_quota;
-        struct texts against, anchors, archives, witnesses;
+        const char *user;
+        struct texts against, anchors, archives, witnesses, write, guard;
 };
 
 struct verb;

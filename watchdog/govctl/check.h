@@ -48,6 +48,8 @@ void checks_look(struct machine *machine, struct findings *findings);
 
 /* What several checks ask. */
 bool unit_is_pm2(const struct unit *unit);
+/* A policy says which services are agents; without one every service that somebody wrote here may be. */
+bool unit_is_agent(const struct machine *machine, const struct unit *unit);
 const struct unit *home_unit(const struct machine *machine, const struct home *home);
 
 /* The pm2 command for this home as its owner: run by root on another's home it would start a daemon of root's there. */

@@ -128,19 +128,12 @@ void look_binds_to(struct machine *machine, struct findings *findings)
         }
 }
 
-static bool runs_as_root(const struct unit *unit)
-{
-        const char *user = unit_text(unit, UNIT_USER, "root");
-
-        return (strcmp(user, "root") == 0 || strcmp(user, "0") == 0) && !unit_is(unit, UNIT_DYNAMIC_USER, "yes") &&
-               !unit_is(unit, UNIT_DYNAMIC_USER, "true");
-}
-
-/* A policy says which services are agents; without one every service that somebody wrote here may be. */
-static bool is_agent(const struct machine *machine, const struct unit *unit)
+bool unit_is_agent(const struct machine *machine, const struct unit *unit)
 {
         char id[288];
 
+        if (!runs_on(unit) || unit_is_pm2(unit))
+                return false;
         snprintf(id, sizeof id, "systemd:%s", unit->name);
         if (machine->policy && !machine->policy->discovered)
                 return policy_wants(machine->policy, id);
@@ -154,7 +147,7 @@ void look_unit_root(struct machine *machine, struct findings *findings)
                 struct finding *finding;
                 char lines[256], user[64], word[SHELL_WORD_MAX];
 
-                if (!runs_on(unit) || unit_is_pm2(unit) || !runs_as_root(unit) || !is_agent(machine, unit))
+                if (!unit_runs_as_root(unit) || !unit_is_agent(machine, unit))
                         continue;
                 finding = finding_new(findings, unit->name, "it runs as root");
                 finding_in(finding, unit->path);
@@ -170,6 +163,7 @@ void look_unit_root(struct machine *machine, struct findings *findings)
                 finding_drop_in(finding, unit->name, "user", lines);
                 finding_fix(finding, "# give that user the files that it writes, then:\n# systemctl restart %s",
                             shell_word(unit->name, word));
+                finding_fix(finding, "# and for a sandbox around it: govctl harden %s", shell_word(unit->name, word));
         }
 }
 

@@ -33,10 +33,13 @@ const struct option_row option_rows[] = {
         { "config",         0,   "FILE",     false, TAKES_POLICY,  TEXT(config),         "governor.yaml to read, default /etc/governor/governor.yaml" },
         { "cpu-quota",      0,   "PERCENT",  false, TAKES_LIMITS,  TEXT(cpu_quota),      "this share of one CPU, such as 50%, and only what you say" },
         { "db",             0,   "FILE",     false, TAKES_DB,      TEXT(db),             "an audit.db elsewhere, such as a copy" },
+        { "drop-in",        0,   NULL,       false, TAKES_HARDEN,  FLAG(drop_in),        "print only the file to write" },
         { "follow",         'f', NULL,       false, TAKES_LOG,     FLAG(follow),         "go on with what happens from now on" },
         { "for",            0,   "DURATION", false, TAKES_FOR,     TEXT(span),           "how long at most: 90s, 15m (the default), 2h, at most 7d" },
         { "for",            0,   "DURATION", false, TAKES_LIMITS,  TEXT(span),           "how long the trial lasts: 10s, 10m (the default), at most 1d" },
+        { "guard",          0,   "PATH",     false, TAKES_HARDEN,  TEXTS(guard),         "not this part of what it may change; may be repeated" },
         { "help",           'h', NULL,       false, TAKES_ALWAYS,  FLAG(help),           "explain the verb" },
+        { "hide-bus",       0,   NULL,       false, TAKES_HARDEN,  FLAG(hide_bus),       "hide D-Bus too, as it always is from root" },
         { "json",           'j', NULL,       false, TAKES_ALWAYS,  FLAG(json),           "data as JSON" },
         { "jsonl",          0,   "FILE",     false, TAKES_EXPORT,  TEXT(jsonl),          "write the records, one a line; - for here" },
         { "jsonl",          0,   "FILE",     false, TAKES_VERIFY,  TEXT(jsonl),          "the records of an export" },
@@ -67,10 +70,12 @@ const struct option_row option_rows[] = {
         { "to",             0,   "FILE",     false, TAKES_ARCHIVE, TEXT(to),             "FILE.jsonl and FILE.ckpt, default in the state directory" },
         { "to",             0,   "VERSION",  false, TAKES_TO,      TEXT(to),             "that version, default the last one that was proven" },
         { "until",          0,   "TIME",     false, TAKES_LOG,     TEXT(until),          "up to then, as --since" },
+        { "user",           0,   "USER",     false, TAKES_HARDEN,  TEXT(user),           "run it as this user" },
         { "version",        'V', NULL,       false, TAKES_ALWAYS,  FLAG(version),        "print the version of govctl" },
         { "watch",          'w', "SECONDS",  true,  TAKES_WATCH,   BOTH(watch, every),   "show it again at every change and every 2 SECONDS" },
         { "width",          0,   "COLUMNS",  false, TAKES_ALWAYS,  TEXT(width),          "width to write for, default the terminal's or 120" },
         { "witness",        0,   "VKEY",     false, TAKES_WITNESSES, TEXTS(witnesses),   "the verifier key of a witness that must have cosigned; may be repeated" },
+        { "write",          0,   "PATH",     false, TAKES_HARDEN,  TEXTS(write),         "it may change this; may be repeated. Default: where it has files open for writing" },
 };
 /* clang-format on */
 

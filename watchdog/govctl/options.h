@@ -30,6 +30,7 @@ enum option_set {
         TAKES_ASCII = 1 << 19,
         TAKES_LIMITS = 1 << 20,
         TAKES_TO = 1 << 21,
+        TAKES_HARDEN = 1 << 22,
 };
 
 struct option_row {

@@ -92,17 +92,31 @@ static int unit_add(struct unit *unit, enum unit_key key, const char *value, con
         return 0;
 }
 
+/* What is set to nothing is set: an empty list of capabilities is not every capability. */
+static int unit_take_harden(struct unit *unit, const char *name, const char *value, const char *file, unsigned line)
+{
+        enum harden_key key;
+
+        if (!harden_key_from_name(name, &key))
+                return 0;
+        if (!harden_row(key)->list || value[0] == '\0')
+                unit_forget(unit, UNIT_HARDEN(key));
+        return unit_add(unit, UNIT_HARDEN(key), value, file, line);
+}
+
 static int unit_take(struct unit *unit, const char *section, const char *name, const char *value, const char *file,
                      unsigned line)
 {
-        for (size_t i = 0; i < KEYS_N; i++) {
+        int r = 0;
+
+        for (size_t i = 0; i < KEYS_N && r >= 0; i++) {
                 if (strcmp(keys[i].section, section) != 0 || strcmp(keys[i].name, name) != 0)
                         continue;
                 if (!keys[i].list || value[0] == '\0')
                         unit_forget(unit, keys[i].key);
-                return value[0] ? unit_add(unit, keys[i].key, value, file, line) : 0;
+                r = value[0] ? unit_add(unit, keys[i].key, value, file, line) : 0;
         }
-        return 0;
+        return r < 0 || strcmp(section, "Service") != 0 ? r : unit_take_harden(unit, name, value, file, line);
 }
 
 /* ---- one file ---- */
@@ -360,6 +374,14 @@ const char *unit_text(const struct unit *unit, enum unit_key key, const char *ot
 bool unit_is(const struct unit *unit, enum unit_key key, const char *value)
 {
         return strcmp(unit_text(unit, key, ""), value) == 0;
+}
+
+bool unit_runs_as_root(const struct unit *unit)
+{
+        const char *user = unit_text(unit, UNIT_USER, "root");
+
+        return (strcmp(user, "root") == 0 || strcmp(user, "0") == 0) && !unit_is(unit, UNIT_DYNAMIC_USER, "yes") &&
+               !unit_is(unit, UNIT_DYNAMIC_USER, "true");
 }
 
 bool unit_names(const struct unit *unit, enum unit_key key, const char *word)

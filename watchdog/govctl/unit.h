@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/harden.h"
 #include "base/usec.h"
 
 struct machine;
@@ -30,6 +31,9 @@ enum unit_key {
         UNIT_CPU_QUOTA,
         UNIT_KEY_N,
 };
+
+/* Settings of enum harden_key are kept behind the others. */
+#define UNIT_HARDEN(key) ((enum unit_key)((unsigned)UNIT_KEY_N + (unsigned)(key)))
 
 struct setting {
         enum unit_key key;
@@ -59,6 +63,8 @@ const struct setting *unit_next(const struct unit *unit, enum unit_key key, cons
 /* The value's text, or `otherwise`. */
 const char *unit_text(const struct unit *unit, enum unit_key key, const char *otherwise);
 bool unit_is(const struct unit *unit, enum unit_key key, const char *value);
+
+bool unit_runs_as_root(const struct unit *unit);
 
 /* Whether some item of the list setting names this word. */
 bool unit_names(const struct unit *unit, enum unit_key key, const char *word);

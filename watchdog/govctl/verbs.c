@@ -121,6 +121,13 @@ const struct verb verbs[] = {
           "own.",
           "govctl limits agent-lily --apply",
           run_limits },
+        { "harden", "AGENT", 1, 1, ARGUMENT_AGENT, TAKES_HARDEN, false, true,
+          "propose a sandbox for an agent's unit",
+          "Proposes what the agent's unit should be taken away, so that the agent can change only its own files and nobody acts for it "
+          "outside, beside what its unit files say now, each with its reason. Nothing is changed; --drop-in prints the file to write. "
+          "For a PM2 app prints how to give it a unit of its own.",
+          "govctl harden agent-lily --guard /srv/lily/core",
+          run_harden },
         { "keep", "AGENT|NUMBER", 1, 1, ARGUMENT_TRIAL, TAKES_REASON, false, true,
           "keep what is on trial",
           "Makes what is on trial permanent. Until then a reboot ends it too.",

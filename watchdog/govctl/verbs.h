@@ -65,6 +65,7 @@ enum code run_change_close(struct call *call);
 enum code run_change_list(struct call *call);
 enum code run_deploy(struct call *call);
 enum code run_limits(struct call *call);
+enum code run_harden(struct call *call);
 enum code run_keep(struct call *call);
 enum code run_undo(struct call *call);
 enum code run_trials(struct call *call);
