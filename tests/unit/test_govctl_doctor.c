@@ -275,6 +275,36 @@ static void agents_that_run_as_root_are_found(void **state)
         ground_close(&ground);
 }
 
+static void agents_whose_user_can_become_root_are_found(void **state)
+{
+        static const char status[] =
+                "{\"agents\":[{\"id\":\"systemd:lily.service\"},{\"id\":\"systemd:oscar.service\"},"
+                "{\"id\":\"systemd:mona.service\"},{\"id\":\"systemd:ida.service\"},{\"id\":\"systemd:otto.service\"}]}";
+        struct ground ground;
+
+        ground_open(&ground);
+        put(&ground, "etc/passwd",
+            "root:x:0:0::/root:/bin/sh\nlily:x:1000:1000::/:/bin/sh\noscar:x:1001:998::/:/bin/sh\n"
+            "mona:x:1002:1002::/:/bin/sh\nida:x:1003:1003::/:/bin/sh\n");
+        put(&ground, "etc/group", "docker:x:999:mona2,lily\ndisk:x:998:\nadmins:x:50:mona\ndockers:x:51:ida\n");
+        put(&ground, "etc/sudoers", "# ida ALL=(ALL) NOPASSWD: ALL\nida ALL=(root) NOPASSWD: /usr/bin/true\n");
+        put(&ground, "etc/sudoers.d/people", "Defaults env_reset\n%admins ALL=(ALL:ALL) NOPASSWD: ALL\n");
+        put(&ground, "etc/sudoers.d/people.bak", "ida ALL=(ALL) NOPASSWD: ALL\n");
+        put(&ground, "etc/systemd/system/lily.service", "[Service]\nUser=lily\nExecStart=/lily\n");
+        put(&ground, "etc/systemd/system/oscar.service", "[Service]\nUser=oscar\nExecStart=/oscar\n");
+        put(&ground, "etc/systemd/system/mona.service", "[Service]\nUser=mona\nExecStart=/mona\n");
+        put(&ground, "etc/systemd/system/ida.service", "[Service]\nUser=ida\nExecStart=/ida\n");
+        put(&ground, "etc/systemd/system/otto.service",
+            "[Service]\nUser=mona\nNoNewPrivileges=true\nExecStart=/otto\n");
+        ground_look(&ground, status, NULL);
+        assert_non_null(strstr(found(&ground, "powers", "lily.service")->why, "lily is in the group docker"));
+        assert_non_null(strstr(found(&ground, "powers", "oscar.service")->why, "group disk")); /* it is its own */
+        assert_string_equal(found(&ground, "powers", "mona.service")->where, "/etc/sudoers.d/people:2");
+        assert_null(found(&ground, "powers", "ida.service"));
+        assert_null(found(&ground, "powers", "otto.service")); /* sudo gives it nothing */
+        ground_close(&ground);
+}
+
 static void a_stale_pid_file_is_found(void **state)
 {
         struct ground ground;
@@ -897,6 +927,7 @@ int main(void)
                 cmocka_unit_test(time_spans_and_sizes_are_read),
                 cmocka_unit_test(binding_without_a_way_back_is_found),
                 cmocka_unit_test(agents_that_run_as_root_are_found),
+                cmocka_unit_test(agents_whose_user_can_become_root_are_found),
                 cmocka_unit_test(a_stale_pid_file_is_found),
                 cmocka_unit_test(the_stock_pm2_unit_is_found_and_mended),
                 cmocka_unit_test(a_daemon_outside_of_its_unit_is_found),

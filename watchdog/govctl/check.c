@@ -43,6 +43,7 @@ const struct check checks[] = {
         { "trials",            "trials that cannot be taken back",                              look_trials },
         { "unit-root",         "a service that runs as root",                                   look_unit_root },
         { "pm2-root",          "apps that run as root",                                         look_app_root },
+        { "powers",            "agents whose user can become root",                             look_powers },
         { "pm2-secrets",       "saved environments that every user may read",                   look_app_secrets },
 };
 /* clang-format on */

@@ -88,6 +88,9 @@ void look_unit_root(struct machine *machine, struct findings *findings);
 void look_unit_pid_file(struct machine *machine, struct findings *findings);
 void look_unit_healers(struct machine *machine, struct findings *findings);
 
+/* checks_powers.c */
+void look_powers(struct machine *machine, struct findings *findings);
+
 /* checks_pm2.c */
 void look_pm2_unit(struct machine *machine, struct findings *findings);
 void look_pm2_no_unit(struct machine *machine, struct findings *findings);
