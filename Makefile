@@ -6,6 +6,7 @@
 #   watchdog/*.c           -> governord
 #   watchdog/govctl/*.c    -> govctl
 #   watchdog/courier/*.c   -> governor-courier, which alone is linked with libcurl
+#   watchdog/canary/*.c    -> governor-canary
 #   watchdog/run/*.c       -> governor-run
 #   tests/TIER/test_*.c    -> one program each; the other .c files of a tier are linked into all of its programs,
 #   tests/*.c              -> into those that need them
@@ -39,10 +40,11 @@ MAKEFLAGS   += --no-builtin-rules --no-print-directory
 audit_src    := $(wildcard audit/*.c)
 govctl_src   := $(wildcard watchdog/govctl/*.c)
 courier_src  := $(wildcard watchdog/courier/*.c)
+canary_src   := $(wildcard watchdog/canary/*.c)
 run_src      := $(wildcard watchdog/run/*.c)
-room_src     := $(filter-out $(govctl_src) $(courier_src) $(run_src),$(wildcard watchdog/*/*.c))
+room_src     := $(filter-out $(govctl_src) $(courier_src) $(canary_src) $(run_src),$(wildcard watchdog/*/*.c))
 governord_src := $(wildcard watchdog/*.c)
-src          := $(audit_src) $(room_src) $(governord_src) $(govctl_src) $(courier_src) $(run_src)
+src          := $(audit_src) $(room_src) $(governord_src) $(govctl_src) $(courier_src) $(canary_src) $(run_src)
 headers      := $(wildcard audit/*.h watchdog/*.h watchdog/*/*.h tests/*.h tests/*/*.h)
 tests_src    := $(wildcard tests/*.c tests/*/*.c)
 
@@ -55,12 +57,13 @@ room_lib      := $(B)/libgovernor.a
 governord_lib := $(B)/libgovernord.a
 govctl_lib    := $(B)/libgovctl.a
 courier_lib   := $(B)/libgovcourier.a
+canary_lib    := $(B)/libgovcanary.a
 run_lib       := $(B)/libgovrun.a
 world_lib     := $(B)/libgovworld.a
 
 programs := $(if $(filter watchdog/governord.c,$(governord_src)),$(B)/bin/governord) \
             $(if $(govctl_src),$(B)/bin/govctl) $(if $(courier_src),$(B)/bin/governor-courier) \
-            $(if $(run_src),$(B)/bin/governor-run)
+            $(if $(canary_src),$(B)/bin/governor-canary) $(if $(run_src),$(B)/bin/governor-run)
 
 tests_of   = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/$(1)/test_*.c) $(filter tests/$(1)/%,$(mains))))
 unit_tests  := $(call tests_of,unit)
@@ -133,7 +136,7 @@ $(call objects_of,$(versioned)): private own_cppflags += -DGOVERNOR_VERSION='"$(
 
 # ---- building -------------------------------------------------------------------------------------------------------
 
-all: $(programs) $(governord_lib) $(govctl_lib) $(courier_lib) $(run_lib) $(room_lib) $(audit_lib) ## build the programs into build/bin/ (the default)
+all: $(programs) $(governord_lib) $(govctl_lib) $(courier_lib) $(canary_lib) $(run_lib) $(room_lib) $(audit_lib) ## build the programs into build/bin/ (the default)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -156,6 +159,8 @@ $(govctl_lib): $(call objects_of,$(filter-out $(mains),$(govctl_src)))
 	$(archive)
 $(courier_lib): $(call objects_of,$(filter-out $(mains),$(courier_src)))
 	$(archive)
+$(canary_lib): $(call objects_of,$(filter-out $(mains),$(canary_src)))
+	$(archive)
 $(run_lib): $(call objects_of,$(filter-out $(mains),$(run_src)))
 	$(archive)
 $(world_lib): $(call objects_of,$(wildcard tests/*.c))
@@ -174,16 +179,18 @@ $(B)/bin/govctl: $(call objects_of,$(filter $(mains),$(govctl_src))) $(govctl_li
 $(B)/bin/governor-courier: $(call objects_of,$(filter $(mains),$(courier_src))) $(courier_lib) $(room_lib)
 	$(link_program)
 $(B)/bin/governor-courier: private LIBS = $(COURIER_LIBS)
+$(B)/bin/governor-canary: $(call objects_of,$(filter $(mains),$(canary_src))) $(canary_lib) $(room_lib)
+	$(link_program)
 $(B)/bin/governor-run: $(call objects_of,$(filter $(mains),$(run_src))) $(run_lib) $(room_lib)
 	$(link_program)
 
 # A test program: its own object, the helpers of its tier, whatever it needs of the whole house.
 define test_program
 $(1): $(1).o $(call objects_of,$(filter-out $(mains) tests/$(2)/test_%.c tests/$(2)/fuzz_%.c,$(wildcard tests/$(2)/*.c))) \
-      $(world_lib) $(governord_lib) $(govctl_lib) $(courier_lib) $(run_lib) $(room_lib) $(audit_lib)
+      $(world_lib) $(governord_lib) $(govctl_lib) $(courier_lib) $(canary_lib) $(run_lib) $(room_lib) $(audit_lib)
 	$$(link_program)
 endef
-$(foreach tier,unit trace sim live vm,$(foreach test,$(call tests_of,$(tier)),$(eval $(call test_program,$(test),$(tier)))))
+$(foreach tier,unit trace sim live vm matrix,$(foreach test,$(call tests_of,$(tier)),$(eval $(call test_program,$(test),$(tier)))))
 $(foreach test,$(fuzzers),$(eval $(call test_program,$(test),fuzz)))
 
 # These play a disk that loses power or fails: what they do to files goes through tests/disk/.
@@ -234,7 +241,7 @@ live: all $(call tests_of,live) ## the programs on real systemd and PM2 in conta
 vm: all $(call tests_of,vm) ## the programs on Debian's own kernel in QEMU
 	$(call run_tests,vm,$(sort $(wildcard tests/vm/test_*.sh)))
 
-matrix: all ## the whole file-attack matrix
+matrix: all $(call tests_of,matrix) ## the whole file-attack matrix
 	$(call run_tests,matrix,$(sort $(wildcard tests/matrix/test_*.sh)))
 
 bench: all ## what watching, drift and evidence cost, beside their peers (BENCH=drift: just that)

@@ -21,6 +21,7 @@ files() {
         echo "0755 $build/bin/governor-courier sbin/governor-courier"
         echo "0755 $build/bin/govctl bin/govctl"
         echo "0755 $build/bin/governor-run bin/governor-run"
+        echo "0755 $build/bin/governor-canary sbin/governor-canary"
         echo "0755 units/rescue.sh lib/governor/rescue.sh"
         echo "0644 $build/libgovaudit.a lib/libgovaudit.a"
         echo "0644 audit/audit.h include/governor/audit.h"
