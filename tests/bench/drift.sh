@@ -18,7 +18,6 @@ say() { echo "bench: $*" >&2; }
 governor_pid() { bed_show governor MainPID; }
 sees() { status_says "[.agents[] | select(.effective == \"running\")] | length == $1"; }
 has_sealed() { [ "$(bed_run grep -c '^f [0-9a-f]' /var/lib/governor/config.manifest)" = "$1" ]; }
-now_ms() { bed_run date +%s%3N; }
 
 compile() {
         mkdir -p "$tools"

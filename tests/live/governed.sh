@@ -126,6 +126,7 @@ mend() { bed_run rm -f "${@/#//srv/faults/}"; }
 # death NAME N: when the N-th of its deaths was; nothing if it did not die so often.
 death() { bed_run sed -n "${2}p" "/srv/deaths/$1" 2>/dev/null; }
 died() { [ -n "$(death "$1" "$2")" ]; }
+now_ms() { bed_run date +%s%3N; }
 pid_of() { bed_run govctl status --json | jq -r --arg name "$1" '.agents[] | select(.name == $name).pid'; }
 
 # is_named_within MILLISECONDS SUBJECT CAUSE NAME NTH: after the NTH death of NAME, and not before its third.
@@ -141,6 +142,12 @@ is_named_within() {
 }
 
 told_of() { records_give 'map(select(.subject == $s and (.action | startswith("finding.")))) | map(.action + " " + .details.reason) | join("; ")' --arg s "$1"; }
+
+# The open incidents of an agent ("": the machine's) with that cause, how many, and the id of the first.
+open_of() { bed_run govctl incidents --json | jq -c --arg s "$1" --arg c "$2" '[.incidents[] | select(.agent == $s and .cause == $c)]'; }
+has_open() { [ "$(open_of "$1" "$2" | jq length)" = "$3" ]; }
+id_of() { open_of "$1" "$2" | jq -r '.[0].id'; }
+why_says() { bed_run govctl why "$1" --width 200 | grep -qF -- "$2"; }
 
 # Nothing was found about anybody.
 nothing_was_found() {

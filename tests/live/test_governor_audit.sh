@@ -29,7 +29,6 @@ answers() { ask "$1" "$2" | jq -e "$3" >/dev/null || bed_fail "$1 $2 answers $(a
 in_quarantine() { is_effectively "$1" quarantined && agent_says "$1" '.quarantined and .pid == 0'; }
 is_broken() { incidents_say '[.incidents[] | select(.cause == "audit-broken" and .state == "open")] | length > 0'; }
 verified_since() { records_say 'any(.action == "audit.verified" and .ms >= $since)' --argjson since "$1"; }
-now_ms() { echo "${EPOCHREALTIME/[.,]/}" | cut -c1-13; }
 start_again() { bed_run systemctl start governor && bed_wait 20 governor_answers; }
 
 # Somebody else commits to the file; the daemon sees it before its next record, and has everything verified.

@@ -29,7 +29,6 @@ LILY=systemd:zoo-lily.service
 ROSA=pm2:root/rosa
 
 is_sealed() { bed_run grep -q "^f [0-9a-f].* $1\$" /var/lib/governor/config.manifest; }
-now_ms() { bed_run date +%s%3N; }
 # drifts_of SUBJECT: how many of its drifts are open.
 drifts_of() { bed_run govctl incidents --json | jq --arg s "$1" '[.incidents[] | select(.agent == $s and .cause == "config-drift")] | length'; }
 has_drifts() { [ "$(drifts_of "$1")" = "$2" ]; }

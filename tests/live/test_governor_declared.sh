@@ -23,10 +23,6 @@ POLICY
 }
 
 units_are_sealed() { [ "$(bed_run grep -c '^p zoo-.*service$' /var/lib/governor/units.manifest)" = "$1" ]; }
-now_ms() { bed_run date +%s%3N; }
-open_of() { bed_run govctl incidents --json | jq -c --arg s "$1" --arg c "$2" '[.incidents[] | select(.agent == $s and .cause == $c)]'; }
-has_open() { [ "$(open_of "$1" "$2" | jq length)" = "$3" ]; }
-id_of() { open_of "$1" "$2" | jq -r '.[0].id'; }
 # tells FACT-FILTER SINCE: when a fact.config that passes the jq filter was recorded at or after that, in ms; nothing if none was.
 tells() { records_give "map(select(.action == \"fact.config\" and .ms >= $2) | select(.details | $1))[0].ms // empty"; }
 is_told() { [ -n "$(tells "$@")" ]; }
@@ -39,7 +35,6 @@ within_a_second() {
         [ $((at - $1)) -le 1000 ]
 }
 # The reason of the newest decision about an incident.
-says() { bed_run govctl why "$1" --width 200 | grep -qF -- "$2"; }
 change_file() { bed_run sed -i "$2" "$1"; }
 
 # ---- units -------------------------------------------------------------------------------------------------------------
@@ -50,7 +45,7 @@ an_edit_of_a_unit_is_found_within_a_second() {
         change_file $UNIT 's/Restart=always/Restart=no/; s/OPENAI_API_KEY=.*/OPENAI_API_KEY=sk-other-'"$SECRET"'/'
         within_a_second "$edited" '.of == "unit" and .change == "changed" and .path == "'$UNIT'"'
         bed_wait 5 has_open $LILY unit-drift 1
-        says "$(id_of $LILY unit-drift)" 'Environment changed, Restart=always -> no'
+        why_says "$(id_of $LILY unit-drift)" 'Environment changed, Restart=always -> no'
         bed_wait 10 is_told '.change == "pending"' "$edited"
         bed_run systemctl daemon-reload
         bed_wait 10 is_told '.change == "loaded"' "$edited"
@@ -122,7 +117,7 @@ a_window_that_ends_before_it_was_loaded_is_told() {
         bed_write $UNIT.d/30-forgotten.conf <<<$'[Service]\nNice=4'
         bed_run govctl change close zoo-lily
         bed_wait 10 has_open $LILY unit-drift 1
-        says "$(id_of $LILY unit-drift)" 'is not in force until systemctl daemon-reload'
+        why_says "$(id_of $LILY unit-drift)" 'is not in force until systemctl daemon-reload'
         bed_run systemctl daemon-reload
         bed_wait 10 has_open $LILY unit-drift 0
 }
@@ -143,7 +138,7 @@ what_changed_while_the_daemon_was_down_is_found_at_start() {
         change_file $UNIT 's/RestartSec=2/RestartSec=5/'
         bed_run systemctl start governor
         bed_wait 20 has_open $LILY unit-drift 1
-        says "$(id_of $LILY unit-drift)" 'RestartSec=2 -> 5'
+        why_says "$(id_of $LILY unit-drift)" 'RestartSec=2 -> 5'
         change_file $UNIT 's/RestartSec=5/RestartSec=2/'
         bed_run systemctl daemon-reload
         bed_wait 10 has_open $LILY unit-drift 0
@@ -174,8 +169,8 @@ POLICY=/etc/governor/policies.d/10-test.yaml
 a_policy_that_is_not_loaded_is_told_until_it_is() {
         bed_run sh -c "echo '# more' >>$POLICY"
         bed_wait 20 has_open "" config-drift 1
-        says "$(id_of "" config-drift)" "$POLICY was changed"
-        says "$(id_of "" config-drift)" 'is not in force: govctl reload'
+        why_says "$(id_of "" config-drift)" "$POLICY was changed"
+        why_says "$(id_of "" config-drift)" 'is not in force: govctl reload'
         bed_run govctl reload
         bed_wait 10 has_open "" config-drift 0
         records_say 'any(.action == "fact.config" and .details.of == "policy" and .details.change == "loaded")'
@@ -184,7 +179,7 @@ a_policy_that_is_not_loaded_is_told_until_it_is() {
 a_policy_with_an_error_says_so() {
         bed_run sh -c "echo 'agentz: 1' >>$POLICY"
         bed_wait 20 has_open "" config-drift 1
-        says "$(id_of "" config-drift)" 'it has 1 error'
+        why_says "$(id_of "" config-drift)" 'it has 1 error'
         ! bed_run govctl reload || bed_fail "it was loaded"
         has_open "" config-drift 1
         change_file $POLICY '/agentz/d'
@@ -195,7 +190,7 @@ a_policy_that_is_wrong_from_the_start_is_told() {
         bed_run sh -c "echo 'agentz: 1' >>$POLICY"
         bed_run systemctl restart governor
         bed_wait 20 has_open "" config-drift 1
-        says "$(id_of "" config-drift)" 'is not in force: it has 1 error'
+        why_says "$(id_of "" config-drift)" 'is not in force: it has 1 error'
         change_file $POLICY '/agentz/d'
         bed_run govctl reload
         bed_wait 10 has_open "" config-drift 0

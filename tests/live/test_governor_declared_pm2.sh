@@ -50,11 +50,6 @@ the_machine_is_seen() {
 
 all_run() { status_says '[.agents[] | select(.effective == "running")] | length == 6'; }
 apps_are_sealed() { [ "$(bed_run grep -c '^f [0-9a-f].* pm2:' /var/lib/governor/apps.manifest)" = "$1" ]; }
-now_ms() { bed_run date +%s%3N; }
-open_of() { bed_run govctl incidents --json | jq -c --arg s "$1" '[.incidents[] | select(.agent == $s and .cause == "unit-drift")]'; }
-has_open() { [ "$(open_of "$1" | jq length)" = "$2" ]; }
-id_of() { open_of "$1" | jq -r '.[0].id'; }
-says() { bed_run govctl why "$1" --width 200 | grep -qF -- "$2"; }
 # tells AGENT FILTER SINCE: when such a fact was recorded, in ms; nothing if none was.
 tells() { records_give "map(select(.action == \"fact.config\" and .subject == \$s and .ms >= $3) | select(.details | $2))[0].ms // empty" --arg s "$1"; }
 is_told() { [ -n "$(tells "$@")" ]; }
@@ -107,16 +102,16 @@ another_environment_is_found_within_a_second() {
         with_each change_key
         for version in $VERSIONS; do
                 within_a_second "$since" "$(lily_of "$version")" '.what == "env DEBUG added, env OPENAI_API_KEY: other value"'
-                has_open "$(lily_of "$version")" 1
+                has_open "$(lily_of "$version")" unit-drift 1
         done
-        says "$(id_of "$(lily_of 7)")" 'what PM2 has of it was changed: env DEBUG added, env OPENAI_API_KEY: other value'
+        why_says "$(id_of "$(lily_of 7)" unit-drift)" 'what PM2 has of it was changed: env DEBUG added, env OPENAI_API_KEY: other value'
 }
 
 this_was_me_seals_the_app() {
         local version
         for version in $VERSIONS; do
-                bed_run govctl planned "$(id_of "$(lily_of "$version")")" --reason 'another key'
-                has_open "$(lily_of "$version")" 0
+                bed_run govctl planned "$(id_of "$(lily_of "$version")" unit-drift)" --reason 'another key'
+                has_open "$(lily_of "$version")" unit-drift 0
         done
 }
 
@@ -138,7 +133,7 @@ another_file_is_told_key_by_key() {
 a_deploy_is_silent_and_sealed() {
         local version
         for version in $VERSIONS; do
-                bed_run govctl planned "$(id_of "$(lily_of "$version")")" --reason 'limits'
+                bed_run govctl planned "$(id_of "$(lily_of "$version")" unit-drift)" --reason 'limits'
                 bed_run govctl change open "$(lily_of "$version")" --reason 'mood' --for 10m
         done
         key "-other DEBUG=$SECRET MOOD=$SECRET"
@@ -146,7 +141,7 @@ a_deploy_is_silent_and_sealed() {
         for version in $VERSIONS; do
                 bed_run govctl change close "$(lily_of "$version")" >"$BED_DIR/closed"
                 grep -q "changed $(lily_of "$version"): env MOOD: other value" "$BED_DIR/closed"
-                has_open "$(lily_of "$version")" 0
+                has_open "$(lily_of "$version")" unit-drift 0
         done
 }
 
@@ -156,8 +151,8 @@ another_number_of_instances_is_told() {
         local version
         with_each three_of_pack
         for version in $VERSIONS; do
-                bed_wait 20 has_open "$(pack_of "$version")" 1
-                says "$(id_of "$(pack_of "$version")")" 'instances 2 -> 3'
+                bed_wait 20 has_open "$(pack_of "$version")" unit-drift 1
+                why_says "$(id_of "$(pack_of "$version")" unit-drift)" 'instances 2 -> 3'
         done
 }
 
@@ -166,8 +161,8 @@ what_changed_while_the_daemon_was_down_is_found_at_start() {
         key -down
         with 7.0.4 restart lily --update-env
         bed_run systemctl start governor
-        bed_wait 30 has_open pm2:u7/lily 1
-        says "$(id_of pm2:u7/lily)" 'env OPENAI_API_KEY: other value'
+        bed_wait 30 has_open pm2:u7/lily unit-drift 1
+        why_says "$(id_of pm2:u7/lily unit-drift)" 'env OPENAI_API_KEY: other value'
 }
 
 bed_boot one
