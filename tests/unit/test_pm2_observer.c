@@ -294,6 +294,44 @@ static void a_life_found_running_was_begun_by_hand_or_not(void **state)
         end(&world);
 }
 
+/* It died before we listened, and PM2 begins it again after that: nobody ordered it. */
+static void a_life_that_begins_as_we_come_is_nobodys_order(void **state)
+{
+        struct world world;
+
+        (void)state;
+        begin(&world);
+        pm2_daemon_run(&world.daemon, 0, "lily");
+        watch(&world);
+        while (world.daemon.subscriber < 0)
+                assert_true(sd_event_run(world.event, 100 * USEC_PER_MSEC) >= 0);
+        assert_int_equal(world.daemon.lists, 0);
+        world.daemon.apps[0].restarts++;
+        pm2_daemon_tell(&world.daemon, 0, "online", "launching");
+        until(&world, "started lily#0");
+        assert_string_equal(world.told, "agent lily#0 starting pid rt=1 first\n"
+                                        "started lily#0\n");
+        end(&world);
+}
+
+/* ... but of a stop that we did hear half of somebody is the cause. */
+static void a_restart_that_is_ordered_as_we_come_is_an_order(void **state)
+{
+        struct world world;
+
+        (void)state;
+        begin(&world);
+        pm2_daemon_run(&world.daemon, 0, "lily");
+        watch(&world);
+        while (world.daemon.subscriber < 0)
+                assert_true(sd_event_run(world.event, 100 * USEC_PER_MSEC) >= 0);
+        pm2_daemon_tell(&world.daemon, 0, "exit", "stopping");
+        world.daemon.apps[0].restarts++;
+        pm2_daemon_tell(&world.daemon, 0, "online", "launching");
+        until(&world, "started lily#0 ordered\n");
+        end(&world);
+}
+
 static void what_we_ordered_is_ours(void **state)
 {
         struct world world;
@@ -695,6 +733,8 @@ int main(void)
                 cmocka_unit_test(a_hundred_crashes_are_a_hundred_ends_and_starts),
                 cmocka_unit_test(an_ordered_restart_is_manual_and_ends_once),
                 cmocka_unit_test(a_life_found_running_was_begun_by_hand_or_not),
+                cmocka_unit_test(a_life_that_begins_as_we_come_is_nobodys_order),
+                cmocka_unit_test(a_restart_that_is_ordered_as_we_come_is_an_order),
                 cmocka_unit_test(what_we_ordered_is_ours),
                 cmocka_unit_test(a_stop_is_learnt_from_the_list),
                 cmocka_unit_test(an_app_that_waits_in_vain_is_claimed_to_wait),

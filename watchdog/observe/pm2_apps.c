@@ -207,8 +207,9 @@ static void on_begin(struct pm2_watch *watch, struct pm2_instance *instance, con
         if (instance->up) /* the new worker comes before the old one goes: a reload, also PM2's own for memory */
                 ended(watch, instance, ordered_ending(instance, ENDING_RELOAD), 0, 0);
         instance->up = true;
+        /* a young daemon begins all of them; and of what began as we came the end, which would explain it, was not heard */
         instance->ordered =
-                !automatic && pm2_now(watch->pm2) >= watch->settle_until; /* a young daemon begins all of them */
+                !automatic && pm2_now(watch->pm2) >= watch->settle_until && (!watch->blind_gap || instance->ordered);
         instance->died = false;
         instance->doubt = false;
 
