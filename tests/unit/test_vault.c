@@ -333,6 +333,27 @@ static void what_nobody_names_is_swept_out(void **state)
                          strlen("named") + strlen("late") + strlen("asked for") + strlen("put in again"));
 }
 
+static void what_is_to_be_forgotten_is_gone_and_may_come_again(void **state)
+{
+        struct bed *bed = *state;
+        uint8_t secret[DIGEST_SIZE], other[DIGEST_SIZE];
+        char *text;
+        size_t size;
+
+        put(bed, "a secret", secret);
+        put(bed, "another", other);
+        assert_int_equal(vault_forget(bed->vault, secret), 0);
+        assert_false(vault_has(bed->vault, secret));
+        assert_int_equal(vault_get(bed->vault, secret, 100, &text, &size), -ENOENT);
+        assert_int_equal(vault_contents(bed->vault), 1);
+        assert_int_equal(vault_bytes(bed->vault), strlen("another"));
+        assert_int_equal(vault_forget(bed->vault, secret), -ENOENT);
+        assert_int_equal(vault_contents(bed->vault), 1);
+        assert_int_equal(bed->damaged, 0);
+        put(bed, "a secret", secret);
+        assert_true(vault_has(bed->vault, secret));
+}
+
 static void what_was_never_finished_is_thrown_away_at_the_next_start(void **state)
 {
         struct bed *bed = *state;
@@ -369,6 +390,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(no_link_is_followed, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_fifo_in_the_place_of_a_content_stops_nobody, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_nobody_names_is_swept_out, setup, teardown),
+                cmocka_unit_test_setup_teardown(what_is_to_be_forgotten_is_gone_and_may_come_again, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_was_never_finished_is_thrown_away_at_the_next_start, setup,
                                                 teardown),
         };

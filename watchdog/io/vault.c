@@ -539,6 +539,23 @@ static int sweep_one(void *self, const char *folder_path, unsigned folder, const
         return 0;
 }
 
+int vault_forget(struct vault *vault, const uint8_t digest[DIGEST_SIZE])
+{
+        char path[PATH_MAX];
+        struct stat st;
+        int r;
+
+        path_of(vault, digest, path);
+        r = look_at(path, &st);
+        if (r < 0)
+                return r == -EBADF ? -ENOENT : r;
+        if (unlink(path) < 0)
+                return -errno;
+        forget(vault, (uint64_t)st.st_size);
+        path_of_folder(vault, digest[0], path);
+        return sync_folder(path);
+}
+
 /* The time is the file system's: its clock is the one that contents are dated by. */
 void vault_sweep_begin(struct vault *vault)
 {

@@ -64,6 +64,10 @@ int vault_get(struct vault *vault, const uint8_t digest[DIGEST_SIZE], size_t mos
 /* Writes it to a descriptor as it reads it: after a failure throw away what was written. */
 int vault_copy(struct vault *vault, const uint8_t digest[DIGEST_SIZE], int to);
 
+/* Takes a content out for good, at once and also after a power cut, whoever names it. -ENOENT: it is not there. What the disk holds
+ * of it is the file system's to write over. */
+int vault_forget(struct vault *vault, const uint8_t digest[DIGEST_SIZE]);
+
 /*
  * Removes what nobody names any more, a few folders at a time: 1, there is more; 0, that was all. What was put in, or asked for,
  * since it began stays.
