@@ -18,9 +18,9 @@
 #include "base/text.h"
 #include "io/cleanup.h"
 #include "io/veil.h"
+#include "io/walk.h"
 #include "observe/config.h"
 #include "observe/config_files.h"
-#include "observe/config_walk.h"
 
 #define PATTERNS_MAX 4
 #define TOLD_MAX 4096

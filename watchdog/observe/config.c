@@ -319,7 +319,7 @@ struct config *config_free(struct config *config)
 {
         if (!config)
                 return NULL;
-        config_walk_end(&config->walk);
+        walk_end(&config->walk);
         config_reader_done(&config->reader);
         sd_event_source_disable_unref(config->due);
         sd_event_source_disable_unref(config->step);
@@ -371,7 +371,7 @@ static void assign(struct config *config)
 /* Whatever was under way is not about what is declared now. */
 static void take_over(struct config *config, const struct config_patterns *patterns)
 {
-        config_walk_end(&config->walk);
+        walk_end(&config->walk);
         config_reader_forget(&config->reader);
         config_patterns_done(&config->patterns);
         config->patterns = *patterns;

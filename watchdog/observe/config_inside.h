@@ -3,11 +3,11 @@
  * What the files of the config observer share: config.c (its life and its loop), config_round.c (looking at what is declared),
  * config_together.c (which version the files of a rule are).
  */
+#include "io/walk.h"
 #include "observe/config.h"
 #include "observe/config_patterns.h"
 #include "observe/config_reader.h"
 #include "observe/config_version.h"
-#include "observe/config_walk.h"
 #include "observe/config_watch.h"
 
 /* The version of a rule's files as it was last told. */
@@ -28,7 +28,7 @@ struct config {
         bool loaded;
 
         struct config_watch watch;
-        struct config_walk walk;
+        struct walk walk;
         struct config_reader reader;
         uint32_t walking;  /* the pattern that is looked at, patterns.n: none */
         uint32_t sweeping; /* its files behind this one may be gone */

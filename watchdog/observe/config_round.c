@@ -91,7 +91,7 @@ static void walk(struct config *config, const char *glob)
         config->walk.folder = on_folder;
         config->walk.file = on_found;
         config->walk.self = config;
-        config_walk_begin(&config->walk, glob, config->options.entries_max);
+        walk_begin(&config->walk, glob, config->options.entries_max);
 }
 
 /* The folder that a pattern begins in, or that is nearest to it and there; false when it is too long. */
@@ -196,7 +196,7 @@ static void end_pattern(struct config *config)
 
 bool config_round_on(struct config *config)
 {
-        if (config_walk_on(&config->walk, ENTRIES_A_TURN) || sweep_on(config))
+        if (walk_on(&config->walk, ENTRIES_A_TURN) || sweep_on(config))
                 return true;
         end_pattern(config);
         return false;
@@ -204,7 +204,7 @@ bool config_round_on(struct config *config)
 
 void config_round_end(struct config *config)
 {
-        config_walk_end(&config->walk);
+        walk_end(&config->walk);
         config->walking = config->patterns.n;
 }
 

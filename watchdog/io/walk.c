@@ -1,4 +1,4 @@
-#include "observe/config_walk.h"
+#include "io/walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,12 +14,12 @@ static bool is_dots(const char *name)
 }
 
 /* Enters the folder named by walk->path. The first one may be reached through links: somebody declared it so. */
-static void enter(struct config_walk *walk, int at, const char *name, int flags)
+static void enter(struct walk *walk, int at, const char *name, int flags)
 {
         int fd;
         DIR *dir;
 
-        if (walk->depth == CONFIG_DEPTH_MAX) {
+        if (walk->depth == WALK_DEPTH_MAX) {
                 walk->cut = "folders are nested too deep";
                 return;
         }
@@ -44,14 +44,14 @@ static void enter(struct config_walk *walk, int at, const char *name, int flags)
                 walk->folder(walk->self, walk->path[0] ? walk->path : "/", fd);
 }
 
-void config_walk_begin(struct config_walk *walk, const char *pattern, uint32_t most)
+void walk_begin(struct walk *walk, const char *pattern, uint32_t most)
 {
         size_t base = path_base(pattern);
 
-        config_walk_end(walk);
+        walk_end(walk);
         walk->pattern = pattern;
         walk->entries = 0;
-        walk->most = most > 0 ? most : CONFIG_ENTRIES_MAX;
+        walk->most = most > 0 ? most : WALK_ENTRIES_MAX;
         walk->cut = NULL;
         walk->missing = base >= sizeof(walk->path);
         if (walk->missing)
@@ -61,7 +61,7 @@ void config_walk_begin(struct config_walk *walk, const char *pattern, uint32_t m
         enter(walk, AT_FDCWD, base > 0 ? walk->path : "/", 0);
 }
 
-static void look_at(struct config_walk *walk, const char *name)
+static void look_at(struct walk *walk, const char *name)
 {
         int fd = dirfd(walk->stack[walk->depth - 1].dir);
         struct stat st;
@@ -89,7 +89,7 @@ static void look_at(struct config_walk *walk, const char *name)
                 walk->file(walk->self, walk->path, &st);
 }
 
-bool config_walk_on(struct config_walk *walk, unsigned entries)
+bool walk_on(struct walk *walk, unsigned entries)
 {
         for (; entries > 0 && walk->depth > 0; entries--) {
                 struct dirent *entry = readdir(walk->stack[walk->depth - 1].dir);
@@ -98,7 +98,7 @@ bool config_walk_on(struct config_walk *walk, unsigned entries)
                         closedir(walk->stack[--walk->depth].dir);
                 } else if (++walk->entries > walk->most) {
                         walk->cut = "it has more than a million entries";
-                        config_walk_end(walk);
+                        walk_end(walk);
                 } else if (!is_dots(entry->d_name)) {
                         look_at(walk, entry->d_name);
                 }
@@ -106,7 +106,7 @@ bool config_walk_on(struct config_walk *walk, unsigned entries)
         return walk->depth > 0;
 }
 
-void config_walk_end(struct config_walk *walk)
+void walk_end(struct walk *walk)
 {
         while (walk->depth > 0)
                 closedir(walk->stack[--walk->depth].dir);

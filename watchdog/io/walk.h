@@ -7,16 +7,16 @@
 
 #include "base/path.h"
 
-#define CONFIG_DEPTH_MAX 32         /* folders within folders; a loop of mounts ends here */
-#define CONFIG_ENTRIES_MAX 1000000U /* looked at for one pattern: seconds of work */
+#define WALK_DEPTH_MAX 32         /* folders within folders; a loop of mounts ends here */
+#define WALK_ENTRIES_MAX 1000000U /* looked at for one pattern: seconds of work */
 
-struct config_walk {
+struct walk {
         const char *pattern;
         char path[FILE_PATH_MAX];
         struct {
                 DIR *dir;
                 size_t length; /* of its path */
-        } stack[CONFIG_DEPTH_MAX];
+        } stack[WALK_DEPTH_MAX];
         unsigned depth;
         uint32_t entries, most;
         const char *cut; /* why something was left out, NULL: nothing was */
@@ -27,11 +27,11 @@ struct config_walk {
         void *self;
 };
 
-/* Begins; the pattern is a loan until the walk ended. `most`: entries to look at, 0 for CONFIG_ENTRIES_MAX. */
-void config_walk_begin(struct config_walk *walk, const char *pattern, uint32_t most);
+/* Begins; the pattern is a loan until the walk ended. `most`: entries to look at, 0 for WALK_ENTRIES_MAX. */
+void walk_begin(struct walk *walk, const char *pattern, uint32_t most);
 
 /* Looks at up to `entries` more; false when all was seen. */
-bool config_walk_on(struct config_walk *walk, unsigned entries);
+bool walk_on(struct walk *walk, unsigned entries);
 
 /* Ends it wherever it is. */
-void config_walk_end(struct config_walk *walk);
+void walk_end(struct walk *walk);
