@@ -53,6 +53,11 @@ void digest_end(struct digest *digest, uint8_t ret[DIGEST_SIZE])
         crypto_generichash_final(&digest->state, ret, DIGEST_SIZE);
 }
 
+void digest_whole(const void *data, size_t size, uint8_t ret[DIGEST_SIZE])
+{
+        crypto_generichash(ret, DIGEST_SIZE, data, size, NULL, 0);
+}
+
 void digest_to_hex(const uint8_t digest[DIGEST_SIZE], char hex[DIGEST_HEX_MAX])
 {
         sodium_bin2hex(hex, DIGEST_HEX_MAX, digest, DIGEST_SIZE);

@@ -18,6 +18,9 @@ void digest_begin_keyed(struct digest *digest, const uint8_t key[DIGEST_SIZE]);
 void digest_add(struct digest *digest, const void *data, size_t size);
 void digest_end(struct digest *digest, uint8_t ret[DIGEST_SIZE]);
 
+/* The same at once. */
+void digest_whole(const void *data, size_t size, uint8_t ret[DIGEST_SIZE]);
+
 /* A digest as lower-case hex, and back; -EINVAL for anything else. */
 void digest_to_hex(const uint8_t digest[DIGEST_SIZE], char hex[DIGEST_HEX_MAX]);
 int digest_from_hex(const char *hex, size_t length, uint8_t ret[DIGEST_SIZE]);
