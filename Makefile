@@ -194,7 +194,7 @@ $(foreach tier,unit trace sim live vm matrix,$(foreach test,$(call tests_of,$(ti
 $(foreach test,$(fuzzers),$(eval $(call test_program,$(test),fuzz)))
 
 # These play a disk that loses power or fails: what they do to files goes through tests/disk/.
-$(addprefix $(B)/tests/unit/test_,audit_power audit_failing vault_power restore_power): $(call objects_of,$(wildcard tests/disk/*.c))
+$(addprefix $(B)/tests/unit/test_,audit_power audit_failing vault_power restore_power guard_seal_power): $(call objects_of,$(wildcard tests/disk/*.c))
 
 $(unit_tests) $(trace_tests) $(sim_tests): private LIBS = $(CMOCKA_LIBS) $(COURIER_LIBS)
 $(fuzzers): private LIBS = -fsanitize=fuzzer
