@@ -7,14 +7,23 @@
 
 #include "base/text.h"
 #include "io/cleanup.h"
+#include "io/straight.h"
 
 static bool is_dots(const char *name)
 {
         return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-/* Enters the folder named by walk->path. The first one may be reached through links: somebody declared it so. */
-static void enter(struct walk *walk, int at, const char *name, int flags)
+/* The first one may be reached through links, unless the walk is straight: somebody declared it so. */
+static int open_first(const struct walk *walk, const char *path)
+{
+        const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK;
+
+        return walk->straight ? straight_open(path, flags) : open(path, flags);
+}
+
+/* Enters the folder named by walk->path. */
+static void enter(struct walk *walk, int at, const char *name)
 {
         int fd;
         DIR *dir;
@@ -23,7 +32,8 @@ static void enter(struct walk *walk, int at, const char *name, int flags)
                 walk->cut = "folders are nested too deep";
                 return;
         }
-        fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | flags);
+        fd = walk->depth == 0 ? open_first(walk, name)
+                              : openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0) {
                 if (walk->depth == 0)
                         walk->missing = true;
@@ -58,7 +68,7 @@ void walk_begin(struct walk *walk, const char *pattern, uint32_t most)
                 return;
         memcpy(walk->path, pattern, base);
         walk->path[base] = '\0';
-        enter(walk, AT_FDCWD, base > 0 ? walk->path : "/", 0);
+        enter(walk, AT_FDCWD, base > 0 ? walk->path : "/");
 }
 
 static void look_at(struct walk *walk, const char *name)
@@ -77,8 +87,8 @@ static void look_at(struct walk *walk, const char *name)
         if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return; /* gone again */
         if (S_ISDIR(st.st_mode)) {
-                if (path_may_lead(walk->pattern, walk->path))
-                        enter(walk, fd, name, O_NOFOLLOW);
+                if (path_may_lead(walk->pattern, walk->path) && (!walk->enters || walk->enters(walk->self, walk->path)))
+                        enter(walk, fd, name);
                 return;
         }
         if (!path_glob(walk->pattern, walk->path))

@@ -21,7 +21,9 @@ struct walk {
         uint32_t entries, most;
         const char *cut; /* why something was left out, NULL: nothing was */
         bool missing;    /* the folder to begin with is not there, or may not be read */
+        bool straight;   /* no link leads to the folder to begin with: set before the walk begins, and stays */
 
+        bool (*enters)(void *self, const char *path);                      /* NULL: into every folder that may lead */
         void (*folder)(void *self, const char *path, int fd);              /* each that is walked */
         void (*file)(void *self, const char *path, const struct stat *st); /* each that matches */
         void *self;
