@@ -91,17 +91,23 @@ static void read_uid(const struct proc *proc, pid_t pid, struct who *who)
         who->uid = who->has_uid ? (uid_t)uid : 0;
 }
 
-static void read_program(const struct proc *proc, pid_t pid, struct who *who)
+static void read_exe(const struct proc *proc, pid_t pid, struct who *who)
 {
-        char path[64], exe[WHO_PATH_MAX], arguments[1024];
+        char path[64], exe[WHO_PATH_MAX];
         ssize_t n;
 
         snprintf(path, sizeof(path), "%d/exe", (int)pid);
         n = readlinkat(proc->fd, path, exe, sizeof(exe) - 1);
-        if (n > 0) {
-                exe[n] = '\0';
-                (void)text_copy_safe(who->exe, sizeof(who->exe), exe);
-        }
+        if (n <= 0)
+                return;
+        exe[n] = '\0';
+        (void)text_copy_safe(who->exe, sizeof(who->exe), exe);
+}
+
+static void read_command(const struct proc *proc, pid_t pid, struct who *who)
+{
+        char arguments[1024];
+
         who_command(arguments, read_some(proc, pid, "cmdline", arguments, sizeof(arguments)), who->command);
 }
 
@@ -111,25 +117,33 @@ static bool is_held(int pidfd)
         return syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) >= 0 || errno == EPERM;
 }
 
-void who_read(const struct proc *proc, pid_t pid, int pidfd, struct who *ret)
+void who_glance(const struct proc *proc, pid_t pid, struct who *ret)
 {
-        struct who who = { .source = WHO_PROC, .pid = pid };
         struct proc_stat stat;
 
         *ret = (struct who){ .source = pid > 0 ? WHO_EVENT : WHO_UNKNOWN, .pid = pid > 0 ? pid : 0 };
         if (pid <= 0 || proc_stat(proc, pid, &stat) < 0)
                 return;
-        who.start = stat.start;
-        who.parent = stat.parent;
-        (void)text_copy_safe(who.comm, sizeof(who.comm), stat.comm);
-        read_uid(proc, pid, &who);
-        read_program(proc, pid, &who);
-        if (proc_cgroup(proc, pid, who.cgroup) < 0)
-                who.cgroup[0] = '\0';
-        if (!who.cgroup[0] || proc_unit_of_cgroup(who.cgroup, who.unit) < 0)
-                who.unit[0] = '\0';
-        if (pidfd < 0 || is_held(pidfd))
-                *ret = who;
+        ret->source = WHO_PROC;
+        ret->start = stat.start;
+        ret->parent = stat.parent;
+        (void)text_copy_safe(ret->comm, sizeof(ret->comm), stat.comm);
+        read_uid(proc, pid, ret);
+        read_exe(proc, pid, ret);
+        if (proc_cgroup(proc, pid, ret->cgroup) < 0)
+                ret->cgroup[0] = '\0';
+        if (!ret->cgroup[0] || proc_unit_of_cgroup(ret->cgroup, ret->unit) < 0)
+                ret->unit[0] = '\0';
+}
+
+void who_read(const struct proc *proc, pid_t pid, int pidfd, struct who *ret)
+{
+        who_glance(proc, pid, ret);
+        if (ret->source != WHO_PROC)
+                return;
+        read_command(proc, pid, ret);
+        if (pidfd >= 0 && !is_held(pidfd))
+                *ret = (struct who){ .source = WHO_EVENT, .pid = pid };
 }
 
 char *who_text(const struct who *who, char buffer[WHO_TEXT_MAX])

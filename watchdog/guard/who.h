@@ -48,6 +48,10 @@ enum who_source who_source_from_name(const char *name);
  */
 void who_read(const struct proc *proc, pid_t pid, int pidfd, struct who *ret);
 
+/* The same without the command line, which lies in the process's own memory: reading that may have to wait for whoever made it slow.
+ * Allocates nothing. `pid` may be a thread's. */
+void who_glance(const struct proc *proc, pid_t pid, struct who *ret);
+
 /* Arguments as /proc/PID/cmdline has them, each ended with NUL, without secrets and cut to the room there is. */
 void who_command(const char *arguments, size_t size, char ret[WHO_COMMAND_MAX]);
 
