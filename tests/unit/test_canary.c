@@ -43,7 +43,7 @@ static int build(void **state)
         assert_non_null(mkdtemp(work));
         below(top, work, "top");
         below(file, top, "guarded/canary");
-        assert_int_equal(place_make(top, geteuid(), getegid()), 0);
+        assert_int_equal(place_create(top, geteuid(), getegid()), 0);
         assert_int_equal(place_take(file, &place, why), 0);
         return 0;
 }
@@ -296,7 +296,7 @@ static void nobody_else_can_lead_it_to_another_file(void **state)
 
 static void a_place_that_is_there_is_not_made_again(void **state)
 {
-        assert_int_equal(place_make(top, geteuid(), getegid()), -EEXIST);
+        assert_int_equal(place_create(top, geteuid(), getegid()), -EEXIST);
         assert_as_made();
 }
 

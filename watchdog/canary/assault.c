@@ -49,6 +49,13 @@ static enum result judge(const struct attack *attack, const struct assault_end *
         }
 }
 
+void assault_see(const struct assault *assault, const struct attack *attack, const struct place *place,
+                 struct assault_end *end)
+{
+        watch(assault, place, end);
+        end->result = judge(attack, end);
+}
+
 int assault_run(const struct assault *assault, const struct attack *attack, const struct place *place,
                 struct assault_end *ret)
 {
@@ -62,8 +69,7 @@ int assault_run(const struct assault *assault, const struct attack *attack, cons
                 r = attempt_strike(attempt, &end.told);
         if (r < 0)
                 return r;
-        watch(assault, place, &end);
-        end.result = judge(attack, &end);
+        assault_see(assault, attack, place, &end);
         *ret = end;
         return 0;
 }

@@ -29,6 +29,10 @@ struct assault {
 int assault_run(const struct assault *assault, const struct attack *attack, const struct place *place,
                 struct assault_end *ret);
 
+/* The second half of it, where somebody else struck: what came of an attack of which `told` is known. Fills in the rest. */
+void assault_see(const struct assault *assault, const struct attack *attack, const struct place *place,
+                 struct assault_end *end);
+
 /* "prevented", "own-view": in results and JSON. */
 const char *assault_word(enum result result);
 

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -481,7 +482,7 @@ static int ring_here(struct scene *scene, enum ring_way way, struct ring **ret)
         int r = ring_open(way, ret);
         char *off = NULL;
 
-        if (r == -ENOSYS || r == -EINVAL)
+        if (r == -EINVAL || (r == -ENOSYS && prctl(PR_GET_SECCOMP) <= 0)) /* a filter may say ENOSYS too */
                 return not_here(scene, "this kernel has no io_uring of this kind");
         if (r == -EPERM && file_read("/proc/sys/kernel/io_uring_disabled", 16, &off, NULL) == 0 && off[0] != '0')
                 r = not_here(scene, "io_uring is switched off: kernel.io_uring_disabled");
@@ -542,20 +543,24 @@ static int strike_ring_rename(struct scene *scene)
 
 /* ---- below the file system -------------------------------------------------------------------------------------------- */
 
-/* Every block that holds this file's token, wherever the file system put it. */
-static int spoil_blocks(int device, const struct place *place)
+/* Each block that holds this file's token, wherever the file system put it; right where the token is, so that it cannot be anything
+ * else's. */
+static int spoil_blocks(struct scene *scene, int device)
 {
+        const char *wanted = scene->place->token;
         char block[BLOCK];
         int found = 0;
 
         for (off_t at = 0; pread(device, block, BLOCK, at) == BLOCK; at += BLOCK) {
-                if (!memmem(block, BLOCK, place->token, sizeof(place->token) - 1))
+                const char *token = memmem(block, BLOCK, wanted, strlen(wanted));
+
+                if (!token)
                         continue;
-                if (pwrite(device, EVIL, EVIL_SIZE, at) != EVIL_SIZE)
+                if (pwrite(device, EVIL, EVIL_SIZE, at + (token - block)) != EVIL_SIZE)
                         return -errno;
                 found++;
         }
-        return found == 0 ? -ENOENT : said(fsync(device));
+        return found == 0 ? not_here(scene, "its blocks are not to be found on the device") : said(fsync(device));
 }
 
 /* The node is not the machine's but the attacker's own: there is always another name for a device. */
@@ -571,7 +576,10 @@ static int strike_device(struct scene *scene)
                 return -errno;
         sync();
         fd = open(node.text, O_RDWR | O_CLOEXEC);
-        return fd < 0 ? -errno : spoil_blocks(fd, scene->place);
+        if (fd < 0)
+                return -errno;
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* what was read before is older than the file */
+        return spoil_blocks(scene, fd);
 }
 
 /* ---- the table -------------------------------------------------------------------------------------------------------- */

@@ -120,7 +120,7 @@ static int make(const char *top)
 
         if (top[0] != '/')
                 return complain("--make takes a whole path, from / on");
-        r = place_make(top, geteuid(), getegid());
+        r = place_create(top, geteuid(), getegid());
         if (r == -EEXIST) {
                 fprintf(stderr, "governor-canary: %s is there already; it makes a folder of its own. Name another.\n",
                         top);

@@ -113,7 +113,7 @@ static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid)
 }
 
 /* Strangers must be able to reach the file, or it would be its folder that is tested. */
-int place_make(const char *top, uid_t uid, gid_t gid)
+int place_create(const char *top, uid_t uid, gid_t gid)
 {
         struct place place;
         int r = name_all(top, &place);

@@ -52,9 +52,9 @@ enum {
 };
 
 /* Makes TOP, which must not exist, and what is in it; the file and both folders belong to `uid` and `gid`. */
-int place_make(const char *top, uid_t uid, gid_t gid);
+int place_create(const char *top, uid_t uid, gid_t gid);
 
-/* Takes the place around FILE, made by place_make(), as it is now. 0, -EPERM when it is not certain that this file was made to be
+/* Takes the place around FILE, made by place_create(), as it is now. 0, -EPERM when it is not certain that this file was made to be
  * attacked and that nobody else can put another in its place, or another negative errno; `why` is then a sentence. */
 int place_take(const char *file, struct place *ret, char why[PLACE_WHY_MAX]);
 
