@@ -190,7 +190,7 @@ $(1): $(1).o $(call objects_of,$(filter-out $(mains) tests/$(2)/test_%.c tests/$
       $(world_lib) $(governord_lib) $(govctl_lib) $(courier_lib) $(canary_lib) $(run_lib) $(room_lib) $(audit_lib)
 	$$(link_program)
 endef
-$(foreach tier,unit trace sim live vm matrix,$(foreach test,$(call tests_of,$(tier)),$(eval $(call test_program,$(test),$(tier)))))
+$(foreach tier,unit trace sim live vm,$(foreach test,$(call tests_of,$(tier)),$(eval $(call test_program,$(test),$(tier)))))
 $(foreach test,$(fuzzers),$(eval $(call test_program,$(test),fuzz)))
 
 # These play a disk that loses power or fails: what they do to files goes through tests/disk/.
@@ -241,10 +241,10 @@ live: all $(call tests_of,live) ## the programs on real systemd and PM2 in conta
 vm: all $(call tests_of,vm) ## the programs on Debian's own kernel in QEMU
 	$(call run_tests,vm,$(sort $(wildcard tests/vm/test_*.sh)))
 
-matrix: all $(call tests_of,matrix) ## the whole file-attack matrix
+matrix: all $(call tests_of,live) ## every file attack as root, owner and stranger on five file systems (root)
 	$(call run_tests,matrix,$(sort $(wildcard tests/matrix/test_*.sh)))
 
-bench: all ## what watching, drift and evidence cost, beside their peers (BENCH=drift: just that)
+bench: all $(call tests_of,live) ## what watching, drift and evidence cost, what guards stop (BENCH=drift: just that)
 	@B=$(B) TESTBED=$(TESTBED) tests/bench/run.sh $(BENCH)
 
 # ---- the machine ----------------------------------------------------------------------------------------------------
