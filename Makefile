@@ -244,7 +244,7 @@ vm: all $(call tests_of,vm) ## the programs on Debian's own kernel in QEMU
 matrix: all $(call tests_of,live) ## every file attack as root, owner and stranger on five file systems (root)
 	$(call run_tests,matrix,$(sort $(wildcard tests/matrix/test_*.sh)))
 
-bench: all $(call tests_of,live) ## what watching, drift and evidence cost, what guards stop (BENCH=drift: just that)
+bench: all $(call tests_of,live) ## what watching, drift, evidence and guarding cost, what guards stop (BENCH=drift: just that)
 	@B=$(B) TESTBED=$(TESTBED) tests/bench/run.sh $(BENCH)
 
 # ---- the machine ----------------------------------------------------------------------------------------------------
