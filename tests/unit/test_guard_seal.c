@@ -22,6 +22,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "guard/seal.h"
 #include "guard/traits.h"
 #include "guard_place.h"
@@ -38,6 +39,7 @@ struct bed {
         struct manifest *manifest;
         struct sealer sealer;
         struct seal_outcome outcome;
+        uint8_t evil[DIGEST_SIZE];
         char marked[PATH_MAX];
         int mark_says;
 };
@@ -425,7 +427,7 @@ static void a_folder_that_is_not_empty_is_set_aside_with_all_that_is_in_it(void 
 {
         struct bed *bed = *state;
         struct manifest_entry entry;
-        char text[SEAL_TEXT_MAX], name[64];
+        char text[SEAL_TEXT_MAX], name[96];
         unsigned found = 0;
         DIR *dir;
 
@@ -442,7 +444,7 @@ static void a_folder_that_is_not_empty_is_set_aside_with_all_that_is_in_it(void 
         dir = opendir(at(bed, "app"));
         for (const struct dirent *each; (each = readdir(dir));)
                 if (strncmp(each->d_name, ".governor-found-", 16) == 0) {
-                        snprintf(name, sizeof(name), "app/%.32s/work", each->d_name);
+                        snprintf(name, sizeof(name), "app/%.60s/work", each->d_name);
                         expect(bed, name, EVIL);
                         found++;
                 }
@@ -769,6 +771,42 @@ static void what_a_crash_left_beside_it_is_kept_afterwards(void **state)
         assert_int_equal(count_hidden(bed, "app"), 0);
 }
 
+/* He knows the name that we use in passing, and may write to the folder. */
+static void nothing_that_is_put_in_our_way_stops_us(void **state)
+{
+        struct bed *bed = *state;
+        struct manifest_entry entry;
+        char name[64], inside[96];
+
+        NEEDS_ROOT;
+        put(bed, "app/code.js", GOOD);
+        entry = seal(bed, "app/code.js");
+        snprintf(name, sizeof(name), "app/.governor-%08x", text_hash(entry.path));
+        snprintf(inside, sizeof(inside), "%s/inside", name);
+        for (unsigned way = 0; way < 4; way++) {
+                assert_int_equal(seal_lift(entry.path), 0);
+                write_it(bed);
+                assert_int_equal(vault_forget(bed->vault, (digest_whole(EVIL, strlen(EVIL), bed->evil), bed->evil)),
+                                 way == 0 ? -ENOENT : 0);
+                if (way == 0)
+                        put(bed, name, "his own words");
+                else
+                        assert_int_equal(mkdir(at(bed, name), 0755), 0);
+                if (way == 2)
+                        put(bed, inside, "inside");
+                if (way == 3)
+                        assert_int_equal(mount("his", at(bed, name), "tmpfs", 0, NULL), 0);
+                restore(bed, &entry);
+                expect_sealed(bed, &entry, GOOD);
+                expect_kept(bed, EVIL);
+                if (way == 0)
+                        expect_kept(bed, "his own words");
+                if (way == 3)
+                        assert_int_equal(umount(at(bed, name)), 0);
+                assert_int_equal(count_hidden(bed, "app"), way < 2 ? 0 : way - 1);
+        }
+}
+
 /* ---- races -------------------------------------------------------------------------------------------------------------- */
 
 struct writer {
@@ -855,6 +893,7 @@ int main(void)
                 ON_BOTH(what_the_vault_lost_is_told_and_the_place_is_left_alone),
                 ON_BOTH(what_cannot_be_written_down_before_is_not_made_immutable),
                 ON_BOTH(what_a_crash_left_beside_it_is_kept_afterwards),
+                ON_BOTH(nothing_that_is_put_in_our_way_stops_us),
                 ON_BOTH(a_writer_in_a_tight_loop_is_shut_out),
         };
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@
         64 /* each may be lost to a writer in a tight loop, more so on a busy machine; all of them take some 10 ms */
 #define PIECE (64 << 10)
 #define PASSING_MAX (NAME_MAX + 1)
-#define ASIDE_MOST 100 /* folders of one name that were set aside */
+#define NAMES_TRIED 4 /* that chance may give twice */
 #define PROC_FD_MAX (sizeof("/proc/self/fd/") + 3 * sizeof(int))
 
 /* One file that is being sealed. */
@@ -37,6 +38,7 @@ struct sealing {
         int folder;
         const char *name; /* within the folder */
         char passing[PASSING_MAX];
+        bool by_chance; /* the passing name is, for something that cannot be moved has the usual one */
         bool folder_lifted;
         struct stat old;
         bool there; /* something is in the place */
@@ -315,21 +317,28 @@ static int keep_link(struct vault *vault, int folder, const char *name, uint8_t 
         return n < 0 ? -errno : vault_put(vault, target, (size_t)n, ret);
 }
 
+/* A name that nobody can have taken beforehand. */
+static void name_by_chance(const struct sealing *sealing, const char *what, char name[PASSING_MAX])
+{
+        uint32_t chance = 0;
+
+        (void)!getrandom(&chance, sizeof(chance), 0);
+        snprintf(name, PASSING_MAX, ".governor-%s%08x-%08x", what, text_hash(sealing->wanted->path), chance);
+}
+
 /* Under a name where it is in nobody's way: a person decides. */
 static int set_aside(struct sealing *sealing)
 {
         char name[PASSING_MAX];
+        int r = -EEXIST;
 
-        for (unsigned n = 0; n < ASIDE_MOST; n++) {
-                snprintf(name, sizeof(name), ".governor-found-%08x-%u", text_hash(sealing->wanted->path), n);
-                if (renameat2(sealing->folder, sealing->passing, sealing->folder, name, RENAME_NOREPLACE) >= 0) {
-                        sealing->outcome->notes |= SEAL_SET_ASIDE;
-                        return 0;
-                }
-                if (errno != EEXIST)
-                        return -errno;
+        for (unsigned n = 0; r == -EEXIST && n < NAMES_TRIED; n++) {
+                name_by_chance(sealing, "found-", name);
+                r = renameat2(sealing->folder, sealing->passing, sealing->folder, name, RENAME_NOREPLACE) < 0 ? -errno
+                                                                                                              : 0;
         }
-        return -EEXIST;
+        sealing->outcome->notes |= r >= 0 ? SEAL_SET_ASIDE : 0;
+        return r;
 }
 
 static int keep_folder(struct sealing *sealing)
@@ -640,12 +649,20 @@ static int drop_passing(struct sealing *sealing, int r)
         return r;
 }
 
+/* Whoever may write to the folder could put something there that cannot be moved, a mount say. */
+static void choose_passing(struct sealing *sealing)
+{
+        if (clear_passing(sealing) >= 0)
+                return;
+        name_by_chance(sealing, "", sealing->passing);
+        sealing->by_chance = true;
+}
+
 static int seal_once(struct sealing *sealing)
 {
-        int r = clear_passing(sealing);
+        int r;
 
-        if (r < 0)
-                return say_error(sealing, r, "replaced: something is in the way");
+        choose_passing(sealing);
         r = make_fresh(sealing);
         if (r < 0)
                 return say_error(sealing, r, "written");
@@ -666,6 +683,8 @@ static int seal_until_nobody_writes(struct sealing *sealing)
         while (r == -EAGAIN && sealing->outcome->tries++ < TRIES)
                 r = seal_once(sealing);
         sealing->outcome->tries -= sealing->outcome->tries > TRIES;
+        if (sealing->by_chance && clear_passing(sealing) < 0) /* nobody else will find it */
+                sealing->outcome->notes |= SEAL_NOT_KEPT;
         fix_folder(sealing);
         if (r == -EAGAIN)
                 return say(sealing, r, "is written to again and again");
@@ -696,7 +715,7 @@ static void settle(struct sealing *sealing)
         make_safe(sealing);
         if (faccessat(sealing->folder, sealing->passing, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
                 lift_folder(sealing);
-        if (clear_passing(sealing) < 0)
+        if (clear_passing(sealing) < 0 && !sealing->outcome->kept)
                 sealing->outcome->notes |= SEAL_NOT_KEPT;
         fix_folder(sealing);
 }
