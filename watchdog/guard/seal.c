@@ -38,7 +38,7 @@ struct sealing {
         int folder;
         const char *name; /* within the folder */
         char passing[PASSING_MAX];
-        bool by_chance; /* the passing name is, for something that cannot be moved has the usual one */
+        bool by_chance; /* the passing name is, for something has the usual one */
         bool folder_lifted;
         struct stat old;
         bool there; /* something is in the place */
@@ -649,10 +649,18 @@ static int drop_passing(struct sealing *sealing, int r)
         return r;
 }
 
-/* Whoever may write to the folder could put something there that cannot be moved, a mount say. */
+/*
+ * What a restore of a moment ago found may still have the usual name, and waits: to keep it takes longer than to end what is wrong now.
+ * Or somebody put something there, which cannot even be moved, a mount say.
+ */
 static void choose_passing(struct sealing *sealing)
 {
-        if (clear_passing(sealing) >= 0)
+        struct stat st;
+
+        if (sealing->outcome->tries == 1 && fstatat(sealing->folder, sealing->passing, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+            errno == ENOENT)
+                return;
+        if (sealing->outcome->tries > 1 && clear_passing(sealing) >= 0)
                 return;
         name_by_chance(sealing, "", sealing->passing);
         sealing->by_chance = true;
