@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "io/cleanup.h"
+#include "io/database.h"
 
 #define APPLICATION_ID 0x676f7668 /* "govh" */
 #define VERSION 2
 #define PAGE_BYTES 4096
-#define BUSY_MS 100 /* a reader in the way: the daemon does not wait for it longer */
 #define MINUTE 60
 #define TEN 600
 #define HOUR 3600
@@ -28,163 +28,33 @@ const struct history_limits history_limits = {
         .bytes_most = 64 << 20,
 };
 
-static void close_database(sqlite3 **db)
-{
-        sqlite3_close(*db);
-}
-
-static void finalize_statement(sqlite3_stmt **statement)
-{
-        sqlite3_finalize(*statement);
-}
-
-static int errno_of(sqlite3 *db, int code)
-{
-        switch (code & 0xff) {
-        case SQLITE_OK:
-        case SQLITE_ROW:
-        case SQLITE_DONE: return 0;
-        case SQLITE_CORRUPT:
-        case SQLITE_NOTADB: return -EUCLEAN;
-        case SQLITE_BUSY:
-        case SQLITE_LOCKED: return -EBUSY;
-        case SQLITE_NOMEM: return -ENOMEM;
-        case SQLITE_READONLY: return -EROFS;
-        case SQLITE_PERM:
-        case SQLITE_AUTH: return -EACCES;
-        case SQLITE_FULL: return -ENOSPC;
-        case SQLITE_CANTOPEN:
-        case SQLITE_IOERR: return db && sqlite3_system_errno(db) > 0 ? -sqlite3_system_errno(db) : -EIO;
-        default: return -EUCLEAN; /* SQLITE_ERROR: no such table, no such column */
-        }
-}
-
-static int run(sqlite3 *db, const char *sql)
-{
-        return errno_of(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
-}
-
-static int prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret)
-{
-        return errno_of(db, sqlite3_prepare_v2(db, sql, -1, ret, NULL));
-}
-
-static int number_of(sqlite3 *db, const char *sql, int64_t *ret)
-{
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        int r = prepare(db, sql, &statement);
-
-        if (r < 0)
-                return r;
-        r = sqlite3_step(statement);
-        if (r != SQLITE_ROW)
-                return errno_of(db, r);
-        *ret = sqlite3_column_int64(statement, 0);
-        return 0;
-}
-
 static int run_with(sqlite3 *db, const char *sql, int64_t first, int64_t second)
 {
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-        int r = prepare(db, sql, &statement);
+        _cleanup_(database_finalizep) sqlite3_stmt *statement = NULL;
+        int r = database_prepare(db, sql, &statement);
 
         if (r < 0)
                 return r;
         sqlite3_bind_int64(statement, 1, first);
         sqlite3_bind_int64(statement, 2, second);
-        return errno_of(db, sqlite3_step(statement));
+        return database_errno(db, sqlite3_step(statement));
 }
 
 /* ---- the file ----------------------------------------------------------------------------------------------------------- */
 
-static int is_ours(sqlite3 *db)
-{
-        int64_t application = 0, version = 0;
-        int r = number_of(db, "PRAGMA application_id", &application);
-
-        if (r >= 0)
-                r = number_of(db, "PRAGMA user_version", &version);
-        if (r < 0)
-                return r;
-        return application == APPLICATION_ID && version == VERSION ? 0 : -EUCLEAN;
-}
-
-static int open_file(const char *path, int flags, sqlite3 **ret)
-{
-        _cleanup_(close_database) sqlite3 *db = NULL;
-        int r = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
-
-        if (r != SQLITE_OK)
-                return errno_of(db, r);
-        sqlite3_busy_timeout(db, BUSY_MS);
-        sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-        sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-        r = is_ours(db);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(db);
-        return 0;
-}
-
-/* A file of nothing becomes a history; its rows lie in the order in which they are read. Memory (KiB) and CPU are the sums of `n`
- * minutes: averages of averages would lose a little with each. */
-static int make_file(const char *path)
-{
-        static const char schema[] =
-                "PRAGMA journal_mode=DELETE; BEGIN;"
-                "CREATE TABLE agent(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
-                "CREATE TABLE sample(agent INTEGER NOT NULL, step INTEGER NOT NULL, at INTEGER NOT NULL,"
-                " memory INTEGER NOT NULL, most INTEGER NOT NULL, cpu INTEGER NOT NULL, starts INTEGER NOT NULL,"
-                " n INTEGER NOT NULL, PRIMARY KEY(agent, step, at)) WITHOUT ROWID;"
-                "PRAGMA application_id=1735358056; PRAGMA user_version=2; COMMIT";
-        _Static_assert(APPLICATION_ID == 1735358056 && VERSION == 2, "the schema says the same");
-        _cleanup_(close_database) sqlite3 *db = NULL;
-        int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        int r;
-
-        if (fd < 0)
-                return -errno;
-        close(fd);
-        r = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-        r = r == SQLITE_OK ? run(db, schema) : errno_of(db, r);
-        if (r < 0)
-                unlink(path);
-        return r;
-}
-
-static int set_aside(const char *path)
-{
-        char aside[PATH_MAX], journal[PATH_MAX];
-
-        snprintf(aside, sizeof(aside), "%s.damaged", path);
-        snprintf(journal, sizeof(journal), "%s-journal", path);
-        if (rename(path, aside) < 0)
-                return -errno;
-        (void)unlink(journal); /* it would be rolled back into the new file */
-        return 0;
-}
-
-static int open_for_writing(const char *path, sqlite3 **ret)
-{
-        struct stat st;
-        int result = 0;
-        int r = lstat(path, &st) < 0 ? -errno : st.st_size == 0 || !S_ISREG(st.st_mode) ? -EUCLEAN : 0;
-
-        if (r == 0)
-                r = open_file(path, SQLITE_OPEN_READWRITE, ret);
-        if (r == -EUCLEAN) {
-                r = set_aside(path);
-                result = HISTORY_SET_ASIDE;
-                if (r == 0)
-                        r = -ENOENT;
-        }
-        if (r == -ENOENT) {
-                r = make_file(path);
-                if (r >= 0)
-                        r = open_file(path, SQLITE_OPEN_READWRITE, ret);
-        }
-        return r < 0 ? r : result;
-}
+/* Its rows lie in the order in which they are read. Memory (KiB) and CPU are the sums of `n` minutes: averages of averages would
+ * lose a little with each. */
+static const struct database_kind kind = {
+        .application_id = APPLICATION_ID,
+        .version = VERSION,
+        .schema = "PRAGMA journal_mode=DELETE; BEGIN;"
+                  "CREATE TABLE agent(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+                  "CREATE TABLE sample(agent INTEGER NOT NULL, step INTEGER NOT NULL, at INTEGER NOT NULL,"
+                  " memory INTEGER NOT NULL, most INTEGER NOT NULL, cpu INTEGER NOT NULL, starts INTEGER NOT NULL,"
+                  " n INTEGER NOT NULL, PRIMARY KEY(agent, step, at)) WITHOUT ROWID;"
+                  "PRAGMA application_id=1735358056; PRAGMA user_version=2; COMMIT",
+};
+_Static_assert(APPLICATION_ID == 1735358056 && VERSION == 2, "the schema says the same");
 
 /* ---- writing ------------------------------------------------------------------------------------------------------------ */
 
@@ -194,8 +64,8 @@ static int agent_id(sqlite3 *db, const char *name, int64_t *ret)
                                            "SELECT id FROM agent WHERE name = ?" };
 
         for (int i = 0; i < 2; i++) {
-                _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
-                int r = prepare(db, sql[i], &statement);
+                _cleanup_(database_finalizep) sqlite3_stmt *statement = NULL;
+                int r = database_prepare(db, sql[i], &statement);
 
                 if (r < 0)
                         return r;
@@ -203,8 +73,8 @@ static int agent_id(sqlite3 *db, const char *name, int64_t *ret)
                 r = sqlite3_step(statement);
                 if (r == SQLITE_ROW)
                         *ret = sqlite3_column_int64(statement, 0);
-                if (errno_of(db, r) < 0)
-                        return errno_of(db, r);
+                if (database_errno(db, r) < 0)
+                        return database_errno(db, r);
         }
         return 0;
 }
@@ -225,7 +95,7 @@ static int put_row(sqlite3 *db, sqlite3_stmt *statement, int64_t agent, uint32_t
         sqlite3_bind_int64(statement, 6, (int64_t)row->cpu);
         sqlite3_bind_int64(statement, 7, (int64_t)row->starts);
         sqlite3_bind_int64(statement, 8, (int64_t)row->n);
-        return errno_of(db, sqlite3_step(statement));
+        return database_errno(db, sqlite3_step(statement));
 }
 
 static void add_to(struct row *row, const struct history_sample *sample)
@@ -271,13 +141,14 @@ static void grains_at(const struct history_limits *limits, uint64_t now, struct 
 /* Minutes go into their own rows, their tens and their hours at once: nothing is ever read to be thinned out. */
 static int put_all(sqlite3 *db, const struct grain grains[3], const struct history_sample *samples, size_t n)
 {
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        _cleanup_(database_finalizep) sqlite3_stmt *statement = NULL;
         int64_t agent = 0;
-        int r = prepare(db,
-                        "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                        "memory = memory + excluded.memory, most = max(most, excluded.most), cpu = cpu + excluded.cpu,"
-                        "starts = starts + excluded.starts, n = n + excluded.n",
-                        &statement);
+        int r = database_prepare(
+                db,
+                "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "memory = memory + excluded.memory, most = max(most, excluded.most), cpu = cpu + excluded.cpu,"
+                "starts = starts + excluded.starts, n = n + excluded.n",
+                &statement);
 
         for (size_t i = 0, end; i < n && r >= 0; i = end) {
                 for (end = i + 1; end < n && samples[end].agent == samples[i].agent;)
@@ -308,7 +179,8 @@ static int forget_old(sqlite3 *db, const struct grain grains[3], uint64_t now)
                                 grains[i].step, (int64_t)((now + HOUR) / grains[i].step));
         }
         if (r >= 0)
-                r = run(db, "DELETE FROM agent WHERE NOT EXISTS (SELECT 1 FROM sample WHERE sample.agent = agent.id)");
+                r = database_run(
+                        db, "DELETE FROM agent WHERE NOT EXISTS (SELECT 1 FROM sample WHERE sample.agent = agent.id)");
         return r;
 }
 
@@ -333,7 +205,7 @@ static int write_once(sqlite3 *db, const struct history_limits *limits, const st
                       uint64_t now, bool shortening)
 {
         struct grain grains[3];
-        int r = run(db, "BEGIN IMMEDIATE");
+        int r = database_run(db, "BEGIN IMMEDIATE");
 
         if (r < 0)
                 return r;
@@ -347,9 +219,9 @@ static int write_once(sqlite3 *db, const struct history_limits *limits, const st
         if (r >= 0)
                 r = put_all(db, grains, samples, n);
         if (r >= 0)
-                r = run(db, "COMMIT");
+                r = database_run(db, "COMMIT");
         if (r < 0)
-                (void)run(db, "ROLLBACK");
+                (void)database_run(db, "ROLLBACK");
         return r;
 }
 
@@ -358,15 +230,15 @@ static bool is_at_bound(sqlite3 *db, const struct history_limits *limits)
 {
         int64_t pages = 0;
 
-        return number_of(db, "PRAGMA page_count", &pages) >= 0 &&
+        return database_number(db, "PRAGMA page_count", &pages) >= 0 &&
                pages >= (int64_t)(limits->bytes_most / PAGE_BYTES) * 9 / 10;
 }
 
 int history_write(const char *path, const struct history_limits *limits, const struct history_sample *samples, size_t n,
                   uint64_t now)
 {
-        _cleanup_(close_database) sqlite3 *db = NULL;
-        int result = open_for_writing(path, &db);
+        _cleanup_(database_closep) sqlite3 *db = NULL;
+        int result = database_open(path, &kind, &db);
         char bound[64];
         int r;
 
@@ -375,9 +247,9 @@ int history_write(const char *path, const struct history_limits *limits, const s
         snprintf(bound, sizeof(bound), "PRAGMA max_page_count=%llu",
                  (unsigned long long)(limits->bytes_most / PAGE_BYTES));
         /* it may be lost with the machine's power, and is begun anew then */
-        r = run(db, "PRAGMA synchronous=OFF; PRAGMA cache_size=-256; PRAGMA temp_store=MEMORY");
+        r = database_run(db, "PRAGMA synchronous=OFF; PRAGMA cache_size=-256; PRAGMA temp_store=MEMORY");
         if (r >= 0)
-                r = run(db, bound);
+                r = database_run(db, bound);
         if (r >= 0)
                 r = write_once(db, limits, samples, n, now, false);
         for (int i = 0; i < SHORTENINGS_MAX && r == -ENOSPC && is_at_bound(db, limits); i++) {
@@ -386,7 +258,7 @@ int history_write(const char *path, const struct history_limits *limits, const s
         }
         if (r == -EUCLEAN) { /* damaged in the middle: next time it is seen at once or again here */
                 sqlite3_close(TAKE_PTR(db));
-                r = set_aside(path);
+                r = database_set_aside(path);
                 return r < 0 ? r : history_write(path, limits, samples, n, now) | HISTORY_SET_ASIDE;
         }
         return r < 0 ? r : result;
@@ -401,17 +273,17 @@ struct history {
 
 static int open_for_reading(const char *path, sqlite3 **ret)
 {
-        return access(path, R_OK) < 0 ? -errno : open_file(path, SQLITE_OPEN_READONLY, ret);
+        return access(path, R_OK) < 0 ? -errno : database_open_as_is(path, &kind, SQLITE_OPEN_READONLY, ret);
 }
 
 int history_agents(const char *path, void (*take)(void *self, const char *agent), void *self)
 {
-        _cleanup_(close_database) sqlite3 *db = NULL;
-        _cleanup_(finalize_statement) sqlite3_stmt *statement = NULL;
+        _cleanup_(database_closep) sqlite3 *db = NULL;
+        _cleanup_(database_finalizep) sqlite3_stmt *statement = NULL;
         int r = open_for_reading(path, &db);
 
         if (r >= 0)
-                r = prepare(db, "SELECT name FROM agent ORDER BY name", &statement);
+                r = database_prepare(db, "SELECT name FROM agent ORDER BY name", &statement);
         if (r < 0)
                 return r;
         while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -420,7 +292,7 @@ int history_agents(const char *path, void (*take)(void *self, const char *agent)
                 if (name)
                         take(self, name);
         }
-        return errno_of(db, r);
+        return database_errno(db, r);
 }
 
 /* Each moment as finely as it is kept: a coarse step ends where the finer ones begin, or, where there are none, never. */
@@ -442,7 +314,7 @@ int history_open(const char *path, struct history **ret)
         int r = history ? open_for_reading(path, &history->db) : -ENOMEM;
 
         if (r >= 0)
-                r = prepare(history->db, read_sql, &history->samples);
+                r = database_prepare(history->db, read_sql, &history->samples);
         if (r < 0)
                 history_close(history);
         else
@@ -463,7 +335,7 @@ struct history *history_close(struct history *history)
 int history_end(struct history *history, uint64_t *ret_end)
 {
         int64_t last = -1;
-        int r = number_of(
+        int r = database_number(
                 history->db,
                 "SELECT coalesce(max((SELECT max(at) FROM sample WHERE sample.agent = agent.id AND step = 3600)),"
                 " -1) FROM agent",
@@ -498,7 +370,7 @@ int history_each(struct history *history, const char *agent, uint64_t since, uin
                 take(self, &sample);
         }
         sqlite3_reset(history->samples); /* nothing stays locked between two questions */
-        return errno_of(history->db, r);
+        return database_errno(history->db, r);
 }
 
 int history_read(const char *path, const char *agent, uint64_t since,
