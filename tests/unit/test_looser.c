@@ -80,6 +80,32 @@ static void the_same_policy_said_otherwise_is_not_looser(void **state)
         check_step("mode: observe\n", "mode: observe\n", "");
 }
 
+/* Agents may do less with a tighter one, whatever is written where. */
+static void an_action_that_may_be_done_with_less_asking_is_told(void **state)
+{
+        static const char before[] = "actions: [ { name: trade, ask_above: { usd: 1000, shares: 5 }, "
+                                     "deny_above: { usd: 9000 }, approve: { within: 5m } }, { name: deploy } ]\n";
+
+        check_step(before, before, "");
+        check_step(
+                before,
+                "actions: [ { name: trade, ask_above: { usd: 10, shares: 5 } , deny_above: { usd: 9000, shares: 9 }, "
+                "approve: { within: 1m } } ]\n",
+                "");
+        check_step(before, "actions: [ { name: trade, deny_above: { usd: 9000 }, approve: { within: 5m } } ]\n", "");
+        check_step(before,
+                   "actions: [ { name: trade, ask_above: { usd: 1000.5 }, approve: { within: 6m } },\n"
+                   "           { name: deploy, ask_above: { n: 1 } }, { name: mail } ]\n",
+                   "action 'trade': ask_above: usd was 1000, is 1000.5\n"
+                   "action 'trade': ask_above: shares was 5, is without a limit\n"
+                   "action 'trade': deny_above: usd was 9000, is without a limit\n"
+                   "action 'trade': approve: there is more time for it\n"
+                   "action 'deploy': a human is not asked each time any more\n"
+                   "action 'mail': was denied, and may be asked for now\n");
+        check_step(before, "actions: [ { name: deploy, approve: { by: [key, phone], phone_despite_root: true } } ]\n",
+                   "action 'deploy': approve: a phone may approve it now\n");
+}
+
 static void fill_in(char ret[512], const char *text, const char *value)
 {
         const char *gap = strstr(text, "%s");
@@ -269,6 +295,7 @@ int main(void)
                 cmocka_unit_test(what_is_raised_or_lowered_is_a_number_or_a_word_of_a_list),
                 cmocka_unit_test(the_same_policy_said_otherwise_is_not_looser),
                 cmocka_unit_test(each_key_is_told_when_it_loosens_and_only_then),
+                cmocka_unit_test(an_action_that_may_be_done_with_less_asking_is_told),
                 cmocka_unit_test(what_may_be_less_in_both_directions_is_told_in_both),
                 cmocka_unit_test(an_agent_that_nobody_governs_any_more_is_told),
                 cmocka_unit_test(a_rule_that_takes_an_agent_or_a_file_away_from_a_stricter_one_is_told),

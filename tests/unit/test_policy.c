@@ -323,6 +323,29 @@ static void what_is_shown_loads_again(void **state)
         policy_free(policy);
 }
 
+static void actions_are_limits_by_name_and_come_back_as_they_were(void **state)
+{
+        struct policy *policy = load_text("x.yaml", "actions:\n"
+                                                    "  - { name: trade, ask_above: { usd: 0.50, shares: \"10\" },\n"
+                                                    "      deny_above: { usd: 10000 }, approve: { within: 30s } }\n"
+                                                    "  - name: deploy\n");
+        const struct action_rule *trade = policy_action(policy, "trade"), *deploy = policy_action(policy, "deploy");
+
+        assert_null(policy_action(policy, "wire"));
+        assert_int_equal(trade->ask_above_n, 2);
+        assert_string_equal(trade->ask_above[0].name, "usd");
+        assert_int_equal(trade->ask_above[0].millionths, 500000);
+        assert_int_equal(trade->ask_above[1].millionths, 10000000);
+        assert_int_equal(trade->deny_above[0].millionths, INT64_C(10000000000));
+        assert_int_equal(trade->approve.within, 30 * USEC_PER_SEC);
+        assert_int_equal(trade->origin.line, 2);
+        assert_int_equal(deploy->ask_above_n, 0);
+        assert_int_equal(deploy->approve.within, 15 * USEC_PER_MINUTE);
+        assert_int_equal(deploy->approve.by_n, 1);
+        check_round_trip(policy);
+        policy_free(policy);
+}
+
 static void show_says_where_each_value_comes_from(void **state)
 {
         struct policy *policy = NULL;
@@ -441,6 +464,7 @@ int main(void)
                 cmocka_unit_test(the_first_rule_that_does_not_except_a_file_owns_it),
                 cmocka_unit_test(each_shipped_policy_passes_the_check),
                 cmocka_unit_test(what_is_shown_loads_again),
+                cmocka_unit_test(actions_are_limits_by_name_and_come_back_as_they_were),
                 cmocka_unit_test(show_says_where_each_value_comes_from),
                 cmocka_unit_test(one_meaning_is_normalised_to_one_text),
                 cmocka_unit_test(what_is_discovered_becomes_a_policy),

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/text.h"
 #include "policy/value.h"
 
@@ -206,6 +207,54 @@ static void check_windows(struct check *check, const struct key *key, const stru
         }
 }
 
+static bool is_amount_name(const char *name)
+{
+        size_t length = strlen(name);
+
+        return length > 0 && length <= 32 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == length;
+}
+
+/* One `usd: 1000`. */
+static void check_amount_limit(struct check *check, const struct key *key, const struct node *node,
+                               struct amount_limit *ret)
+{
+        const struct node *value = node->value;
+        char shown[SHOWN_MAX];
+
+        ret->name = node->text;
+        if (!is_amount_name(node->text))
+                complain(&check->complaints, &node->place,
+                         "the name of a parameter in %s has 1 to 32 of: a-z, 0-9 and _", key->name);
+        else if (value->kind == NODE_LIST || value->kind == NODE_MAPPING)
+                complain(&check->complaints, &value->place, "%s is one number", node->text);
+        else if (value->kind == NODE_SCALAR && (!decimal_read(value->text, &ret->millionths) || ret->millionths < 0)) {
+                text_copy_safe(shown, sizeof(shown), value->text);
+                complain(&check->complaints, &value->place,
+                         "%s is '%s'; expected a number that is not negative, such as 1000 or 0.5", node->text, shown);
+        }
+}
+
+static void check_amounts(struct check *check, const struct key *key, const struct node *node, void *base)
+{
+        struct amount_limit *limits = (struct amount_limit *)(void *)((char *)base + key->into);
+        unsigned *n = (unsigned *)(void *)((char *)base + key->count);
+
+        if (!is_mapping(check, key, node))
+                return;
+        if (!node->first)
+                complain(&check->complaints, &node->place, "%s is empty", key->name);
+        for (const struct node *at = node->first; at; at = at->next) {
+                if (!is_usable(check, node, at))
+                        continue;
+                if (*n == POLICY_AMOUNTS_MAX) {
+                        complain(&check->complaints, &at->place, "%s has more than %d parameters", key->name,
+                                 POLICY_AMOUNTS_MAX);
+                        return;
+                }
+                check_amount_limit(check, key, at, &limits[(*n)++]);
+        }
+}
+
 static void check_class(struct check *check, const struct node *key)
 {
         struct class **at = &check->loaded->classes, *class;
@@ -272,6 +321,21 @@ static void check_file_rule(struct check *check, const struct node *node)
         check->loaded->files_n++;
 }
 
+static void check_action_rule(struct check *check, const struct node *node)
+{
+        struct action_entry *entry = arena_take(check->arena, sizeof(*entry));
+
+        if (!entry)
+                return;
+        entry->rule = check->action_blank;
+        entry->node = node;
+        entry->rule.origin = (struct policy_origin){ node->place.source->name, node->place.line };
+        check_section(check, SECTION_ACTION, node, &entry->rule);
+        *check->actions_tail = entry;
+        check->actions_tail = &entry->next;
+        check->loaded->actions_n++;
+}
+
 static void check_sections(struct check *check, const struct key *key, const struct node *node, const void *base)
 {
         if (key->sub == SECTION_AGENT)
@@ -282,13 +346,16 @@ static void check_sections(struct check *check, const struct key *key, const str
                 if (at->kind == NODE_SCALAR || at->kind == NODE_LIST)
                         complain(&check->complaints, &at->place, "an entry of %s holds keys and values, such as '- %s'",
                                  key->name,
-                                 key->sub == SECTION_AGENT   ? "pm2: lily"
-                                 : key->sub == SECTION_FILES ? "name: core"
-                                                             : "webhook: {...}");
+                                 key->sub == SECTION_AGENT    ? "pm2: lily"
+                                 : key->sub == SECTION_FILES  ? "name: core"
+                                 : key->sub == SECTION_ACTION ? "name: trade"
+                                                              : "webhook: {...}");
                 else if (at->kind == NODE_MAPPING && key->sub == SECTION_AGENT)
                         check_agent(check, at, base);
                 else if (at->kind == NODE_MAPPING && key->sub == SECTION_FILES)
                         check_file_rule(check, at);
+                else if (at->kind == NODE_MAPPING && key->sub == SECTION_ACTION)
+                        check_action_rule(check, at);
                 else if (at->kind == NODE_MAPPING)
                         check_section(check, key->sub, at, NULL);
         }
@@ -304,6 +371,7 @@ static void check_key(struct check *check, const struct key *key, const struct n
                 break;
         case FORM_SECTIONS: check_sections(check, key, node, base); break;
         case FORM_NAMED: check_named(check, key, node); break;
+        case FORM_AMOUNTS: check_amounts(check, key, node, base); break;
         case FORM_WINDOWS: check_windows(check, key, node, base); break;
         default: value_check(check, key, node, base); break;
         }
@@ -397,6 +465,25 @@ static void check_files(struct check *check, const struct node *node, const stru
                          "nobody approves changes of untouchable files; 'approve' is for rule: protected");
 }
 
+static bool is_action_name(const char *name)
+{
+        return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(name);
+}
+
+static void check_action(struct check *check, const struct node *node, const struct action_rule *rule)
+{
+        if (rule->name && !is_action_name(rule->name))
+                complain(&check->complaints, place_of_value(node, "name"),
+                         "the name of an action is made of letters, digits, '.', '_' and '-'");
+        for (unsigned i = 0; i < rule->deny_above_n; i++)
+                for (unsigned n = 0; n < rule->ask_above_n; n++)
+                        if (strcmp(rule->deny_above[i].name, rule->ask_above[n].name) == 0 &&
+                            rule->deny_above[i].millionths < rule->ask_above[n].millionths)
+                                complain(&check->complaints, place_of_value(node, "deny_above"),
+                                         "%s is denied above less than what is allowed at once",
+                                         rule->ask_above[n].name);
+}
+
 /* Values that are right one by one and wrong together. */
 static void check_sense(struct check *check, enum section section, const struct node *node, void *base)
 {
@@ -408,6 +495,8 @@ static void check_sense(struct check *check, enum section section, const struct 
         case SECTION_HEALTH: check_health(check, node); break;
         case SECTION_FILES: check_files(check, node, base); break;
         case SECTION_APPROVE: check_approve(check, node, &((struct file_rule *)base)->approve); break;
+        case SECTION_ACTION: check_action(check, node, base); break;
+        case SECTION_ACTION_APPROVE: check_approve(check, node, &((struct action_rule *)base)->approve); break;
         default: break;
         }
 }
@@ -461,6 +550,7 @@ int check_init(struct check *check, struct loaded *loaded)
                 .loaded = loaded,
                 .entries_tail = &loaded->entries,
                 .files_tail = &loaded->files,
+                .actions_tail = &loaded->actions,
         };
         check->complaints.arena = arena_new();
         if (!check->complaints.arena)
@@ -480,6 +570,8 @@ static void *unset_base(struct check *check, const struct key *key, struct rule 
                 return &check->loaded->policy;
         if (key->section == SECTION_FILES || key->section == SECTION_APPROVE)
                 return &check->file_blank;
+        if (key->section == SECTION_ACTION || key->section == SECTION_ACTION_APPROVE)
+                return &check->action_blank;
         return key->section >= SECTION_AGENT ? rule : NULL;
 }
 

@@ -21,6 +21,12 @@ struct file_entry {
         struct file_entry *next;
 };
 
+struct action_entry {
+        struct action_rule rule;
+        const struct node *node;
+        struct action_entry *next;
+};
+
 /* A policy with everything that explains where it came from. */
 struct loaded {
         struct policy policy; /* first: the one is the other */
@@ -34,6 +40,8 @@ struct loaded {
         struct file_entry *files;
         unsigned files_n;
         const struct node **file_nodes; /* by file rule */
+        struct action_entry *actions;
+        unsigned actions_n;
         bool has_agents;
         const struct node *mode; /* of governor.yaml */
 };
@@ -46,6 +54,8 @@ struct check {
         struct rule_entry **entries_tail;
         struct file_entry **files_tail;
         struct file_rule file_blank; /* the table's defaults */
+        struct action_entry **actions_tail;
+        struct action_rule action_blank; /* the table's defaults */
         struct not_yet {
                 const struct node *first;
                 unsigned n;

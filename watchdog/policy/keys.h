@@ -24,6 +24,8 @@ enum section {
         SECTION_BACKOFF,
         SECTION_FILES,
         SECTION_APPROVE,
+        SECTION_ACTION,
+        SECTION_ACTION_APPROVE,
         SECTION_ALERT,
         SECTION_TELEGRAM,
         SECTION_WEBHOOK,
@@ -35,6 +37,7 @@ enum form {
         FORM_SECTIONS, /* a list of mappings */
         FORM_NAMED,    /* mappings under names that the user chooses */
         FORM_WINDOWS,
+        FORM_AMOUNTS, /* numbers under names that the user chooses */
         FORM_CHOICES, /* a list of words out of `most` */
         FORM_TEXTS,
         FORM_PATHS,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/agent.h"
+#include "base/decimal.h"
 #include "base/text.h"
 #include "policy/amount.h"
 #include "policy/check.h"
@@ -25,6 +26,7 @@ static const struct {
         { SECTION_TOP,       "classes",      LOOSENS_NEVER   }, /* what rules take from them is compared */
         { SECTION_TOP,       "agents",       LOOSENS_NEVER   }, /* by examples: see compare_agents() */
         { SECTION_TOP,       "files",        LOOSENS_NEVER   }, /* by examples: see compare_files() */
+        { SECTION_TOP,       "actions",      LOOSENS_NEVER   }, /* by name: see compare_actions() */
         { SECTION_TOP,       "alerts",       LOOSENS_GONE    },
 
         { SECTION_DAEMON,    "agents_max",   LOOSENS_LOWERED },
@@ -91,6 +93,14 @@ static const struct {
         { SECTION_APPROVE,   "by",           LOOSENS_ADDED   },
         { SECTION_APPROVE,   "within",       LOOSENS_RAISED  },
         { SECTION_APPROVE,   "phone_despite_root", LOOSENS_RAISED },
+
+        { SECTION_ACTION,    "name",         LOOSENS_NEVER   }, /* of all of these see compare_actions() */
+        { SECTION_ACTION,    "ask_above",    LOOSENS_NEVER   },
+        { SECTION_ACTION,    "deny_above",   LOOSENS_NEVER   },
+        { SECTION_ACTION,    "approve",      LOOSENS_NEVER   },
+        { SECTION_ACTION_APPROVE, "by",      LOOSENS_NEVER   },
+        { SECTION_ACTION_APPROVE, "within",  LOOSENS_NEVER   },
+        { SECTION_ACTION_APPROVE, "phone_despite_root", LOOSENS_NEVER },
 
         { SECTION_ALERT,     "telegram",     LOOSENS_NEVER   }, /* a channel is the same or it is gone: see compare_alerts() */
         { SECTION_ALERT,     "webhook",      LOOSENS_NEVER   },
@@ -583,6 +593,81 @@ static int compare_files(struct looser *looser)
         return 0;
 }
 
+/* ---- actions ---------------------------------------------------------------------------------------------------------- */
+
+static const struct amount_limit *limit_of(const struct amount_limit *limits, unsigned n, const char *name)
+{
+        for (unsigned i = 0; i < n; i++)
+                if (strcmp(limits[i].name, name) == 0)
+                        return &limits[i];
+        return NULL;
+}
+
+/* One limit less is one thing less that is too much. */
+static void compare_limits(struct looser *looser, const char *action, const char *key,
+                           const struct amount_limit *before, unsigned before_n, const struct amount_limit *after,
+                           unsigned after_n)
+{
+        for (unsigned i = 0; i < before_n; i++) {
+                const struct amount_limit *now = limit_of(after, after_n, before[i].name);
+                char was[DECIMAL_TEXT_MAX], is[DECIMAL_TEXT_MAX];
+
+                if (now && now->millionths <= before[i].millionths)
+                        continue;
+                sheet_print(&looser->sheet, "action '%.64s': %s: %s was %s, is %s\n", action, key, before[i].name,
+                            decimal_text(before[i].millionths, was),
+                            now ? decimal_text(now->millionths, is) : "without a limit");
+        }
+}
+
+static bool has_approver(const struct approval *approval, enum approver approver)
+{
+        for (unsigned i = 0; i < approval->by_n; i++)
+                if (approval->by[i] == approver)
+                        return true;
+        return false;
+}
+
+static void compare_approvals(struct looser *looser, const char *action, const struct approval *before,
+                              const struct approval *after)
+{
+        if (!has_approver(before, APPROVER_PHONE) && has_approver(after, APPROVER_PHONE))
+                sheet_print(&looser->sheet, "action '%.64s': approve: a phone may approve it now\n", action);
+        if (!has_approver(before, APPROVER_KEY) && has_approver(after, APPROVER_KEY))
+                sheet_print(&looser->sheet, "action '%.64s': approve: a key may approve it now\n", action);
+        if (after->within > before->within)
+                sheet_print(&looser->sheet, "action '%.64s': approve: there is more time for it\n", action);
+}
+
+static void compare_action(struct looser *looser, const struct action_rule *before, const struct action_rule *after)
+{
+        /* without ask_above a human is asked each time */
+        if (before->ask_above_n == 0 && after->ask_above_n > 0)
+                sheet_print(&looser->sheet, "action '%.64s': a human is not asked each time any more\n", after->name);
+        if (after->ask_above_n > 0)
+                compare_limits(looser, after->name, "ask_above", before->ask_above, before->ask_above_n,
+                               after->ask_above, after->ask_above_n);
+        compare_limits(looser, after->name, "deny_above", before->deny_above, before->deny_above_n, after->deny_above,
+                       after->deny_above_n);
+        compare_approvals(looser, after->name, &before->approve, &after->approve);
+}
+
+/* Actions that no rule names are denied. */
+static void compare_actions(struct looser *looser)
+{
+        const struct policy *old = &looser->before->policy, *new = &looser->after->policy;
+
+        for (unsigned i = 0; i < new->actions_n; i++) {
+                const struct action_rule *before = policy_action(old, new->actions[i].name);
+
+                if (before)
+                        compare_action(looser, before, &new->actions[i]);
+                else
+                        sheet_print(&looser->sheet, "action '%.64s': was denied, and may be asked for now\n",
+                                    new->actions[i].name);
+        }
+}
+
 /* ---- alerts ----------------------------------------------------------------------------------------------------------- */
 
 static bool same_tree(const struct node *a, const struct node *b)
@@ -629,6 +714,7 @@ int policy_looser(const struct policy *before, const struct policy *after, char 
         r = compare_agents(&looser);
         if (r >= 0)
                 r = compare_files(&looser);
+        compare_actions(&looser);
         compare_alerts(&looser);
         if (sheet_finish(&looser.sheet, &text) < 0)
                 return -ENOMEM;

@@ -186,3 +186,11 @@ bool policy_approves(const struct file_rule *rule, enum approver approver)
                         return rule->kind == FILE_PROTECTED;
         return false;
 }
+
+const struct action_rule *policy_action(const struct policy *policy, const char *name)
+{
+        for (unsigned i = 0; i < policy->actions_n; i++)
+                if (policy->actions[i].name && strcmp(policy->actions[i].name, name) == 0)
+                        return &policy->actions[i];
+        return NULL;
+}

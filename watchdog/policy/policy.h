@@ -10,6 +10,8 @@
 #define POLICY_WINDOWS_MAX 4
 #define POLICY_LADDER_MAX 8
 #define POLICY_FILES_MAX 256    /* file rules */
+#define POLICY_AMOUNTS_MAX 8    /* limits of one action rule */
+#define POLICY_ACTIONS_MAX 256  /* action rules */
 #define POLICY_MORE_THAN_MAX 63 /* the judge keeps 64 deaths exactly */
 #define POLICY_DIGEST_MAX 65    /* hex SHA-256 of the normalised policy, and NUL */
 
@@ -132,6 +134,23 @@ struct file_rule {
         struct policy_origin origin;
 };
 
+/* A parameter of an action, and what is too much of it. */
+struct amount_limit {
+        const char *name;
+        int64_t millionths; /* not negative */
+};
+
+/* One row of `actions:`: what agents ask for before they do it. */
+struct action_rule {
+        const char *name;
+        struct amount_limit ask_above[POLICY_AMOUNTS_MAX]; /* none: each is asked for */
+        unsigned ask_above_n;
+        struct amount_limit deny_above[POLICY_AMOUNTS_MAX];
+        unsigned deny_above_n;
+        struct approval approve;
+        struct policy_origin origin;
+};
+
 struct machine_rule {
         uint64_t memory_floor_bytes; /* MemAvailable that is too little; 0: none */
         uint32_t actions_at_most;    /* the global budget: at most this many actions ... */
@@ -157,6 +176,8 @@ struct policy {
         unsigned rules_n;
         struct file_rule *files;
         unsigned files_n;
+        struct action_rule *actions;
+        unsigned actions_n;
         struct rule fallback; /* for agents that no rule matches when `discovered`; defaults of all keys */
         struct machine_rule machine;
         struct daemon_rule daemon;
@@ -228,6 +249,9 @@ const struct file_rule *policy_file_rule(const struct policy *policy, const char
 
 /* Whether proposals for the rule's files may be approved so. Pure. */
 bool policy_approves(const struct file_rule *rule, enum approver approver);
+
+/* The rule of the action, or NULL when none names it. Pure. */
+const struct action_rule *policy_action(const struct policy *policy, const char *name);
 
 const char *mode_name(enum mode mode);
 const char *rung_name(enum rung rung);

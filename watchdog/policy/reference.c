@@ -57,6 +57,13 @@ static void json_form(struct sheet *sheet, const struct key *key)
                 json_reference(sheet, key->sub);
                 sheet_print(sheet, " }");
                 break;
+        case FORM_AMOUNTS:
+                sheet_print(sheet,
+                            "\"type\": \"object\", \"minProperties\": 1, \"maxProperties\": %s, "
+                            "\"propertyNames\": { \"pattern\": \"^[a-z0-9_]{1,32}$\" }, "
+                            "\"additionalProperties\": { \"type\": \"number\", \"minimum\": 0 }",
+                            key->most);
+                break;
         case FORM_CHOICES:
                 sheet_print(sheet, "\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": { ",
                             POLICY_LADDER_MAX);
@@ -182,6 +189,7 @@ static const char *const form_words[FORM_N] = {
         [FORM_SECTIONS] = "list",
         [FORM_NAMED] = "keys by name",
         [FORM_WINDOWS] = "windows",
+        [FORM_AMOUNTS] = "numbers by name",
         [FORM_CHOICES] = "list of words",
         [FORM_TEXTS] = "list of names",
         [FORM_PATHS] = "list of paths",

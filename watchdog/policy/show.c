@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/text.h"
 #include "policy/amount.h"
 #include "policy/check.h"
@@ -82,6 +83,23 @@ static void show_entries(struct show *show, const struct key *key, const struct 
         }
 }
 
+/* { usd: 1000, shares: 5 } */
+static void show_amounts(struct show *show, const struct node *amounts)
+{
+        const char *before = "{ ";
+        char fixed[DECIMAL_TEXT_MAX];
+        int64_t value;
+
+        for (const struct node *at = amounts->first; at; at = at->next) {
+                bool plain = show->normal && decimal_read(at->value->text, &value);
+
+                sheet_print(&show->sheet, "%s%s: %s", before, at->text,
+                            plain ? decimal_text(value, fixed) : at->value->text);
+                before = ", ";
+        }
+        sheet_print(&show->sheet, " }");
+}
+
 /* Names of files are other people's: a comment ends where a line does. */
 static void show_place(struct show *show, const char *before, const struct node *key)
 {
@@ -142,7 +160,9 @@ static bool show_key(struct show *show, const struct key *key, const struct node
                 return true;
         }
         sheet_print(&show->sheet, " ");
-        if (value->kind == NODE_LIST) {
+        if (key->form == FORM_AMOUNTS)
+                show_amounts(show, value);
+        else if (value->kind == NODE_LIST) {
                 show_entries(show, key, value, &before);
                 sheet_print(&show->sheet, "%s]", before[0] == '[' ? "[" : "");
         } else
@@ -279,7 +299,8 @@ static void show_classes(struct show *show)
         }
 }
 
-static void show_alerts(struct show *show, const struct key *key)
+/* actions: and alerts: */
+static void show_others(struct show *show, const struct key *key)
 {
         const struct setting *setting = show->loaded->settings[row_of(key)];
 
@@ -321,7 +342,7 @@ static void show_all(struct show *show)
                 else if (key->sub == SECTION_FILES)
                         show_files(show);
                 else
-                        show_alerts(show, key);
+                        show_others(show, key);
         }
 }
 

@@ -332,6 +332,30 @@ static int flatten(struct loaded *loaded)
 /* The rules are compared in pairs: more of them than agents can be governed are not meant. */
 #define RULES_MAX 4096
 
+static int settle_actions(struct check *check)
+{
+        struct loaded *loaded = check->loaded;
+        struct policy *policy = &loaded->policy;
+
+        if (loaded->actions_n > POLICY_ACTIONS_MAX) {
+                complain(&check->complaints, &loaded->actions->node->place, "%u action rules; at most %d",
+                         loaded->actions_n, POLICY_ACTIONS_MAX);
+                return 0;
+        }
+        policy->actions = arena_take(policy->arena, (loaded->actions_n + 1) * sizeof(*policy->actions));
+        if (!policy->actions)
+                return -ENOMEM;
+        for (const struct action_entry *entry = loaded->actions; entry; entry = entry->next) {
+                const struct action_rule *other = entry->rule.name ? policy_action(policy, entry->rule.name) : NULL;
+
+                if (other)
+                        complain(&check->complaints, &entry->node->place, "there is a rule for '%s' already (%s:%u)",
+                                 other->name, other->origin.file, other->origin.line);
+                policy->actions[policy->actions_n++] = entry->rule;
+        }
+        return 0;
+}
+
 int check_together(struct check *check)
 {
         struct loaded *loaded = check->loaded;
@@ -370,5 +394,7 @@ int check_together(struct check *check)
         if (!was_cut(loaded))
                 check_guarded(check);
         r = check_cycles(check);
+        if (r >= 0)
+                r = settle_actions(check);
         return r < 0 ? r : flatten(loaded);
 }
