@@ -267,4 +267,12 @@ control_call *const answers[METHOD_N] = {
         [METHOD_ROLLBACK] = order_rollback,
         [METHOD_VERSIONS] = versions_list,
         [METHOD_VERSION_DIFF] = versions_diff,
+        [METHOD_ASK] = request_ask,
+        [METHOD_REQUEST] = request_state,
+        [METHOD_WITHDRAW] = request_withdraw,
+        [METHOD_REQUESTS] = request_list,
+        [METHOD_REQUEST_SHOW] = request_show,
+        [METHOD_APPROVE] = request_approve,
+        [METHOD_MODIFY] = request_modify,
+        [METHOD_REJECT] = request_reject,
 };

@@ -490,6 +490,12 @@ static int open_stores(struct governor *governor)
         return r < 0 ? log_failure(r, "Cannot open the audit log in '%s'", governor->options.state) : 0;
 }
 
+static void on_left(void *self, unsigned client, uint64_t generation)
+{
+        changes_left(self, client, generation);
+        requests_left(self, client, generation);
+}
+
 static int open_socket(struct governor *governor)
 {
         struct control_options options = {
@@ -497,8 +503,9 @@ static int open_socket(struct governor *governor)
                 .group = "governor",
                 .courier_path = governor->courier_socket,
                 .courier = "governor-courier",
+                .agent_path = governor->requests.socket,
                 .calls = answers,
-                .left = changes_left,
+                .left = on_left,
                 .self = governor,
         };
         int r = file_make_directory(governor->options.runtime, 0755);
@@ -514,6 +521,9 @@ static int open_socket(struct governor *governor)
                 log_info("There is no user governor-courier: nothing is carried to witnesses or phones");
         else if (r < 0)
                 log_ignored(r, "Cannot listen for the courier on '%s'", governor->courier_socket);
+        r = control_hears_agents(governor->control);
+        if (r < 0)
+                log_ignored(r, "Cannot listen for agents on '%s'", governor->requests.socket);
         return 0;
 }
 
@@ -608,6 +618,7 @@ static void begin(struct governor *governor)
         memory_write(governor, false);
         memory_close_intents(governor);
         changes_begin(governor);
+        requests_begin(governor);
         if (governor->fell_too_often && !governor->safe_mode)
                 governor_set_safe_mode(governor, true, "governor", "three unclean ends within 10 minutes");
         if (!chronicle_healthy(governor->chronicle))
@@ -636,6 +647,8 @@ int governor_new(const struct governor_options *options, struct governor **ret)
                 r = open_stores(governor);
         if (r >= 0)
                 r = memory_recall(governor);
+        if (r >= 0)
+                r = requests_new(governor);
         if (r >= 0)
                 r = open_socket(governor);
         if (r >= 0)
@@ -681,6 +694,7 @@ struct governor *governor_free(struct governor *governor)
         observers_free(governor->observers);
         versions_end(governor);
         changes_end(governor);
+        requests_end(governor);
         limiting_end(governor);
         perform_free(governor->perform);
         control_free(governor->control);

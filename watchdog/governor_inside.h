@@ -14,6 +14,7 @@
 #include "perform/chronicle.h"
 #include "perform/perform.h"
 #include "policy/policy.h"
+#include "requests.h"
 #include "sampling.h"
 
 #define WAITERS_MAX 32
@@ -88,6 +89,7 @@ struct governor {
         struct inspection inspection;
         struct archiving archiving;
         struct sampling sampling;
+        struct requests requests;
         struct limiting_query *limiting_queries; /* about what systemd has in force */
         usec_t trials_looked_at;                 /* whether their files are still there */
         uint64_t published;                      /* records up to this seq were told to subscribers */

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -525,6 +526,66 @@ bool observers_lives_in(struct observers *observers, pid_t pid, const char *unit
         char its[PROC_UNIT_MAX];
 
         return proc_unit(&observers->proc, pid, its) >= 0 && strcmp(its, unit) == 0;
+}
+
+struct belonging {
+        pid_t pid;
+        char *agent;
+        char unit[AGENT_ID_MAX];
+};
+
+static void is_main_process(void *self, const char *agent, uint32_t instance, pid_t pid, uint64_t start)
+{
+        struct belonging *belonging = self;
+
+        (void)instance, (void)start;
+        if (pid == belonging->pid)
+                text_copy(belonging->agent, AGENT_ID_MAX, agent);
+}
+
+static void is_watched_unit(void *self, const char *agent, uint32_t instance, pid_t pid, uint64_t start)
+{
+        struct belonging *belonging = self;
+
+        (void)instance, (void)pid, (void)start;
+        if (strcmp(agent, belonging->unit) == 0)
+                text_copy(belonging->agent, AGENT_ID_MAX, agent);
+}
+
+#define ANCESTORS_MAX 64
+
+bool observers_agent_of(struct observers *observers, pid_t pid, char ret[AGENT_ID_MAX])
+{
+        struct belonging belonging = { .pid = pid, .agent = ret };
+        char unit[PROC_UNIT_MAX];
+        struct proc_stat stat;
+
+        ret[0] = '\0';
+        for (int n = 0; observers->process && !ret[0] && n < ANCESTORS_MAX && belonging.pid > 1; n++) {
+                process_each(observers->process, is_main_process, &belonging);
+                if (proc_stat(&observers->proc, belonging.pid, &stat) < 0)
+                        break;
+                belonging.pid = stat.parent;
+        }
+        if (observers->process && !ret[0] && proc_unit(&observers->proc, pid, unit) >= 0) {
+                text_append(belonging.unit, sizeof(belonging.unit), "systemd:%s", unit);
+                process_each(observers->process, is_watched_unit, &belonging);
+        }
+        return ret[0] != '\0';
+}
+
+bool observers_exe_of(struct observers *observers, pid_t pid, char *ret, size_t size)
+{
+        char path[32], exe[PATH_MAX];
+        ssize_t n;
+
+        snprintf(path, sizeof(path), "%d/exe", (int)pid);
+        n = readlinkat(observers->proc.fd, path, exe, sizeof(exe) - 1);
+        if (n <= 0)
+                return false;
+        exe[n] = '\0';
+        text_copy_safe(ret, size, exe);
+        return true;
 }
 
 void observers_follow(struct observers *observers, const struct fact *fact)

@@ -57,6 +57,15 @@ unsigned observers_limits_possible(const struct observers *observers);
 /* Whether the process lives in the unit. */
 bool observers_lives_in(struct observers *observers, pid_t pid, const char *unit);
 
+/*
+ * The agent that the process belongs to: the one whose main process it is or descends from, else that of its unit. False when it
+ * belongs to none that is watched.
+ */
+bool observers_agent_of(struct observers *observers, pid_t pid, char ret[AGENT_ID_MAX]);
+
+/* What the process runs; false: it cannot be told. */
+bool observers_exe_of(struct observers *observers, pid_t pid, char *ret, size_t size);
+
 /* Measures what a restart of this instance would free or, with "", of all agents of size: FACT_WEIGHT, from the loop. */
 void observers_weigh(struct observers *observers, const char *agent, uint32_t instance);
 

@@ -16,6 +16,7 @@
 #include <errno.h>
 
 #include "control/control.h"
+#include "control/rate.h"
 
 struct bench {
         sd_event *event;
@@ -61,7 +62,7 @@ static control_call *const calls[METHOD_N] = {
         [METHOD_STATUS] = echo,     [METHOD_AGENTS] = refuse, [METHOD_INCIDENTS] = echo,   [METHOD_WHY] = echo,
         [METHOD_RESTART] = put_off, [METHOD_RELEASE] = echo,  [METHOD_ACKNOWLEDGE] = echo, [METHOD_RELOAD] = echo,
         [METHOD_SAFE_MODE] = echo,  [METHOD_DISARM] = echo,   [METHOD_POLICY] = echo,      [METHOD_DISCOVER] = echo,
-        [METHOD_SUBSCRIBE] = echo,  [METHOD_VERSION] = echo,  [METHOD_AUDIT_HEAD] = echo,
+        [METHOD_SUBSCRIBE] = echo,  [METHOD_VERSION] = echo,  [METHOD_AUDIT_HEAD] = echo,  [METHOD_ASK] = echo,
 };
 
 static int dial(const struct bench *bench)
@@ -425,13 +426,152 @@ static void a_second_daemon_is_told_and_a_dead_ones_socket_is_replaced(void **st
         control_free(second);
 }
 
+/* A door for agents beside that for people, and somebody at it. */
+static int open_for_agents(struct bench *bench, char path[128])
+{
+        struct control_options options = { .calls = calls, .left = left, .self = bench, .path = bench->path };
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        snprintf(path, 128, "%s/ask.sock", bench->directory);
+        options.agent_path = path;
+        bench->control = control_free(bench->control);
+        assert_int_equal(control_new(bench->event, &options, &bench->control), 0);
+        assert_int_equal(control_hears_agents(bench->control), 0);
+        strcpy(address.sun_path, path);
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        return fd;
+}
+
+static int dial_agents(const char *path)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        strcpy(address.sun_path, path);
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        return fd;
+}
+
+static json_t *say(struct bench *bench, int fd, const char *text)
+{
+        turn(bench);
+        assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+        return hear(bench, fd);
+}
+
+#define ASK "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ask\",\"params\":{\"action\":\"trade\"}}\n"
+#define STATUS "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}\n"
+
+static void check_refusal(json_t *answer, int exit_code, const char *message)
+{
+        json_t *error = json_object_get(answer, "error");
+
+        assert_string_equal(json_string_value(json_object_get(error, "message")), message);
+        assert_int_equal(json_integer_value(json_object_get(json_object_get(error, "data"), "exit")), exit_code);
+        json_decref(answer);
+}
+
+static void an_agent_asks_for_itself_and_nothing_else_whoever_it_is(void **state)
+{
+        struct bench *bench = *state;
+        char path[128];
+        int fd = open_for_agents(bench, path), people = dial(bench);
+        struct stat st;
+        json_t *answer = say(bench, fd, ASK);
+
+        assert_string_equal(json_string_value(json_object_get(json_object_get(answer, "result"), "method")), "ask");
+        json_decref(answer);
+        check_refusal(say(bench, fd, STATUS), 4, "'status' is not for agents; those may ask, request and withdraw");
+        check_refusal(say(bench, people, ASK), 4, "'ask' is for agents, on their own socket");
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0666);
+        close(fd);
+        close(people);
+}
+
+static void a_user_who_asks_without_end_is_told_to_wait(void **state)
+{
+        struct bench *bench = *state;
+        char path[128];
+        int fd = open_for_agents(bench, path), people = dial(bench);
+        unsigned answered = 0;
+        json_t *answer;
+
+        for (unsigned i = 0; i < 200; i++) {
+                answer = say(bench, fd, ASK);
+                answered += json_object_get(answer, "result") != NULL;
+                json_decref(answer);
+        }
+        assert_in_range(answered, RATE_BURST, 199);
+        answer = say(bench, people, STATUS); /* people do not wait for agents */
+        assert_non_null(json_object_get(answer, "result"));
+        json_decref(answer);
+        close(fd);
+        close(people);
+}
+
+static void a_user_holds_few_connections_and_takes_none_from_people(void **state)
+{
+        struct bench *bench = *state;
+        char path[128];
+        int fds[40] = { open_for_agents(bench, path) }, people;
+        json_t *answer;
+
+        turn(bench);
+        for (unsigned i = 1; i < 40; i++) {
+                fds[i] = dial_agents(path);
+                turn(bench);
+        }
+        answer = say(bench, fds[3], ASK);
+        assert_non_null(json_object_get(answer, "result"));
+        json_decref(answer);
+        check_refusal(hear(bench, fds[4]), 7, "too many connections");
+        check_refusal(hear(bench, fds[39]), 7, "too many connections");
+        people = dial(bench);
+        answer = say(bench, people, STATUS);
+        assert_non_null(json_object_get(answer, "result"));
+        json_decref(answer);
+        close(fds[0]);
+        turn(bench);
+        close(fds[5]);
+        fds[5] = dial_agents(path);
+        answer = say(bench, fds[5], ASK);
+        assert_non_null(json_object_get(answer, "result"));
+        json_decref(answer);
+        for (unsigned i = 1; i < 40; i++)
+                close(fds[i]);
+        close(people);
+}
+
+static void tokens_come_back_and_are_each_users_own(void **state)
+{
+        struct rates *rates = calloc(1, sizeof(*rates));
+        usec_t now = 1000 * USEC_PER_SEC;
+
+        for (unsigned i = 0; i < RATE_BURST; i++)
+                assert_true(rate_take(rates, 1000, now));
+        assert_false(rate_take(rates, 1000, now));
+        assert_true(rate_take(rates, 1001, now));
+        assert_true(rate_take(rates, 1000, now + RATE_EVERY));
+        assert_false(rate_take(rates, 1000, now + RATE_EVERY));
+        for (uid_t uid = 5000; uid < 5000 + 3 * RATE_USERS_MAX; uid++) /* more users than there is room for */
+                assert_true(rate_take(rates, uid, now + RATE_EVERY));
+        assert_false(rate_take(rates, 1000, now + RATE_EVERY)); /* who spent most is not forgotten for them */
+        for (unsigned i = 0; i < RATE_BURST; i++)
+                assert_true(rate_take(rates, 1000, now + 100 * RATE_EVERY));
+        assert_false(rate_take(rates, 1000, now + 100 * RATE_EVERY));
+        free(rates);
+}
+
 static void every_method_has_a_name_and_someone_it_is_for(void **state)
 {
         const char *near;
 
         for (unsigned i = 0; i < METHOD_N; i++) {
                 assert_non_null(method_row((enum method)i)->name);
-                assert_true(method_is_for(method_row((enum method)i), ROLE_OPERATOR));
+                assert_true(method_is_for(method_row((enum method)i), ROLE_OPERATOR) !=
+                            method_is_for(method_row((enum method)i), ROLE_AGENT));
                 assert_false(method_is_for(method_row((enum method)i), ROLE_NONE));
                 assert_int_equal(method_find(method_row((enum method)i)->name, &near), i);
         }
@@ -455,6 +595,12 @@ int main(void)
                 cmocka_unit_test_setup_teardown(without_its_user_there_is_no_door_for_the_courier, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_second_daemon_is_told_and_a_dead_ones_socket_is_replaced, setup,
                                                 teardown),
+                cmocka_unit_test_setup_teardown(an_agent_asks_for_itself_and_nothing_else_whoever_it_is, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(a_user_who_asks_without_end_is_told_to_wait, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_user_holds_few_connections_and_takes_none_from_people, setup,
+                                                teardown),
+                cmocka_unit_test(tokens_come_back_and_are_each_users_own),
                 cmocka_unit_test(every_method_has_a_name_and_someone_it_is_for),
         };
 

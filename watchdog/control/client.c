@@ -75,7 +75,8 @@ int client_send(struct client *client, const json_t *object)
 
         if (!text)
                 return -ENOMEM;
-        if (client->out_size - client->out_sent + size >= CONTROL_BACKLOG_MAX)
+        if (client->out_size - client->out_sent + size >=
+            (client->role == ROLE_AGENT ? CONTROL_AGENT_BACKLOG_MAX : CONTROL_BACKLOG_MAX))
                 return -ENOBUFS;
         larger = realloc(client->out, client->out_size + size + 1);
         if (!larger)
@@ -92,7 +93,9 @@ void client_done(struct client *client)
         sd_event_source_disable_unref(client->source);
         if (client->fd >= 0)
                 close(client->fd);
+        if (client->pidfd >= 0)
+                close(client->pidfd);
         free(client->in);
         free(client->out);
-        *client = (struct client){ .fd = -1 };
+        *client = (struct client){ .fd = -1, .pidfd = -1 };
 }

@@ -12,6 +12,7 @@ struct client {
         uint64_t generation; /* tells this client from the next one in the same place */
         uid_t uid;
         pid_t pid;
+        int pidfd; /* of an agent: nobody else gets its number meanwhile; negative: the kernel has none */
         enum role role;
         bool subscribed;
         bool closing; /* the last word is being sent */

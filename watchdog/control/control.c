@@ -14,11 +14,19 @@
 #include "base/text.h"
 #include "control/client.h"
 #include "control/control.h"
+#include "control/rate.h"
 #include "io/cleanup.h"
 
-#define CLIENTS_MAX 64
+#define PEOPLE_MAX 64  /* clients of the first two sockets */
 #define READERS_MAX 44 /* the rest is for root and the courier: who may only read cannot keep out who has to act */
 #define COURIERS_MAX 4
+#define AGENTS_MAX 24   /* have places of their own ... */
+#define AGENTS_OF_ONE 4 /* ... and no user has more of them */
+#define CLIENTS_MAX (PEOPLE_MAX + AGENTS_MAX)
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 enum { RPC_PARSE = -32700, RPC_REQUEST = -32600, RPC_METHOD = -32601, RPC_PARAMS = -32602, RPC_REFUSED = 1 };
 
@@ -27,15 +35,18 @@ struct door {
         char *path;
         int fd; /* negative: there is none */
         sd_event_source *source;
+        struct control *control;
 };
 
 struct control {
         struct control_options options;
         struct door door;
         struct door courier_door;
+        struct door agent_door;
         gid_t group;   /* (gid_t)-1: none */
         uid_t courier; /* (uid_t)-1: none */
-        int courier_why;
+        int courier_why, agents_why;
+        struct rates rates;
         sd_event *event;
         uint64_t generation;
         struct client clients[CLIENTS_MAX];
@@ -125,6 +136,7 @@ static int call_method(struct client *client, enum method method, json_t *id, co
                 .params = params,
                 .uid = client->uid,
                 .pid = client->pid,
+                .pidfd = client->pidfd,
                 .role = client->role,
                 .later = &later,
         };
@@ -140,6 +152,18 @@ static int call_method(struct client *client, enum method method, json_t *id, co
         if (method == METHOD_SUBSCRIBE)
                 client->subscribed = true;
         return send_result(client, id, result);
+}
+
+/* Whose the method is, for whoever may not ask for it. */
+static void say_whose(const struct method_row *row, const struct client *client, char *text, size_t size)
+{
+        if (client->role == ROLE_AGENT)
+                snprintf(text, size, "'%s' is not for agents; those may ask, request and withdraw", row->name);
+        else if (method_is_for(row, ROLE_AGENT))
+                snprintf(text, size, "'%s' is for agents, on their own socket", row->name);
+        else
+                snprintf(text, size, "'%s' is for root%s; you are uid %u", row->name,
+                         method_is_for(row, ROLE_READER) ? " and group 'governor'" : "", (unsigned)client->uid);
 }
 
 static int take_request(struct client *client, const json_t *request)
@@ -159,13 +183,21 @@ static int take_request(struct client *client, const json_t *request)
                 return refuse_method(client, id, name, near);
         row = method_row(method);
         if (!method_is_for(row, client->role)) {
-                snprintf(text, sizeof(text), "'%s' is for root%s; you are uid %u", row->name,
-                         method_is_for(row, ROLE_READER) ? " and group 'governor'" : "", (unsigned)client->uid);
+                say_whose(row, client, text, sizeof(text));
                 return refuse(client, id, RPC_REFUSED, 4, text);
         }
         if (method_check(row, params, text, sizeof(text)) < 0)
                 return refuse(client, id, RPC_PARAMS, 2, text);
         return call_method(client, method, id, params);
+}
+
+static bool may_ask_now(struct client *client)
+{
+        struct control *control = client->owner;
+        usec_t now = 0;
+
+        sd_event_now(control->event, CLOCK_BOOTTIME, &now);
+        return rate_take(&control->rates, client->uid, now);
 }
 
 static int on_line(struct client *client, char *text, size_t size)
@@ -176,6 +208,8 @@ static int on_line(struct client *client, char *text, size_t size)
 
         if (size == 0)
                 return 0;
+        if (client->role == ROLE_AGENT && !may_ask_now(client))
+                return refuse(client, NULL, RPC_REFUSED, 7, "this user asks too often; wait some seconds");
         request = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
         if (!request) {
                 char why[160], safe[96];
@@ -244,35 +278,67 @@ static enum role role_of(const struct control *control, const struct ucred *who)
         return in_group(control->group, who) ? ROLE_READER : ROLE_NONE;
 }
 
-static struct client *free_place(struct control *control, enum role role)
+static struct client *free_place(struct control *control, enum role role, uid_t uid)
 {
         struct client *place = NULL;
-        unsigned readers = 0, couriers = 0;
+        unsigned readers = 0, couriers = 0, agents = 0, people = 0, its_own = 0;
 
         for (unsigned i = 0; i < CLIENTS_MAX; i++) {
                 if (control->clients[i].fd < 0) {
                         place = &control->clients[i];
                         continue;
                 }
+                if (control->clients[i].role == ROLE_AGENT) {
+                        agents++;
+                        its_own += control->clients[i].uid == uid;
+                        continue;
+                }
+                people++;
                 readers += control->clients[i].role <= ROLE_READER;
                 couriers += control->clients[i].role == ROLE_COURIER;
         }
+        if (role == ROLE_AGENT)
+                return agents < AGENTS_MAX && its_own < AGENTS_OF_ONE ? place : NULL;
+        if (people >= PEOPLE_MAX)
+                return NULL;
         if (role <= ROLE_READER)
                 return readers < READERS_MAX ? place : NULL;
         return role == ROLE_COURIER && couriers >= COURIERS_MAX ? NULL : place;
 }
 
-static void accept_client(struct control *control, int fd)
+/* Best effort: the socket is new, so a line fits. */
+static void turn_away(int fd)
 {
+        static const char full[] =
+                "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":1,\"message\":\"too many connections\",\"data\":{"
+                "\"exit\":7,\"why\":\"this user, or all together, hold as many as there may be\",\"next\":\"close some\"}}}\n";
+
+        (void)send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        close(fd);
+}
+
+static int pidfd_of_peer(int fd)
+{
+        int pidfd = -1;
+        socklen_t size = sizeof(pidfd);
+
+        return getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0 ? -1 : pidfd;
+}
+
+static void accept_client(struct door *door, int fd)
+{
+        struct control *control = door->control;
         struct client *client = NULL;
         enum role role = ROLE_NONE;
         struct ucred who;
         socklen_t size = sizeof(who);
 
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) >= 0) {
-                role = role_of(control, &who);
-                client = free_place(control, role);
+                role = door == &control->agent_door ? ROLE_AGENT : role_of(control, &who);
+                client = free_place(control, role, who.uid);
         }
+        if (!client && door == &control->agent_door)
+                return turn_away(fd);
         if (!client) {
                 close(fd);
                 return;
@@ -282,6 +348,7 @@ static void accept_client(struct control *control, int fd)
                 .generation = ++control->generation,
                 .uid = who.uid,
                 .pid = who.pid,
+                .pidfd = role == ROLE_AGENT ? pidfd_of_peer(fd) : -1,
                 .role = role,
                 .owner = control,
         };
@@ -340,7 +407,8 @@ static int open_door(struct control *control, struct door *door)
 {
         if (listen(door->fd, 64) < 0)
                 return -errno;
-        return sd_event_add_io(control->event, &door->source, door->fd, EPOLLIN, on_connection, control);
+        door->control = control;
+        return sd_event_add_io(control->event, &door->source, door->fd, EPOLLIN, on_connection, door);
 }
 
 static void close_door(struct door *door)
@@ -385,6 +453,19 @@ static int listen_for_courier(struct control *control)
         return open_door(control, door);
 }
 
+/* A door for everybody: what is behind it is counted by user, and asks for itself. */
+static int listen_for_agents(struct control *control)
+{
+        struct door *door = &control->agent_door;
+        int r;
+
+        door->path = strdup(control->options.agent_path);
+        r = door->path ? bind_door(door) : -ENOMEM;
+        if (r < 0)
+                return r;
+        return chmod(door->path, 0666) < 0 ? -errno : open_door(control, door);
+}
+
 /* Read from the file and not through NSS, which would load its modules into a daemon that asks once. */
 static gid_t group_id(const char *name)
 {
@@ -415,9 +496,9 @@ int control_new(sd_event *event, const struct control_options *options, struct c
                 return -ENOMEM;
         control->options = *options;
         control->event = sd_event_ref(event);
-        control->door.fd = control->courier_door.fd = -1;
+        control->door.fd = control->courier_door.fd = control->agent_door.fd = -1;
         for (unsigned i = 0; i < CLIENTS_MAX; i++)
-                control->clients[i].fd = -1;
+                control->clients[i].fd = control->clients[i].pidfd = -1;
         control->group = group_id(options->group);
         control->courier = user_id(options->courier);
         r = listen_for_people(control);
@@ -429,6 +510,10 @@ int control_new(sd_event *event, const struct control_options *options, struct c
         if (r < 0)
                 close_door(&control->courier_door);
         control->courier_why = r < 0 ? r : 0;
+        r = options->agent_path ? listen_for_agents(control) : 0;
+        if (r < 0)
+                close_door(&control->agent_door);
+        control->agents_why = r < 0 ? r : 0;
         *ret = control;
         return 0;
 }
@@ -441,6 +526,7 @@ struct control *control_free(struct control *control)
                 client_done(&control->clients[i]);
         close_door(&control->door);
         close_door(&control->courier_door);
+        close_door(&control->agent_door);
         sd_event_unref(control->event);
         free(control);
         return NULL;
@@ -449,6 +535,11 @@ struct control *control_free(struct control *control)
 int control_hears_courier(const struct control *control)
 {
         return control->courier_why;
+}
+
+int control_hears_agents(const struct control *control)
+{
+        return control->agents_why;
 }
 
 /* ---- words that come later ---------------------------------------------------------------------------------------------- */

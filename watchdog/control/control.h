@@ -9,6 +9,7 @@
 
 #define CONTROL_LINE_MAX (64 * 1024)          /* a request */
 #define CONTROL_BACKLOG_MAX (8 * 1024 * 1024) /* answers a client may leave unread before it is dropped */
+#define CONTROL_AGENT_BACKLOG_MAX (256 * 1024)
 
 struct control;
 
@@ -24,6 +25,7 @@ struct control_request {
         const json_t *params; /* checked against the method's row; NULL: none */
         uid_t uid;
         pid_t pid;
+        int pidfd; /* of the process that connected, where it is an agent and the kernel has them; else negative */
         enum role role;
         struct control_ticket
                 *later; /* filled in by a call that answers later with control_answer(); then it returns NULL and
@@ -46,6 +48,7 @@ struct control_options {
         const char *group;          /* may read; absent on this machine: only root and our own user may connect */
         const char *courier_path;   /* where the courier's user, and only that one, may connect; NULL: nowhere */
         const char *courier;        /* its name */
+        const char *agent_path;     /* where anybody may connect, as an agent; NULL: nowhere */
         control_call *const *calls; /* METHOD_N of them */
         void (*left)(void *self, unsigned client,
                      uint64_t generation); /* a client hung up, or was dropped; NULL: nobody cares */
@@ -58,6 +61,9 @@ struct control *control_free(struct control *control);
 
 /* 0 when the courier can connect, -ESRCH when there is no such user on this machine, or why its socket could not be made. */
 int control_hears_courier(const struct control *control);
+
+/* 0 when agents can connect, or why their socket could not be made. */
+int control_hears_agents(const struct control *control);
 
 /* Answers a request that was put off; frees the ticket. `result` is taken; NULL: `error` says why. A client that left is no error. */
 void control_answer(struct control *control, struct control_ticket *ticket, json_t *result,

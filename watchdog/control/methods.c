@@ -46,6 +46,14 @@ static const struct method_row rows[METHOD_N] = {
         [METHOD_ROLLBACK]       = { "rollback",       MAY_ORDER,         { { "agent", JSON_STRING, true }, { "to", JSON_INTEGER, false }, { "reason", JSON_STRING, true } } },
         [METHOD_VERSIONS]       = { "versions",       MAY_READ,          { { "agent", JSON_STRING, true } } },
         [METHOD_VERSION_DIFF]   = { "version-diff",   MAY_ORDER,         { { "agent", JSON_STRING, true }, { "from", JSON_INTEGER, true }, { "to", JSON_INTEGER, true } } },
+        [METHOD_ASK]            = { "ask",            MAY_ASK,           { { "action", JSON_STRING, true }, { "params", JSON_OBJECT, false }, { "reason", JSON_STRING, false }, { "seconds", JSON_INTEGER, false } } },
+        [METHOD_REQUEST]        = { "request",        MAY_ASK,           { { "request", JSON_STRING, true }, { "wait", JSON_INTEGER, false } } },
+        [METHOD_WITHDRAW]       = { "withdraw",       MAY_ASK,           { { "request", JSON_STRING, true } } },
+        [METHOD_REQUESTS]       = { "requests",       MAY_READ,          { { "all", JSON_TRUE, false } } },
+        [METHOD_REQUEST_SHOW]   = { "request-show",   MAY_READ,          { { "request", JSON_STRING, true }, { "full", JSON_TRUE, false } } },
+        [METHOD_APPROVE]        = { "approve",        MAY_ORDER,         { { "request", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
+        [METHOD_MODIFY]         = { "modify",         MAY_ORDER,         { { "request", JSON_STRING, true }, { "params", JSON_OBJECT, true }, { "reason", JSON_STRING, false } } },
+        [METHOD_REJECT]         = { "reject",         MAY_ORDER,         { { "request", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
 };
 /* clang-format on */
 

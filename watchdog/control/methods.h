@@ -6,6 +6,7 @@
 
 enum role {
         ROLE_NONE,
+        ROLE_AGENT,    /* anybody, on the socket for agents: asks for itself */
         ROLE_READER,   /* group `governor` */
         ROLE_COURIER,  /* the user of governor-courier: carries what is to leave the machine, and what comes back */
         ROLE_OPERATOR, /* root */
@@ -50,6 +51,14 @@ enum method {
         METHOD_ROLLBACK,
         METHOD_VERSIONS,
         METHOD_VERSION_DIFF,
+        METHOD_ASK,
+        METHOD_REQUEST,
+        METHOD_WITHDRAW,
+        METHOD_REQUESTS,
+        METHOD_REQUEST_SHOW,
+        METHOD_APPROVE,
+        METHOD_MODIFY,
+        METHOD_REJECT,
         METHOD_N,
 };
 
@@ -57,6 +66,7 @@ enum method {
 
 /* Who may ask: a set of roles. */
 enum {
+        MAY_ASK = 1 << ROLE_AGENT, /* and nobody else: on the other sockets nobody is an agent */
         MAY_ORDER = 1 << ROLE_OPERATOR,
         MAY_READ = MAY_ORDER | 1 << ROLE_READER,
         MAY_CARRY = MAY_ORDER | 1 << ROLE_COURIER,

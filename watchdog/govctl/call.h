@@ -29,15 +29,16 @@ struct texts {
 struct options {
         bool json, help, version;
         bool all, follow, watch, origin, require_anchor, qr, no_qr, anchor, ascii, apply, remove, hide_bus, drop_in;
+        bool full;
         const char *socket, *colour, *width;
         const char *state, *config, *policies, *root;
         const char *every, *since, *until, *action, *outcome, *lines, *reason, *nonce, *span;
         const char *db, *key, *max_age, *at, *threads;
         const char *jsonl, *checkpoints, *subtree, *tiles;
         const char *log, *quorum, *before, *to;
-        const char *memory_high, *memory_max, *cpu_quota;
+        const char *timeout, *memory_high, *memory_max, *cpu_quota;
         const char *user;
-        struct texts against, anchors, archives, witnesses, write, guard;
+        struct texts against, anchors, archives, witnesses, write, guard, parameters;
 };
 
 struct verb;

@@ -1,4 +1,4 @@
-/* Shell completion, generated from the tables of verbs and options; agents, incidents, trials and witnesses are asked of the daemon. */
+/* Shell completion, generated from the tables of verbs and options; agents, incidents, trials, requests and witnesses are asked of the daemon. */
 #include <string.h>
 
 #include "base/text.h"
@@ -40,6 +40,7 @@ static void bash_verb(FILE *out, const struct verb *verb)
                 fputs("                words=\"$(govctl completion agents) $(govctl completion incidents)\"\n", out);
                 break;
         case ARGUMENT_WITNESS: fputs("                words=$(govctl completion witnesses)\n", out); break;
+        case ARGUMENT_REQUEST: fputs("                words=$(govctl completion requests)\n", out); break;
         case ARGUMENT_TRIAL: fputs("                words=$(govctl completion trials)\n", out); break;
         case ARGUMENT_VERB:
                 fputs("                words='", out);
@@ -198,6 +199,9 @@ static void zsh_argument(FILE *out, const struct verb *verb)
         case ARGUMENT_WITNESS:
                 fputs(" \\\n                        '*:witness:($(govctl completion witnesses))'", out);
                 break;
+        case ARGUMENT_REQUEST:
+                fputs(" \\\n                        '*:request:($(govctl completion requests))'", out);
+                break;
         case ARGUMENT_TRIAL: fputs(" \\\n                        '*:trial:($(govctl completion trials))'", out); break;
         case ARGUMENT_FILE: fputs(" \\\n                        '*:file:_files'", out); break;
         case ARGUMENT_VERB:
@@ -300,6 +304,8 @@ enum code run_completion(struct call *call)
                 put_words(call, "incidents", "id");
         else if (strcmp(shell, "witnesses") == 0)
                 put_words(call, "witnesses", "name");
+        else if (strcmp(shell, "requests") == 0)
+                put_words(call, "requests", "request");
         else if (strcmp(shell, "trials") == 0)
                 put_words(call, "trials", "agent");
         else

@@ -31,6 +31,9 @@ enum option_set {
         TAKES_LIMITS = 1 << 20,
         TAKES_TO = 1 << 21,
         TAKES_HARDEN = 1 << 22,
+        TAKES_PARAM = 1 << 23,
+        TAKES_TIMEOUT = 1 << 24,
+        TAKES_FULL = 1 << 25,
 };
 
 struct option_row {

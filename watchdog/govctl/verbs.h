@@ -12,6 +12,7 @@ enum argument_kind {
         ARGUMENT_EITHER,
         ARGUMENT_WITNESS,
         ARGUMENT_TRIAL, /* or its agent */
+        ARGUMENT_REQUEST,
         ARGUMENT_FILE,
         ARGUMENT_VERB,
         ARGUMENT_WORDS, /* one of the words in `arguments`, as "on|off" */
@@ -72,6 +73,13 @@ enum code run_trials(struct call *call);
 enum code run_versions(struct call *call);
 enum code run_versions_diff(struct call *call);
 enum code run_rollback(struct call *call);
+enum code run_ask(struct call *call);
+enum code run_withdraw(struct call *call);
+enum code run_requests(struct call *call);
+enum code run_request_show(struct call *call);
+enum code run_approve(struct call *call);
+enum code run_modify(struct call *call);
+enum code run_reject(struct call *call);
 enum code run_reload(struct call *call);
 enum code run_safe_mode(struct call *call);
 enum code run_disarm(struct call *call);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "govctl/field.h"
 #include "govctl/moment.h"
+#include "govctl/parameters.h"
 #include "govctl/standing.h"
 
 #define SUBJECT_COLUMN 16
@@ -40,6 +41,15 @@ static const struct phrase phrases[] = {
         { "agent.rollback",      NULL,         "putting its configuration back", "configuration put back", "configuration not put back" },
         { "change.open",         NULL,         "opening a change window",    "change window opened",    "no change window" },
         { "change.close",        NULL,         "closing a change window",    "change window closed",    "change window not closed" },
+        { "approval.asked",      NULL,         "asking for an action",       "asked for an action",     "could not ask for an action" },
+        { "approval.allowed",    NULL,         "allowing an action",         "an action was allowed by the policy", "an action was not allowed" },
+        { "approval.denied",     NULL,         "denying an action",          "an action was denied by the policy", "an action was denied by the policy" },
+        { "approval.approved",   NULL,         "approving an action",        "an action was approved",  "an action was not approved" },
+        { "approval.modified",   NULL,         "approving an action with changes", "an action was approved with changes", "an action was not approved" },
+        { "approval.rejected",   NULL,         "rejecting an action",        "an action was rejected",  "an action was rejected" },
+        { "approval.expired",    NULL,         "nobody answers",             "nobody answered in time", "nobody answered in time" },
+        { "approval.withdrawn",  NULL,         "taking a request back",      "a request was taken back", "a request was not taken back" },
+        { "approval.lost",       NULL,         "requests are lost",          "requests were lost",      "requests were lost", true },
         { "policy.load",         NULL,         "loading the policy",         "policy loaded",           "policy not loaded" },
         { "policy.text",         NULL,         "the policy, word for word",  "the policy, word for word", "the policy is not kept" },
         { "judge.start",         NULL,         "Governor begins to judge",   "Governor begins to judge", "Governor could not begin" },
@@ -315,6 +325,20 @@ const char *record_withheld(const json_t *record)
         return "";
 }
 
+/* "asked for an action: req-7 trade usd=1500" */
+static void say_request(const json_t *record, char *words)
+{
+        const json_t *details = field(record, "details");
+        char parameters[256];
+
+        if (!text_starts(field_text(record, "action"), "approval.") || !field_given(details, "number"))
+                return;
+        text_append(words, RECORD_WORDS_MAX, ": req-%lld %s", (long long)field_number(details, "number"),
+                    field_text(details, "act"));
+        if (parameters_text(field(details, "parameters"), parameters, sizeof parameters)[0])
+                text_append(words, RECORD_WORDS_MAX, " %s", parameters);
+}
+
 static void say_action(const json_t *record, char *words)
 {
         const struct phrase *phrase = phrase_for(record);
@@ -331,6 +355,7 @@ static void say_action(const json_t *record, char *words)
         text_append(words, RECORD_WORDS_MAX, "%s%s", said, open);
         if (record_withheld(record)[0])
                 text_append(words, RECORD_WORDS_MAX, ", withheld: %s", record_withheld(record));
+        say_request(record, words);
 }
 
 static void say_finding(const json_t *record, char *words)

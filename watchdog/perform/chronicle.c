@@ -242,11 +242,16 @@ struct chronicle *chronicle_free(struct chronicle *chronicle)
         return NULL;
 }
 
+int chronicle_event_seq(struct chronicle *chronicle, const struct audit_entry *entry, uint64_t *ret_seq)
+{
+        return chronicle->audit ? audit_append(chronicle->audit, entry, ret_seq) : -EIO;
+}
+
 int chronicle_event(struct chronicle *chronicle, const struct audit_entry *entry)
 {
         uint64_t seq;
 
-        return chronicle->audit ? audit_append(chronicle->audit, entry, &seq) : -EIO;
+        return chronicle_event_seq(chronicle, entry, &seq);
 }
 
 int chronicle_fact(struct chronicle *chronicle, const struct fact *fact)

@@ -38,6 +38,7 @@ int chronicle_decision(struct chronicle *chronicle, const struct decision *decis
                        const char *actor, uint64_t *ret_seq);
 int chronicle_outcome(struct chronicle *chronicle, const struct fact *fact, uint64_t intent, uint64_t incident);
 int chronicle_event(struct chronicle *chronicle, const struct audit_entry *entry); /* policy.load, judge.start, ... */
+int chronicle_event_seq(struct chronicle *chronicle, const struct audit_entry *entry, uint64_t *ret_seq);
 
 /* Makes everything told so far durable now, sealed: before an action. On failure nothing may be done that needs a record. */
 int chronicle_settle(struct chronicle *chronicle);
