@@ -49,36 +49,12 @@ static const char *const packaged[] = {
         "/etc/ld.so.preload",
 };
 
-/* What the machine, its log and Governor itself read while Governor may not be there to answer: they would wait for it. */
+/* What the machine, its log and Governor itself read besides, while Governor may not be there to answer: they would wait for it. */
 static const char *const needed[] = {
-        "/usr/",
-        "/boot/",
-        "/bin/",
-        "/sbin/",
-        "/lib/",
-        "/lib32/",
-        "/lib64/",
-        "/libx32/",
-        "/etc/ld.so.cache",
-        "/etc/ld.so.conf",
-        "/etc/ld.so.conf.d/",
-        "/etc/ld.so.preload",
-        "/etc/systemd/",
-        "/etc/dbus-1/",
-        "/etc/governor/",
-        "/etc/passwd",
-        "/etc/group",
-        "/etc/shadow",
-        "/etc/nsswitch.conf",
-        "/etc/localtime",
-        "/etc/machine-id",
-        "/etc/hosts",
-        "/etc/resolv.conf",
-        "/etc/fstab",
-        "/etc/pam.d/",
-        "/etc/security/",
-        "/etc/ssl/",
-        "/var/log/journal/",
+        "/etc/systemd/",   "/etc/dbus-1/",   "/etc/governor/",     "/etc/passwd",
+        "/etc/group",      "/etc/shadow",    "/etc/nsswitch.conf", "/etc/localtime",
+        "/etc/machine-id", "/etc/hosts",     "/etc/resolv.conf",   "/etc/fstab",
+        "/etc/pam.d/",     "/etc/security/", "/etc/ssl/",          "/var/log/journal/",
 };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
@@ -133,31 +109,41 @@ static void check_never(struct check *check, const struct file_rule *rule, const
                 }
 }
 
-static void check_packaged(struct check *check, const struct file_rule *rule, const struct node *path)
+/* The first of the places that the rule reaches into by this path; NULL for none. */
+static const char *reached(const struct file_rule *rule, const char *path, const char *const *places, size_t n)
 {
         char example[MEET_MAX];
 
-        for (size_t i = 0; i < COUNT(packaged) && rule->packages == PACKAGES_REFUSE; i++)
-                if (reaches(rule, path->text, packaged[i], example)) {
-                        complain(&check->complaints, &path->place,
-                                 "'%s' reaches into %s, which packages change; add 'packages: allow', and what they "
-                                 "install is accepted",
-                                 SHOWN(path->text), packaged[i]);
-                        return;
-                }
+        for (size_t i = 0; i < n; i++)
+                if (reaches(rule, path, places[i], example))
+                        return places[i];
+        return NULL;
+}
+
+static void check_packaged(struct check *check, const struct file_rule *rule, const struct node *path)
+{
+        const char *place =
+                rule->packages == PACKAGES_REFUSE ? reached(rule, path->text, packaged, COUNT(packaged)) : NULL;
+
+        if (place)
+                complain(&check->complaints, &path->place,
+                         "'%s' reaches into %s, which packages change; add 'packages: allow', and what they install "
+                         "is accepted",
+                         SHOWN(path->text), place);
 }
 
 static void check_needed(struct check *check, const struct file_rule *rule, const struct node *path)
 {
-        char example[MEET_MAX];
+        const char *place = NULL;
 
-        for (size_t i = 0; i < COUNT(needed) && rule->deny_opens; i++)
-                if (reaches(rule, path->text, needed[i], example)) {
-                        complain(&check->complaints, &path->place,
-                                 "'deny_opens' is not for '%s': the machine needs %s while Governor cannot answer",
-                                 SHOWN(path->text), needed[i]);
-                        return;
-                }
+        if (rule->deny_opens)
+                place = reached(rule, path->text, packaged, COUNT(packaged));
+        if (rule->deny_opens && !place)
+                place = reached(rule, path->text, needed, COUNT(needed));
+        if (place)
+                complain(&check->complaints, &path->place,
+                         "'deny_opens' is not for '%s': the machine needs %s while Governor cannot answer",
+                         SHOWN(path->text), place);
 }
 
 /* ---- except ----------------------------------------------------------------------------------------------------------- */
