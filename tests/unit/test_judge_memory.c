@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "io/record.h"
+#include "judge/memory.h"
 #include "world.h"
 
 static void live_a_little(struct world *world)
@@ -66,6 +67,45 @@ static void the_memory_survives_the_records_of_the_chain(void **state)
         assert_true(n > 8);
         free(scratch);
         free(back);
+        world_done(&world);
+}
+
+/* As much of everything as there can be: what did not fit would be dropped without a word. */
+static void fill(struct judge *judge, struct instance *instance)
+{
+        struct agent *agent = &judge->agents[instance->agent];
+
+        instance->tally.n = FACT_DEATHS_MAX;
+        for (unsigned n = 0; n < TALLY_COARSE; n++)
+                instance->tally.coarse[n] = 1;
+        for (unsigned n = 0; n < TALLY_FINE; n++)
+                instance->tally.fine[n] = 1;
+        for (unsigned n = 0; n < LIVES_MAX; n++)
+                instance->lives[n].state = LIFE_ALIVE;
+        judge->incidents[0].number = 1;
+        instance->incident = 0;
+        for (unsigned n = 0; n < NOTE_N; n++)
+                agent->noted[n] = 0;
+        instance->weight.at = 1;
+}
+
+static void the_fullest_memory_of_an_instance_fits(void **state)
+{
+        struct world world;
+        struct remembered *scratch = calloc(1, sizeof(*scratch));
+        struct fact fact;
+        uint32_t cursor = 0, most = 0;
+
+        (void)state;
+        live_a_little(&world);
+        for (uint32_t n = 0; n < world.judge->instances_n; n++)
+                fill(world.judge, &world.judge->instances[n]);
+        while (judge_remember(world.judge, &cursor, scratch, &fact))
+                if (fact_is_memory(fact.kind) && scratch->more_n > most)
+                        most = scratch->more_n;
+        assert_true(most > TALLY_COARSE * 2 + TALLY_FINE);
+        assert_true(most < REMEMBERED_MORE_MAX);
+        free(scratch);
         world_done(&world);
 }
 
@@ -166,6 +206,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_memory_survives_the_records_of_the_chain),
+                cmocka_unit_test(the_fullest_memory_of_an_instance_fits),
                 cmocka_unit_test(what_is_remembered_is_remembered_again),
                 cmocka_unit_test(a_memory_that_makes_no_sense_is_survived),
                 cmocka_unit_test(agents_are_found_again_by_id_and_shown_by_short_name),
