@@ -21,7 +21,7 @@ to_build="gcc make pkg-config libc6-dev binutils git ca-certificates
           libsystemd-dev libsqlite3-dev libsodium-dev libjansson-dev libyaml-dev libcurl4-openssl-dev"
 to_test="libcmocka-dev libqrencode4 clang clang-format clang-tidy shellcheck mandoc openssl sqlite3 jq strace procps psmisc util-linux
          python3 inotify-tools mmdebstrap systemd systemd-container debian-archive-keyring
-         qemu-utils cpio kmod e2fsprogs xfsprogs btrfs-progs"
+         qemu-utils cpio kmod e2fsprogs xfsprogs btrfs-progs openssh-client"
 case $(uname -m) in
 aarch64) to_test="$to_test qemu-system-arm" ;;
 *) to_test="$to_test qemu-system-x86" ;;
