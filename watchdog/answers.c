@@ -275,4 +275,8 @@ control_call *const answers[METHOD_N] = {
         [METHOD_APPROVE] = request_approve,
         [METHOD_MODIFY] = request_modify,
         [METHOD_REJECT] = request_reject,
+        [METHOD_APPROVERS] = approving_list,
+        [METHOD_APPROVER_ADD] = approving_add,
+        [METHOD_APPROVER_REMOVE] = approving_remove,
+        [METHOD_APPROVER_RECOVER] = approving_recover,
 };

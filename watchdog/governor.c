@@ -303,6 +303,7 @@ static void on_reopened(void *self, const struct audit_how *how)
         }
         if (how->start == AUDIT_SET_ASIDE)
                 governor_audit_trouble(governor, 0, how->detail);
+        approving_again(governor);
         memory_write(governor, true);
 }
 
@@ -505,6 +506,7 @@ static int open_socket(struct governor *governor)
                 .courier = "governor-courier",
                 .agent_path = governor->requests.socket,
                 .calls = answers,
+                .guard = approving_guard,
                 .left = on_left,
                 .self = governor,
         };
@@ -612,6 +614,7 @@ static void begin(struct governor *governor)
 {
         judge_set_observe_only(governor->judge, governor->options.observe);
         anchoring_begin(governor);
+        approving_begin(governor);
         inspection_begin(governor);
         sampling_begin(governor);
         rules_record(governor, governor->policy_bad ? "refused at start: discovery in observe mode" : "loaded");
@@ -701,6 +704,7 @@ struct governor *governor_free(struct governor *governor)
         governor->control = NULL;
         chronicle_free(governor->chronicle);
         anchoring_end(governor);
+        approving_end(governor);
         free(governor->judge_memory);
         policy_free(governor->policy);
         sd_event_source_disable_unref(governor->tick);

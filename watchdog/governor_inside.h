@@ -3,6 +3,7 @@
 #include <systemd/sd-event.h>
 
 #include "anchoring.h"
+#include "approving.h"
 #include "archiving.h"
 #include "control/control.h"
 #include "governor.h"
@@ -86,6 +87,7 @@ struct governor {
         bool trouble_is_news; /* ... and is not the one before, which may be acknowledged already */
         bool trouble_passes;  /* by itself, when the log can be written again */
         struct anchoring anchoring;
+        struct approving approving;
         struct inspection inspection;
         struct archiving archiving;
         struct sampling sampling;

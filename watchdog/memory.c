@@ -68,10 +68,11 @@ static uint64_t count_memory(const struct governor *governor)
 void memory_write(struct governor *governor, bool again)
 {
         usec_t at = again ? judge_now(governor->judge) : clock_now(&governor->clock);
-        json_t *details = json_pack("{s:I, s:b, s:i, s:s, s:b, s:I, s:I}", "at", (json_int_t)at, "again", again,
-                                    "agents_max", (int)governor->policy->daemon.agents_max, "policy",
-                                    governor->policy->digest, "safe_mode", governor->safe_mode, "seed",
-                                    (json_int_t)governor->seed, "memory", (json_int_t)count_memory(governor));
+        json_t *details = json_pack("{s:I, s:b, s:i, s:b, s:s, s:b, s:I, s:I}", "at", (json_int_t)at, "again", again,
+                                    "agents_max", (int)governor->policy->daemon.agents_max, "approvers",
+                                    approving_stands(governor), "policy", governor->policy->digest, "safe_mode",
+                                    governor->safe_mode, "seed", (json_int_t)governor->seed, "memory",
+                                    (json_int_t)count_memory(governor));
         struct audit_entry entry = {
                 .action = "judge.start",
                 .subject = "judge",
@@ -90,6 +91,7 @@ void memory_write(struct governor *governor, bool again)
                 chronicle_fact(governor->chronicle, &fact);
         }
         anchoring_write(governor);
+        approving_write(governor);
 }
 
 /* How large agents usually are is learned over days: what came in since the memory was written is not lost with this run. */

@@ -224,7 +224,7 @@ json_t *view_machine(struct governor *governor)
         gethostname(name, sizeof(name) - 1);
         return json_pack(
                 "{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b, s:s, s:i}, "
-                "s:o, s:i, s:i, s:o, s:o, s:o}",
+                "s:o, s:i, s:i, s:o, s:o, s:o, s:o}",
                 "host", name, "version", GOVERNOR_VERSION, "mode", mode_now(governor), "safe_mode", governor->safe_mode,
                 "disarmed", judge_is_disarmed(governor->judge), "now", (json_int_t)clock_now(&governor->clock),
                 "uptime_s", (json_int_t)(host->host.uptime / USEC_PER_SEC), "memory_total_bytes",
@@ -235,7 +235,7 @@ json_t *view_machine(struct governor *governor)
                 governor->policy->digest, "rules", (int)governor->policy->rules_n, "audit", view_audit(governor),
                 "agents_max", (int)governor->policy->daemon.agents_max, "psi_memory_full_centi",
                 (int)host->host.memory_full_avg10, "memory_floor", view_floor(governor), "cpu",
-                machine_cpu_json(governor), "vault", versions_view(governor));
+                machine_cpu_json(governor), "vault", versions_view(governor), "approvers", approving_view(governor));
 }
 
 json_t *view_incident(const struct incident_view *view)

@@ -798,6 +798,43 @@ static void what_the_daemon_says_of_itself_is_passed_on(void **state)
         ground_close(&ground);
 }
 
+static void look_at_approvers(struct ground *ground, const char *approvers)
+{
+        char status[512];
+
+        ground_open(ground);
+        snprintf(status, sizeof(status), "{\"machine\":{\"approvers\":{%s}},\"agents\":[],\"sources\":[]}", approvers);
+        ground_look(ground, status, NULL);
+}
+
+static void who_may_weaken_governor_is_found(void **state)
+{
+        struct ground ground;
+
+        look_at_approvers(&ground, "\"enrolled\":0,\"elsewhere\":0,\"unknown\":false,\"why\":\"\"");
+        assert_non_null(strstr(found(&ground, "approvers", "approvers")->what, "uid 0 only"));
+        assert_int_equal(ground.findings.n, 1);
+        ground_close(&ground);
+
+        look_at_approvers(&ground, "\"enrolled\":1,\"elsewhere\":0,\"unknown\":false,\"why\":\"\"");
+        assert_non_null(strstr(found(&ground, "approvers", "approvers")->what, "is on this machine"));
+        ground_close(&ground);
+
+        look_at_approvers(&ground, "\"enrolled\":1,\"elsewhere\":1,\"unknown\":false,\"why\":\"\"");
+        assert_int_equal(ground.findings.n, 0);
+        ground_close(&ground);
+
+        look_at_approvers(&ground, "\"enrolled\":1,\"elsewhere\":1,\"unknown\":false,\"why\":\"it was edited\"");
+        assert_non_null(strstr(found(&ground, "approvers", "approvers")->why, "it was edited"));
+        ground_close(&ground);
+
+        look_at_approvers(&ground,
+                          "\"enrolled\":1,\"elsewhere\":1,\"unknown\":false,\"why\":\"\",\"recovery_hours\":7");
+        assert_non_null(strstr(found(&ground, "approvers", "approvers")->why, "In 7 hours"));
+        assert_non_null(strstr(found(&ground, "approvers", "approvers")->fix, "recover --cancel"));
+        ground_close(&ground);
+}
+
 static void a_configuration_that_could_not_be_put_back_is_found(void **state)
 {
         struct ground ground;
@@ -948,6 +985,7 @@ int main(void)
                 cmocka_unit_test(a_host_that_takes_time_away_is_found),
                 cmocka_unit_test(a_kernel_log_that_is_kept_from_us_is_named),
                 cmocka_unit_test(what_the_daemon_says_of_itself_is_passed_on),
+                cmocka_unit_test(who_may_weaken_governor_is_found),
                 cmocka_unit_test(a_configuration_that_could_not_be_put_back_is_found),
                 cmocka_unit_test(an_open_state_directory_is_found),
                 cmocka_unit_test(the_doctor_shows_fixes_and_no_secret),

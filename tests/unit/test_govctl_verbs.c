@@ -173,7 +173,10 @@ static void without_a_daemon_every_verb_that_needs_it_ends_with_6(void **state)
                                        : strcmp(verbs[i].name, "disarm") == 0 ? "--all"
                                        : text_ends(verbs[i].name, "restored") ? "--reason=x"
                                                                               : NULL;
-                const char *second = verbs[i].least > 2 ? "1" : verbs[i].least > 1 ? "https://lily.example" : NULL;
+                const char *second = strcmp(verbs[i].name, "approver add") == 0 ? "--key=tests/data/sign/alice.pub"
+                                     : verbs[i].least > 2                       ? "1"
+                                     : verbs[i].least > 1                       ? "https://lily.example"
+                                                                                : NULL;
                 const char *third = verbs[i].least > 2 ? "2" : NULL;
 
                 if (!verbs[i].daemon)
@@ -221,6 +224,10 @@ static void json_of_every_verb_parses_and_has_a_schema(void **state)
                 { "policy show" },
                 { "history", "lily" },
                 { "audit restored", "--reason=x" },
+                { "approver list" },
+                { "approver remove", "alice" },
+                { "approver recover" },
+                { "disarm", "--all", "--sign-request" },
                 { "audit seal" },
                 { "audit witness list" },
                 { "audit witness remove", "witness.example" },
@@ -231,15 +238,55 @@ static void json_of_every_verb_parses_and_has_a_schema(void **state)
 
         stage_open(&stage, "");
         for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
-                const char *second = calls[i][1];
-
-                (void)stage_run(&stage, "--json", calls[i][0], second, NULL);
+                (void)stage_run(&stage, "--json", calls[i][0], calls[i][1], calls[i][2], NULL);
                 json_t *json = json_loads(stage.data, JSON_REJECT_DUPLICATES, NULL);
 
                 assert_non_null(json);
                 assert_int_equal(field_number(json, "schema_version"), 1);
                 json_decref(json);
         }
+        stage_close(&stage);
+}
+
+static void approvers_are_listed_with_what_is_wrong(void **state)
+{
+        struct stage stage;
+
+        stage_open(&stage, "");
+        assert_int_equal(stage_run(&stage, "approver", "list", NULL), CODE_OK);
+        says(stage.data, "alice");
+        says(stage.data, "SHA256:");
+        says(stage.data, "in 70 hours all approvers are removed");
+        says(stage.data, "was not written by Governor");
+        assert_null(strstr(stage.data, "argon2id"));
+        stage_close(&stage);
+}
+
+static void the_text_to_sign_is_data_and_how_to_go_on_is_talk(void **state)
+{
+        struct stage stage;
+
+        stage_open(&stage, "");
+        assert_int_equal(stage_run(&stage, "approver", "remove", "alice", "--sign-request", NULL), CODE_OK);
+        assert_string_equal(stage.data, "Governor asks for your approval:\n\nnonce: 00\n");
+        says(stage.talk, "ssh-keygen -Y sign -n governor");
+        assert_int_equal(stage_run(&stage, "--json", "approver", "remove", "alice", "--sign-request", NULL), CODE_OK);
+        assert_null(strstr(stage.data, "argon2id")); /* what a passphrase locks is in no file of ours */
+        stage_close(&stage);
+}
+
+static void a_key_that_cannot_approve_is_refused_before_anybody_is_asked(void **state)
+{
+        struct stage stage;
+
+        stage_open(&stage, NULL);
+        assert_int_equal(stage_run(&stage, "approver", "add", "alice", NULL), CODE_USAGE);
+        says(stage.talk, "--key FILE or --passphrase");
+        assert_int_equal(stage_run(&stage, "approver", "add", "alice", "--key=tests/data/sign/rsa.pub", NULL),
+                         CODE_USAGE);
+        says(stage.talk, "kinds of keys that are taken");
+        assert_int_equal(stage_run(&stage, "approver", "add", "alice", "--key=tests/data/sign/none", NULL), CODE_USAGE);
+        says(stage.talk, "No such file");
         stage_close(&stage);
 }
 
@@ -565,6 +612,9 @@ int main(void)
                 cmocka_unit_test(without_a_daemon_every_verb_that_needs_it_ends_with_6),
                 cmocka_unit_test(an_error_is_json_too_when_json_is_wanted),
                 cmocka_unit_test(json_of_every_verb_parses_and_has_a_schema),
+                cmocka_unit_test(approvers_are_listed_with_what_is_wrong),
+                cmocka_unit_test(the_text_to_sign_is_data_and_how_to_go_on_is_talk),
+                cmocka_unit_test(a_key_that_cannot_approve_is_refused_before_anybody_is_asked),
                 cmocka_unit_test(status_keeps_the_contract_of_scripts),
                 cmocka_unit_test(colour_comes_only_when_wanted),
                 cmocka_unit_test(a_terminal_without_utf8_gets_ascii),

@@ -123,7 +123,16 @@ static int refuse_method(struct client *client, json_t *id, const char *name, co
         return send_error(client, id, RPC_METHOD, &error);
 }
 
-static int call_method(struct client *client, enum method method, json_t *id, const json_t *params)
+static json_t *guarded_call(struct control *control, const struct control_request *request, struct control_error *error)
+{
+        json_t *result = NULL;
+
+        if (control->options.guard && !control->options.guard(control->options.self, request, &result, error))
+                return result;
+        return control->options.calls[request->method](control->options.self, request, error);
+}
+
+static int call_method(struct client *client, enum method method, json_t *id, const json_t *params, const json_t *proof)
 {
         struct control *control = client->owner;
         struct control_ticket later = {
@@ -134,6 +143,7 @@ static int call_method(struct client *client, enum method method, json_t *id, co
         struct control_request request = {
                 .method = method,
                 .params = params,
+                .proof = proof,
                 .uid = client->uid,
                 .pid = client->pid,
                 .pidfd = client->pidfd,
@@ -141,7 +151,7 @@ static int call_method(struct client *client, enum method method, json_t *id, co
                 .later = &later,
         };
         struct control_error error = { .exit_code = 1 };
-        json_t *result = control->options.calls[method](control->options.self, &request, &error);
+        json_t *result = guarded_call(control, &request, &error);
 
         if (error.later) {
                 json_incref(id); /* the ticket keeps it */
@@ -188,7 +198,7 @@ static int take_request(struct client *client, const json_t *request)
         }
         if (method_check(row, params, text, sizeof(text)) < 0)
                 return refuse(client, id, RPC_PARAMS, 2, text);
-        return call_method(client, method, id, params);
+        return call_method(client, method, id, params, json_object_get(request, "proof"));
 }
 
 static bool may_ask_now(struct client *client)

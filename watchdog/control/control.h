@@ -23,6 +23,7 @@ struct control_ticket {
 struct control_request {
         enum method method;
         const json_t *params; /* checked against the method's row; NULL: none */
+        const json_t *proof;  /* the member beside them: {"ask": true} or {"signature": TEXT}; NULL: none */
         uid_t uid;
         pid_t pid;
         int pidfd; /* of the process that connected, where it is an agent and the kernel has them; else negative */
@@ -50,6 +51,8 @@ struct control_options {
         const char *courier;        /* its name */
         const char *agent_path;     /* where anybody may connect, as an agent; NULL: nowhere */
         control_call *const *calls; /* METHOD_N of them */
+        /* Asked before each of them: true, go on. Else it has answered as a call does. NULL: nothing is guarded. */
+        bool (*guard)(void *self, const struct control_request *request, json_t **ret, struct control_error *error);
         void (*left)(void *self, unsigned client,
                      uint64_t generation); /* a client hung up, or was dropped; NULL: nobody cares */
         void *self;

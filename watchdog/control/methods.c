@@ -54,6 +54,10 @@ static const struct method_row rows[METHOD_N] = {
         [METHOD_APPROVE]        = { "approve",        MAY_ORDER,         { { "request", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
         [METHOD_MODIFY]         = { "modify",         MAY_ORDER,         { { "request", JSON_STRING, true }, { "params", JSON_OBJECT, true }, { "reason", JSON_STRING, false } } },
         [METHOD_REJECT]         = { "reject",         MAY_ORDER,         { { "request", JSON_STRING, true }, { "reason", JSON_STRING, false } } },
+        [METHOD_APPROVERS]      = { "approvers",      MAY_READ,          { { 0 } } },
+        [METHOD_APPROVER_ADD]   = { "approver-add",   MAY_ORDER,         { { "name", JSON_STRING, true }, { "key", JSON_STRING, true }, { "locked", JSON_STRING, false } } },
+        [METHOD_APPROVER_REMOVE] = { "approver-remove", MAY_ORDER,       { { "name", JSON_STRING, true } } },
+        [METHOD_APPROVER_RECOVER] = { "approver-recover", MAY_ORDER,     { { "code", JSON_STRING, false }, { "cancel", JSON_TRUE, false } } },
 };
 /* clang-format on */
 

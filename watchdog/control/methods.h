@@ -59,6 +59,10 @@ enum method {
         METHOD_APPROVE,
         METHOD_MODIFY,
         METHOD_REJECT,
+        METHOD_APPROVERS,
+        METHOD_APPROVER_ADD,
+        METHOD_APPROVER_REMOVE,
+        METHOD_APPROVER_RECOVER,
         METHOD_N,
 };
 

@@ -8,6 +8,7 @@
 #include "govctl/daemon.h"
 #include "govctl/field.h"
 #include "govctl/local_policy.h"
+#include "govctl/proof.h"
 #include "govctl/state.h"
 #include "govctl/verbs.h"
 
@@ -103,9 +104,9 @@ enum code run_audit_restored(struct call *call)
                                      "govctl audit restored --reason 'snapshot of 2026-01-31 put back'");
 
         if (code == CODE_OK)
-                code = daemon_ask_once(call, "audit-restored", json_pack("{s:s}", "reason", call->options.reason),
-                                       DAEMON_ANSWER, &answer);
-        if (code != CODE_OK)
+                code = proof_ask_once(call, "audit-restored", json_pack("{s:s}", "reason", call->options.reason),
+                                      DAEMON_ANSWER, &answer);
+        if (code != CODE_OK || !answer)
                 return code;
         if (call->options.json)
                 return call_print_json(call, answer, CODE_OK);

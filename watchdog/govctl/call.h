@@ -30,6 +30,7 @@ struct options {
         bool json, help, version;
         bool all, follow, watch, origin, require_anchor, qr, no_qr, anchor, ascii, apply, remove, hide_bus, drop_in;
         bool full;
+        bool sign_request, passphrase, cancel;
         const char *socket, *colour, *width;
         const char *state, *config, *policies, *root;
         const char *every, *since, *until, *action, *outcome, *lines, *reason, *nonce, *span;
@@ -38,6 +39,7 @@ struct options {
         const char *log, *quorum, *before, *to;
         const char *timeout, *memory_high, *memory_max, *cpu_quota;
         const char *user;
+        const char *signature, *as, *code;
         struct texts against, anchors, archives, witnesses, write, guard, parameters;
 };
 

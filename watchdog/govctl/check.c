@@ -26,6 +26,7 @@ const struct check checks[] = {
         { "state",             "the state directory is open to others",                         look_state },
         { "group",             "nobody but root may ask the daemon",                            look_group },
         { "anchor",            "nobody elsewhere knows the audit log",                          look_anchor },
+        { "approvers",         "who may weaken Governor",                                       look_approvers },
         { "rollback",          "a configuration that could not be put back",                    look_rollback },
         { "pm2-unit",          "a PM2 unit that takes all agents down",                         look_pm2_unit },
         { "pm2-no-unit",       "PM2 does not come back after a reboot",                         look_pm2_no_unit },

@@ -68,6 +68,7 @@ void look_floor_trigger(struct machine *machine, struct findings *findings);
 void look_kernel_log(struct machine *machine, struct findings *findings);
 void look_state(struct machine *machine, struct findings *findings);
 void look_anchor(struct machine *machine, struct findings *findings);
+void look_approvers(struct machine *machine, struct findings *findings);
 void look_group(struct machine *machine, struct findings *findings);
 void look_blind(struct machine *machine, struct findings *findings);
 void look_rollback(struct machine *machine, struct findings *findings);

@@ -317,6 +317,44 @@ void look_anchor(struct machine *machine, struct findings *findings)
                     "# ssh THIS-MACHINE govctl audit checkpoint >>anchors; its copy here is /etc/governor/anchors");
 }
 
+static void look_approvers_wrong(const json_t *approvers, struct findings *findings)
+{
+        struct finding *finding;
+
+        if (field_text(approvers, "why")[0]) {
+                finding = finding_new(findings, "approvers", "their file was not as it should be");
+                finding_why(finding, "Since the daemon started: %s.", field_text(approvers, "why"));
+                finding_fix(finding, "govctl approver list\ngovctl audit log --action 'approval.*'");
+        }
+        if (field_given(approvers, "recovery_hours")) {
+                finding = finding_new(findings, "approvers", "a recovery is under way");
+                finding_why(finding, "In %lld hours all approvers are removed.",
+                            (long long)field_number(approvers, "recovery_hours"));
+                finding_fix(finding, "# unless it was you: govctl approver recover --cancel");
+        }
+}
+
+void look_approvers(struct machine *machine, struct findings *findings)
+{
+        const json_t *approvers = field(machine->status, "machine.approvers");
+        struct finding *finding;
+
+        if (!approvers)
+                return; /* no daemon, or an older one */
+        look_approvers_wrong(approvers, findings);
+        if (field_number(approvers, "elsewhere") > 0 || field_true(approvers, "unknown"))
+                return;
+        finding = finding_new(findings, "approvers",
+                              field_number(approvers, "enrolled") > 0 ? "every key that approves is on this machine"
+                                                                      : "it is guarded by uid 0 only");
+        finding_why(finding, "An agent that becomes root can %s. A key whose secret half is elsewhere prevents that.",
+                    field_number(approvers, "enrolled") > 0
+                            ? "watch a passphrase being typed, and then weaken Governor"
+                            : "disarm Governor, or close what it found, in its own name");
+        finding_fix(finding, "# on another machine: ssh-keygen -t ed25519, then here, with its public half:\n"
+                             "govctl approver add NAME --key FILE.pub");
+}
+
 /* Known before it is needed: the rung would be skipped. */
 void look_rollback(struct machine *machine, struct findings *findings)
 {

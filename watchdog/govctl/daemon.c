@@ -89,8 +89,14 @@ static enum code complain_refusal(const struct call *call, const char *method, c
 enum code daemon_ask(struct call *call, struct rpc *daemon, const char *method, json_t *parameters, usec_t patience,
                      json_t **ret)
 {
+        return daemon_ask_proven(call, daemon, method, parameters, NULL, patience, ret);
+}
+
+enum code daemon_ask_proven(struct call *call, struct rpc *daemon, const char *method, json_t *parameters,
+                            json_t *proof, usec_t patience, json_t **ret)
+{
         json_auto_t *answer = NULL;
-        int r = rpc_send(daemon, method, parameters);
+        int r = rpc_send_proven(daemon, method, parameters, proof);
 
         if (r >= 0)
                 r = rpc_answer(daemon, patience, &answer);

@@ -20,6 +20,10 @@ enum code daemon_open_quietly(struct call *call, struct rpc **ret);
 enum code daemon_ask(struct call *call, struct rpc *daemon, const char *method, json_t *parameters, usec_t patience,
                      json_t **ret);
 
+/* The same with a proof beside the parameters, taken over too; see rpc_send_proven(). */
+enum code daemon_ask_proven(struct call *call, struct rpc *daemon, const char *method, json_t *parameters,
+                            json_t *proof, usec_t patience, json_t **ret);
+
 /* Connects, asks one question and leaves. */
 enum code daemon_ask_once(struct call *call, const char *method, json_t *parameters, usec_t patience, json_t **ret);
 

@@ -34,6 +34,9 @@ enum option_set {
         TAKES_PARAM = 1 << 23,
         TAKES_TIMEOUT = 1 << 24,
         TAKES_FULL = 1 << 25,
+        TAKES_PROOF = 1 << 26,
+        TAKES_ENROL = 1 << 27,
+        TAKES_RECOVER = 1 << 28,
 };
 
 struct option_row {

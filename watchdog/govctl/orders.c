@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "govctl/daemon.h"
 #include "govctl/field.h"
+#include "govctl/proof.h"
 #include "govctl/verbs.h"
 #include "govctl/words.h"
 
@@ -50,10 +51,10 @@ enum code run_acknowledge(struct call *call)
         json_auto_t *answer = NULL;
         const char *reason = call->options.reason ? call->options.reason : "";
         json_t *parameters = json_pack("{s:s, s:s}", "incident", call_argument(call), "reason", reason);
-        enum code code = daemon_ask_once(call, "acknowledge", parameters, DAEMON_ANSWER, &answer);
+        enum code code = proof_ask_once(call, "acknowledge", parameters, DAEMON_ANSWER, &answer);
         char text[256];
 
-        if (code != CODE_OK)
+        if (code != CODE_OK || !answer)
                 return code;
         snprintf(text, sizeof text,
                  strcmp(field_text(answer, "state"), "open") == 0
@@ -106,9 +107,9 @@ enum code run_safe_mode(struct call *call)
                                      "govctl safe-mode on, or without a word to ask");
 
         json_t *parameters = set[0] ? json_pack("{s:s}", "set", set) : NULL;
-        enum code code = daemon_ask_once(call, "safe-mode", parameters, DAEMON_ANSWER, &answer);
+        enum code code = proof_ask_once(call, "safe-mode", parameters, DAEMON_ANSWER, &answer);
 
-        if (code != CODE_OK)
+        if (code != CODE_OK || !answer)
                 return code;
         return say(call, answer,
                    field_true(answer, "safe_mode") ? "Safe mode is on: Governor observes and does nothing."
@@ -124,8 +125,8 @@ enum code run_disarm(struct call *call)
         if (!call->options.all)
                 return call_complain(call, CODE_USAGE, "disarm needs --all",
                                      "it undoes everything that Governor has set up here", "govctl disarm --all");
-        code = daemon_ask_once(call, "disarm", json_pack("{s:b}", "all", true), DAEMON_ORDER, &answer);
-        if (code != CODE_OK)
+        code = proof_ask_once(call, "disarm", json_pack("{s:b}", "all", true), DAEMON_ORDER, &answer);
+        if (code != CODE_OK || !answer)
                 return code;
         snprintf(text, sizeof text,
                  "Governor is disarmed: it observes and does nothing until the policy is loaded again (govctl reload). "

@@ -68,8 +68,13 @@ static int send_all(int fd, const char *bytes, size_t n)
 
 int rpc_send(struct rpc *rpc, const char *method, json_t *params)
 {
-        json_auto_t *request = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", ++rpc->last_id, "method",
-                                         method, "params", params ? params : json_object());
+        return rpc_send_proven(rpc, method, params, NULL);
+}
+
+int rpc_send_proven(struct rpc *rpc, const char *method, json_t *params, json_t *proof)
+{
+        json_auto_t *request = json_pack("{s:s, s:i, s:s, s:o, s:o*}", "jsonrpc", "2.0", "id", ++rpc->last_id, "method",
+                                         method, "params", params ? params : json_object(), "proof", proof);
         _cleanup_free_ char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
 
         if (!line)

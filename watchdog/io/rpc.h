@@ -14,6 +14,9 @@ struct rpc *rpc_close(struct rpc *rpc);
 /* `params` is taken over, NULL: none. */
 int rpc_send(struct rpc *rpc, const char *method, json_t *params);
 
+/* The same with a member `proof` beside the parameters, taken over too: a signature, or the wish for something to sign. */
+int rpc_send_proven(struct rpc *rpc, const char *method, json_t *params, json_t *proof);
+
 /* The answer to what was sent last, whole, whether result or error; what else comes meanwhile is dropped. 1, 0: not in time, or
  * a negative errno. */
 int rpc_answer(struct rpc *rpc, usec_t patience, json_t **ret);
