@@ -1,4 +1,5 @@
 /* The calls behind the control socket. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -139,10 +140,12 @@ static json_t *answer_reload(void *self, const struct control_request *request, 
 {
         struct policy_messages messages = { 0 };
         int r = governor_reload(self, &messages);
-        json_t *answer = json_pack("{s:i, s:b, s:o}", "schema_version", SCHEMA_VERSION, "ok", r == 0, "messages",
-                                   messages_json(&messages));
+        json_t *answer = r == -EPERM ? control_refuse(error, 4, "govctl reload --sign-request",
+                                                      "the policy became looser than what was signed meanwhile")
+                                     : json_pack("{s:i, s:b, s:o}", "schema_version", SCHEMA_VERSION, "ok", r == 0,
+                                                 "messages", messages_json(&messages));
 
-        (void)request, (void)error;
+        (void)request;
         policy_messages_done(&messages);
         return answer;
 }

@@ -13,6 +13,7 @@
 #include "io/log.h"
 #include "io/sign.h"
 #include "orders.h"
+#include "rules.h"
 #include "views.h"
 
 #define STANDING "approval.standing"
@@ -40,9 +41,25 @@ static int write_standing(struct governor *governor, const struct approvers *app
         const struct recovery *recovery = &governor->approving.recovery;
 
         return record(governor, STANDING, NULL, AUDIT_INFO,
-                      json_pack("{s:o, s:s, s:b, s:b, s:i}", "approvers", approvers_to_json(approvers), "digest",
-                                digest, "unknown", governor->approving.unknown, "recovering", recovery->on, "hours",
-                                (int)recovery->hours));
+                      json_pack("{s:o, s:s, s:s, s:b, s:b, s:i}", "approvers", approvers_to_json(approvers), "digest",
+                                digest, "policy", governor->approving.ruling, "unknown", governor->approving.unknown,
+                                "recovering", recovery->on, "hours", (int)recovery->hours));
+}
+
+bool approving_guards(const struct governor *governor)
+{
+        return governor->approving.approvers.n > 0 || governor->approving.unknown;
+}
+
+void approving_rules(struct governor *governor, const char *digest)
+{
+        struct approving *approving = &governor->approving;
+
+        approving->agreed[0] = '\0';
+        if (strcmp(approving->ruling, digest) == 0)
+                return;
+        text_copy(approving->ruling, sizeof(approving->ruling), digest);
+        approving_write(governor);
 }
 
 bool approving_stands(const struct governor *governor)
@@ -179,8 +196,8 @@ static void look_at_file(struct governor *governor)
 
 /* ---- beginning ------------------------------------------------------------------------------------------------------------ */
 
-/* The log is new: who approves is what the file says, which nothing proves. */
-static void trust_file(struct governor *governor)
+/* The log does not know: who approves is what the file says, which nothing proves. */
+static void trust_file(struct governor *governor, const char *log)
 {
         struct approving *approving = &governor->approving;
         char why[APPROVER_WHY_MAX];
@@ -195,8 +212,9 @@ static void trust_file(struct governor *governor)
                 return;
         }
         digest_of(&approving->approvers, approving->digest);
-        snprintf(approving->why, sizeof(approving->why),
-                 "who approves is taken from '%.100s': the audit log is new, and does not know", approving->file);
+        text_copy(approving->ruling, sizeof(approving->ruling), RULING_TRUSTED);
+        snprintf(approving->why, sizeof(approving->why), "who approves is taken from '%.80s': %s", approving->file,
+                 log);
         log_warning("Approvers: %s", approving->why);
 }
 
@@ -204,7 +222,11 @@ static void take_standing(struct governor *governor, const json_t *details)
 {
         struct approving *approving = &governor->approving;
         const char *digest = json_string_value(json_object_get(details, "digest"));
+        const char *policy = json_string_value(json_object_get(details, "policy"));
 
+        if (json_is_true(json_object_get(details, "recovering")))
+                recovery_begin(&approving->recovery, (unsigned)json_integer_value(json_object_get(details, "hours")),
+                               clock_now(&governor->clock));
         approving->unknown = json_is_true(json_object_get(details, "unknown"));
         if (approvers_from_json(json_object_get(details, "approvers"), &approving->approvers) < 0 ||
             approving->unknown) {
@@ -214,9 +236,7 @@ static void take_standing(struct governor *governor, const json_t *details)
                 return;
         }
         text_copy(approving->digest, sizeof(approving->digest), digest ? digest : "");
-        if (json_is_true(json_object_get(details, "recovering")))
-                recovery_begin(&approving->recovery, (unsigned)json_integer_value(json_object_get(details, "hours")),
-                               clock_now(&governor->clock));
+        text_copy(approving->ruling, sizeof(approving->ruling), policy ? policy : "");
 }
 
 /* What the passphrases lock stands in the file alone. */
@@ -236,16 +256,15 @@ static void recall(struct governor *governor)
         json_t *standing;
         int r = find_standing(governor->database, &standing);
 
-        if (r < 0) {
-                approving->unknown = true;
-                snprintf(approving->why, sizeof(approving->why), "the audit log cannot be read: %s", strerror(-r));
-                log_error("Approvers: %s; nothing that weakens Governor is done", approving->why);
-        } else if (standing) {
+        approving->recalled = r >= 0;
+        if (r < 0)
+                trust_file(governor, "the audit log cannot be read");
+        else if (standing)
                 take_standing(governor, json_object_get(standing, "details"));
+        else if (governor->audit_how.start != AUDIT_CONTINUED)
+                trust_file(governor, "the audit log is new, and does not know");
+        if (standing)
                 take_locked(approving);
-        } else if (governor->audit_how.start != AUDIT_CONTINUED) {
-                trust_file(governor);
-        }
         json_decref(standing);
         look_at_file(governor);
 }
@@ -295,10 +314,11 @@ void approving_again(struct governor *governor)
 {
         struct approving *approving = &governor->approving;
 
-        if (!approving->unknown || !approving->file)
+        if (approving->recalled || !approving->file)
                 return; /* who approves is in memory, and goes into the new log */
+        approving->approvers = (struct approvers){ .n = 0 };
+        approving->digest[0] = approving->why[0] = '\0';
         approving->unknown = false;
-        approving->why[0] = '\0';
         recall(governor);
         arm(governor);
 }
@@ -400,19 +420,40 @@ static bool turns_safe_mode_on(const struct governor *governor, const struct con
         return set && strcmp(set, "on") == 0 && !governor->safe_mode;
 }
 
-static bool needs_proof(const struct governor *governor, const struct control_request *request)
-{
-        const struct approving *approving = &governor->approving;
+/* What of a looser policy a human reads before signing: its digest stands for the rest. */
+#define LOOSER_MAX 4096
 
-        if (approving->approvers.n == 0 && !approving->unknown)
-                return false;
-        switch (proof_row(request->method)->need) {
-        case PROOF_ALWAYS: return true;
-        case PROOF_WHEN_WEAKER:
-                return request->method == METHOD_SAFE_MODE ? turns_safe_mode_on(governor, request)
-                                                           : closes_trust(governor, request);
-        default: return false;
+/* What is looser in the policy on disk; NULL where it is not, or has errors and will not be loaded. */
+static char *looser_on_disk(const struct governor *governor, char digest[POLICY_DIGEST_MAX])
+{
+        _cleanup_free_ char *looser = NULL;
+        const char *more = "";
+        char *note, *end;
+
+        if (rules_compare_disk(governor, digest, &looser) < 0 || !looser[0])
+                return NULL;
+        if (strlen(looser) > LOOSER_MAX) {
+                end = memrchr(looser, '\n', LOOSER_MAX);
+                looser[end ? end - looser + 1 : LOOSER_MAX] = '\0';
+                more = "and more, which the digest stands for\n";
         }
+        return asprintf(&note, "policy: %s\nIt is looser in this:\n%s%s", digest, looser, more) < 0 ? NULL : note;
+}
+
+/* Whether the call weakens anything, and what its arguments do not say of that. `note` is allocated, or stays NULL. */
+static bool needs_proof(const struct governor *governor, const struct control_request *request,
+                        char digest[POLICY_DIGEST_MAX], char **ret_note)
+{
+        if (!approving_guards(governor))
+                return false;
+        if (proof_row(request->method)->need != PROOF_WHEN_WEAKER)
+                return proof_row(request->method)->need == PROOF_ALWAYS;
+        if (request->method == METHOD_SAFE_MODE)
+                return turns_safe_mode_on(governor, request);
+        if (request->method == METHOD_ACKNOWLEDGE)
+                return closes_trust(governor, request);
+        *ret_note = looser_on_disk(governor, digest);
+        return *ret_note != NULL;
 }
 
 static json_t *refuse(struct governor *governor, const struct control_request *request, struct control_error *error,
@@ -435,7 +476,7 @@ struct place {
 };
 
 static struct proof_subject subject_of(const struct governor *governor, const struct control_request *request,
-                                       struct place *place)
+                                       const char *note, struct place *place)
 {
         struct audit_head head = { 0 };
 
@@ -446,7 +487,7 @@ static struct proof_subject subject_of(const struct governor *governor, const st
         return (struct proof_subject){
                 .method = request->method,
                 .params = request->params,
-                .note = "",
+                .note = note ? note : "",
                 .host = place->host,
                 .log = place->log,
         };
@@ -466,11 +507,12 @@ static json_t *keys_here(const struct approvers *approvers)
         return list;
 }
 
-static json_t *give_text(struct governor *governor, const struct control_request *request, struct control_error *error)
+static json_t *give_text(struct governor *governor, const struct control_request *request, const char *note,
+                         struct control_error *error)
 {
         struct approving *approving = &governor->approving;
         struct place place;
-        const struct proof_subject subject = subject_of(governor, request, &place);
+        const struct proof_subject subject = subject_of(governor, request, note, &place);
         const char *text;
         int r = proof_ask(approving->book, &subject, clock_now(&governor->clock), &text);
 
@@ -506,12 +548,13 @@ static int record_given(struct governor *governor, const struct control_request 
         return r < 0 ? r : chronicle_settle(governor->chronicle);
 }
 
-static bool take_signature(struct governor *governor, const struct control_request *request, const char *armor,
-                           json_t **ret, struct control_error *error)
+static bool take_signature(struct governor *governor, const struct control_request *request, const char *note,
+                           struct control_error *error)
 {
         struct approving *approving = &governor->approving;
+        const char *armor = json_string_value(json_object_get(request->proof, "signature"));
         struct place place;
-        const struct proof_subject subject = subject_of(governor, request, &place);
+        const struct proof_subject subject = subject_of(governor, request, note, &place);
         struct ssh_key key;
         const enum sign_verdict verdict = sign_claims(armor, strlen(armor), &key);
         const struct approver_key *approver =
@@ -520,7 +563,6 @@ static bool take_signature(struct governor *governor, const struct control_reque
         const char *text;
         int r;
 
-        *ret = NULL;
         if (verdict != SIGN_GOOD)
                 refuse(governor, request, error, sign_why(verdict));
         else if (!approver)
@@ -535,26 +577,36 @@ static bool take_signature(struct governor *governor, const struct control_reque
         return false;
 }
 
+/* What is loaded then must be what was signed, whoever writes to the disk meanwhile. */
+static bool approve(struct governor *governor, const char *digest)
+{
+        text_copy(governor->approving.agreed, sizeof(governor->approving.agreed), digest);
+        return true;
+}
+
 bool approving_guard(void *self, const struct control_request *request, json_t **ret, struct control_error *error)
 {
         struct governor *governor = self;
         const char *armor = json_string_value(json_object_get(request->proof, "signature"));
         const bool asks = json_is_true(json_object_get(request->proof, "ask"));
+        _cleanup_free_ char *note = NULL;
+        char digest[POLICY_DIGEST_MAX] = "";
 
+        *ret = NULL;
         if (proof_row(request->method)->need == PROOF_NEVER && !asks)
                 return true;
         look_at_file(governor);
-        if (!needs_proof(governor, request)) {
-                *ret = asks ? control_refuse(error, 1, "the same without --sign-request", "this needs no signature now")
-                            : NULL;
+        if (!needs_proof(governor, request, digest, &note)) {
+                if (asks)
+                        control_refuse(error, 1, "the same without --sign-request", "this needs no signature now");
                 return !asks;
         }
         if (governor->approving.unknown)
                 *ret = refuse(governor, request, error, governor->approving.why);
         else if (asks)
-                *ret = give_text(governor, request, error);
+                *ret = give_text(governor, request, note, error);
         else if (armor)
-                return take_signature(governor, request, armor, ret, error);
+                return take_signature(governor, request, note, error) && approve(governor, digest);
         else
                 *ret = refuse(governor, request, error, "it weakens Governor, and needs an approver's signature");
         return false;
@@ -667,6 +719,8 @@ json_t *approving_add(void *self, const struct control_request *request, struct 
                 r = record(governor, "approval.enrolled", who, AUDIT_OK, approver_json(&approver));
         if (r >= 0)
                 r = change(governor, &list);
+        if (r >= 0 && first)
+                rules_keep(governor); /* from now on nobody loosens it alone */
         answer = r < 0 ? not_recorded(error, r)
                        : json_pack("{s:i, s:o, s:s}", "schema_version", SCHEMA_VERSION, "approver",
                                    approver_json(&approver), "recovery_code", code);

@@ -8,15 +8,21 @@
 #include "base/usec.h"
 #include "control/control.h"
 #include "control/proof.h"
+#include "policy/policy.h"
 
 struct governor;
+
+#define RULING_TRUSTED "?" /* no log knows what was kept: it is taken as it is */
 
 struct approving {
         char *file;
         struct approvers approvers;
-        char digest[DIGEST_HEX_MAX]; /* of the file as we wrote it; "": there is none */
-        bool unknown;                /* who approves cannot be told: nobody does, and nothing that weakens is done */
-        char why[APPROVER_WHY_MAX];  /* what was wrong with the file since the start, or "" */
+        char digest[DIGEST_HEX_MAX];    /* of the file as we wrote it; "": there is none */
+        bool recalled;                  /* the chain could be asked who approves */
+        bool unknown;                   /* who approves cannot be told: nobody does, and nothing that weakens is done */
+        char why[APPROVER_WHY_MAX];     /* what was wrong with the file since the start, or "" */
+        char ruling[DIGEST_HEX_MAX];    /* of the text that the ruling policy is kept as; "": it is not kept */
+        char agreed[POLICY_DIGEST_MAX]; /* of the looser policy that was signed, until it is loaded */
         struct recovery recovery;
         struct proof_book *book;
         sd_event_source *hour;
@@ -30,6 +36,12 @@ void approving_end(struct governor *governor);
  * judge.start before it says whether it follows. */
 bool approving_stands(const struct governor *governor);
 void approving_write(struct governor *governor);
+
+/* Whether anything needs a signature: somebody approves, or it cannot be told who. */
+bool approving_guards(const struct governor *governor);
+
+/* The ruling policy is kept under this digest from now on, so that it goes on ruling after a restart. */
+void approving_rules(struct governor *governor, const char *digest);
 
 /* Another log is open now, or the same one again. */
 void approving_again(struct governor *governor);

@@ -614,11 +614,13 @@ static void begin(struct governor *governor)
 {
         judge_set_observe_only(governor->judge, governor->options.observe);
         anchoring_begin(governor);
-        approving_begin(governor);
         inspection_begin(governor);
         sampling_begin(governor);
-        rules_record(governor, governor->policy_bad ? "refused at start: discovery in observe mode" : "loaded");
+        rules_record(governor, governor->policy_held  ? "refused at start: it is looser and no approver signed it"
+                               : governor->policy_bad ? "refused at start: discovery in observe mode"
+                                                      : "loaded");
         memory_write(governor, false);
+        rules_keep(governor);
         memory_close_intents(governor);
         changes_begin(governor);
         requests_begin(governor);

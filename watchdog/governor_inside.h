@@ -61,7 +61,8 @@ struct governor {
         sd_event *event;
         struct clock clock;
         struct policy *policy;
-        bool policy_bad; /* there is a policy with errors: an older one, or discovery, rules */
+        bool policy_bad;  /* there is a policy with errors: an older one, or discovery, rules */
+        bool policy_held; /* ... or the one on disk is looser, and nobody signed it */
         struct judge *judge;
         void *judge_memory;
         uint64_t seed;
@@ -124,7 +125,8 @@ void governor_audit_trouble(void *self, int error, const char *what);
 /* A human has explained what became of the audit log: the incident is closed, and on record is why. */
 void governor_audit_explained(struct governor *governor, const char *who, const char *reason);
 
-/* Loads the policy again; 0 when the new one rules, -EINVAL with messages when the old one stays. */
+/* Loads the policy again; 0 when the new one rules, -EINVAL with messages when the old one stays, -EPERM when it stays because
+ * nobody signed for a looser one. */
 int governor_reload(struct governor *governor, struct policy_messages *ret_messages);
 
 /* Whether nothing is done to any agent now, whatever its rule says. */

@@ -6,6 +6,7 @@
 #include "io/log.h"
 #include "memory.h"
 #include "recall.h"
+#include "rules.h"
 
 #define UNCLEAN_ENDS_MAX 3    /* within 10 minutes: then safe mode */
 #define POLICY_PART_MAX 16384 /* of its text in one record: escaped it may be thrice as long */
@@ -171,6 +172,9 @@ int memory_recall(struct governor *governor)
         if (r < 0)
                 log_ignored(r, "Cannot look back through the audit log");
         clock_init(&governor->clock, recall.last);
+        approving_begin(
+                governor); /* before there is a judge: who may have changed the policy decides which one it gets */
+        rules_hold(governor);
         governor->seed = recall.seed ? recall.seed : (clock_now(&governor->clock) & 0xffffffff) | 1;
         r = judge_begin(governor);
         if (r < 0)

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +168,47 @@ int recall_live(const char *database, const struct recall *recall, struct judge 
         while (r >= 0 && (r = audit_reader_next(reader, &item)) > 0)
                 r = live_one(judge, &item, &memory, ret_last);
         return r;
+}
+
+/* ---- what it was judged by -------------------------------------------------------------------------------------------------- */
+
+/* Puts one part before those that follow it; 1 when that was the first one. */
+static int take_part(const struct audit_item *item, char **text)
+{
+        _cleanup_(json_decrefp) json_t *record = json_loadb(item->body, item->length, 0, NULL);
+        const json_t *details = json_object_get(record, "details");
+        const char *yaml = json_string_value(json_object_get(details, "yaml"));
+        char *longer;
+
+        if (!yaml || asprintf(&longer, "%s%s", yaml, *text ? *text : "") < 0)
+                return yaml ? -ENOMEM : -EBADMSG;
+        free(*text);
+        *text = longer;
+        return json_integer_value(json_object_get(details, "part")) == 1;
+}
+
+int recall_policy(const char *database, char **ret)
+{
+        _cleanup_(audit_reader_closep) struct audit_reader *reader = NULL;
+        _cleanup_free_ char *text = NULL;
+        struct audit_range range = { .to = UINT64_MAX, .newest_first = true };
+        struct audit_item item;
+        struct audit_view view;
+        bool whole = false;
+        int r = audit_reader_open(database, &reader);
+
+        if (r >= 0)
+                r = audit_reader_seek(reader, &range);
+        while (r >= 0 && !whole && (r = audit_reader_next(reader, &item)) > 0) {
+                if (audit_view(item.body, item.length, &view) < 0 || !is(&view.action, "policy.text"))
+                        continue;
+                r = take_part(&item, &text);
+                whole = r == 1;
+        }
+        if (r < 0 || !whole)
+                return r < 0 ? r : -ENOENT;
+        *ret = TAKE_PTR(text);
+        return 0;
 }
 
 /* ---- what was begun and never ended ---------------------------------------------------------------------------------------- */

@@ -22,6 +22,9 @@ int recall_look_back(const char *database, struct recall *ret);
 /* Lives through the recorded facts from the newest judge.start on; what the judge decides is dropped, it was done then. */
 int recall_live(const char *database, const struct recall *recall, struct judge *judge, usec_t *ret_last);
 
+/* The rules that the newest run judged by, as policy_judged() wrote them. Allocated. -ENOENT: they are not there. */
+int recall_policy(const char *database, char **ret);
+
 /* An action that was begun and never ended: the daemon was killed in between. */
 struct open_intent {
         uint64_t seq;

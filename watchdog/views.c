@@ -223,7 +223,7 @@ json_t *view_machine(struct governor *governor)
 
         gethostname(name, sizeof(name) - 1);
         return json_pack(
-                "{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b, s:s, s:i}, "
+                "{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b, s:b, s:s, s:i}, "
                 "s:o, s:i, s:i, s:o, s:o, s:o, s:o}",
                 "host", name, "version", GOVERNOR_VERSION, "mode", mode_now(governor), "safe_mode", governor->safe_mode,
                 "disarmed", judge_is_disarmed(governor->judge), "now", (json_int_t)clock_now(&governor->clock),
@@ -231,9 +231,9 @@ json_t *view_machine(struct governor *governor)
                 (json_int_t)host->host.total_bytes, "memory_available_bytes", (json_int_t)host->host.available_bytes,
                 "cpus", (int)host->host.cpus, "load1_centi", (int)host->host.load1, "psi_memory_some_centi",
                 (int)host->host.memory_some_avg10, "psi_cpu_some_centi", (int)host->host.cpu_some_avg10, "policy",
-                "discovered", governor->policy->discovered, "bad", governor->policy_bad, "digest",
-                governor->policy->digest, "rules", (int)governor->policy->rules_n, "audit", view_audit(governor),
-                "agents_max", (int)governor->policy->daemon.agents_max, "psi_memory_full_centi",
+                "discovered", governor->policy->discovered, "bad", governor->policy_bad, "held", governor->policy_held,
+                "digest", governor->policy->digest, "rules", (int)governor->policy->rules_n, "audit",
+                view_audit(governor), "agents_max", (int)governor->policy->daemon.agents_max, "psi_memory_full_centi",
                 (int)host->host.memory_full_avg10, "memory_floor", view_floor(governor), "cpu",
                 machine_cpu_json(governor), "vault", versions_view(governor), "approvers", approving_view(governor));
 }

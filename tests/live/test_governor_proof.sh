@@ -129,6 +129,46 @@ mallory_edits_the_list() {
         restart_governor
 }
 
+# A rule that acts became one that looks on: by the socket, by SIGHUP, by a restart, and with what was kept taken away too.
+enforces() { status_says '.machine.policy.held == '"$1"' and .machine.policy.rules == 1' >/dev/null && bed_run govctl policy show | grep -q 'mode: enforce'; }
+a_looser_policy_does_not_rule() {
+        policy enforce <<<'agents: [ { name: zoo, systemd: "zoo-*.service" } ]' || bed_fail "a stricter policy is refused"
+        enforces false || bed_fail "it does not rule"
+        refused "needs an approver's signature" policy observe <<<'agents: [ { name: zoo, systemd: "zoo-*.service" } ]'
+        enforces false || bed_fail "by the socket"
+        bed_run systemctl reload governor 2>/dev/null || bed_kill governor HUP
+        bed_wait 10 records_say 'any(.action == "policy.load" and (.details.text | startswith("refused: it is looser")))'
+        enforces false || bed_fail "by SIGHUP"
+        restart_governor
+        enforces true || bed_fail "by a restart"
+        bed_write /etc/governor/policies.d/10-test.yaml <<<'mode: [broken'
+        restart_governor
+        enforces true || bed_fail "by an error in it"
+        bed_run sh -c 'echo "mode: observe" >/var/lib/governor/keys/ruling/governor.yaml'
+        restart_governor
+        enforces true || bed_fail "by writing over what was kept"
+        bed_run rm -r /var/lib/governor/keys/ruling
+        restart_governor
+        enforces true || bed_fail "by taking away what was kept"
+        bed_run govctl doctor | grep 'what is on disk does not rule' || bed_fail "doctor does not tell"
+}
+
+what_was_signed_is_what_is_loaded() {
+        refused "needs an approver's signature" policy observe <<<'agents: [ { name: zoo, systemd: "zoo-*.service" } ]'
+        bed_run govctl reload --sign-request >"$keys/text" 2>/dev/null
+        grep 'looser in this' "$keys/text" || bed_fail "the text does not say that it is looser"
+        grep 'zoo' "$keys/text" || bed_fail "the text does not say in what"
+        signing alice <"$keys/text" >"$keys/text.sig"
+        bed_write /etc/governor/policies.d/10-test.yaml <<<'mode: observe'
+        refused 'for no text that waits' bed_run govctl reload --signature - <"$keys/text.sig"
+        bed_write /etc/governor/policies.d/10-test.yaml <<<'{ mode: observe, agents: [ { name: zoo, systemd: "zoo-*.service" } ] }'
+        bed_run govctl reload --signature - <"$keys/text.sig" || bed_fail "the signed one is refused"
+        bed_run govctl policy show | grep -q 'mode: observe' || bed_fail "it does not rule"
+        restart_governor
+        status_says '.machine.policy.held == false' >/dev/null || bed_fail "not after a restart"
+        bed_run govctl policy show | grep -q 'mode: observe' || bed_fail "the old one is back"
+}
+
 # type_on_terminal TEXT... -- COMMAND...: what a person types at each question that ends in ": ".
 type_on_terminal() {
         bed_run python3 /root/type.py "$@"
@@ -202,12 +242,15 @@ with_a_passphrase_alone_root_is_asked_for_it() {
 
 # Her log was taken away too: the file that is there still guards, and it is said that nothing proves it.
 a_lost_log_opens_no_door() {
+        policy enforce <<<'agents: [ { name: zoo, systemd: "zoo-*.service" } ]' || bed_fail "a stricter policy is refused"
         bed_run systemctl stop governor
+        bed_write /etc/governor/policies.d/10-test.yaml <<<'mode: observe'
         bed_run sh -c 'rm /var/lib/governor/audit.db*'
         bed_run systemctl start governor
         bed_wait 20 governor_answers
         refused "needs an approver's signature" bed_run govctl safe-mode on
         status_says '.machine.approvers.why | contains("the audit log is new")' >/dev/null || bed_fail "it is not told"
+        enforces true || bed_fail "a looser policy rules"
 }
 
 bed_boot one
@@ -220,6 +263,8 @@ bed_story a_forged_signature_is_refused
 bed_story an_approver_signs_and_it_is_done
 bed_story a_signature_is_not_taken_twice
 bed_story mallory_edits_the_list
+bed_story a_looser_policy_does_not_rule
+bed_story what_was_signed_is_what_is_loaded
 must people_have_terminals
 bed_story a_passphrase_that_is_guessed_soon_is_not_taken
 bed_story the_recovery_code_removes_all

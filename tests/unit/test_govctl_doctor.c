@@ -833,6 +833,11 @@ static void who_may_weaken_governor_is_found(void **state)
         assert_non_null(strstr(found(&ground, "approvers", "approvers")->why, "In 7 hours"));
         assert_non_null(strstr(found(&ground, "approvers", "approvers")->fix, "recover --cancel"));
         ground_close(&ground);
+
+        look_at_approvers(&ground,
+                          "\"enrolled\":1,\"elsewhere\":1,\"unknown\":false,\"why\":\"\"},\"policy\":{\"held\":true");
+        assert_non_null(strstr(found(&ground, "approvers", "policy")->fix, "govctl reload --sign-request"));
+        ground_close(&ground);
 }
 
 static void a_configuration_that_could_not_be_put_back_is_found(void **state)

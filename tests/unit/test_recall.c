@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "audit/audit.h"
 #include "recall.h"
 
@@ -78,6 +80,39 @@ static struct recall look_back(struct bench *bench)
 
         assert_int_equal(recall_look_back(bench->database, &recall), 0);
         return recall;
+}
+
+static void write_part(struct bench *bench, int part, int parts, const char *yaml)
+{
+        write_record(bench, "policy.text", AUDIT_INFO,
+                     json_pack("{s:i, s:i, s:s}", "part", part, "parts", parts, "yaml", yaml));
+}
+
+static void the_newest_policy_is_put_together_from_its_parts(void **state)
+{
+        struct bench *bench = *state;
+        char *text = NULL;
+
+        assert_int_equal(recall_policy(bench->database, &text), -ENOENT);
+        write_part(bench, 1, 1, "mode: observe\n");
+        start(bench, USEC_PER_DAY, false);
+        write_part(bench, 1, 3, "mode: enforce\n");
+        write_part(bench, 2, 3, "agents:\n");
+        write_part(bench, 3, 3, "- { name: a, pm2: a }\n");
+        stop(bench, 2 * USEC_PER_DAY);
+        assert_int_equal(recall_policy(bench->database, &text), 0);
+        assert_string_equal(text, "mode: enforce\nagents:\n- { name: a, pm2: a }\n");
+        free(text);
+}
+
+static void a_part_of_a_policy_is_none(void **state)
+{
+        struct bench *bench = *state;
+        char *text = NULL;
+
+        write_part(bench, 2, 2, "agents: []\n");
+        assert_int_equal(recall_policy(bench->database, &text), -ENOENT);
+        assert_null(text);
 }
 
 static void a_new_chain_has_nothing_to_recall(void **state)
@@ -192,6 +227,8 @@ static void an_intent_without_outcome_is_found_and_one_with_it_is_not(void **sta
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(the_newest_policy_is_put_together_from_its_parts, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_part_of_a_policy_is_none, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_new_chain_has_nothing_to_recall, setup, teardown),
                 cmocka_unit_test_setup_teardown(clean_ends_are_not_counted, setup, teardown),
                 cmocka_unit_test_setup_teardown(three_unclean_ends_are_counted_and_old_ones_forgotten, setup, teardown),

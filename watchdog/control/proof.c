@@ -17,6 +17,7 @@ static const struct proof_row rows[METHOD_N] = {
         /*                         needed               what happens then */
         [METHOD_DISARM]          = { PROOF_ALWAYS,      "Governor stops acting on this machine, and takes back all that it has set up here." },
         [METHOD_SAFE_MODE]       = { PROOF_WHEN_WEAKER, "Governor observes, and does nothing until safe mode is off again." },
+        [METHOD_RELOAD]          = { PROOF_WHEN_WEAKER, "Governor governs by another policy, which is looser than the one that rules." },
         [METHOD_ACKNOWLEDGE]     = { PROOF_WHEN_WEAKER, "An incident of the guard, of the audit log or of a kill switch is closed." },
         [METHOD_AUDIT_RESTORED]  = { PROOF_ALWAYS,      "What became of the audit log counts as explained, and its incident is closed." },
         [METHOD_APPROVER_ADD]    = { PROOF_ALWAYS,      "One more key may approve what weakens Governor." },

@@ -334,6 +334,19 @@ static void look_approvers_wrong(const json_t *approvers, struct findings *findi
         }
 }
 
+static void look_policy_held(const struct machine *machine, struct findings *findings)
+{
+        struct finding *finding;
+
+        if (!field_true(machine->status, "machine.policy.held"))
+                return;
+        finding = finding_new(findings, "policy", "what is on disk does not rule");
+        finding_why(finding,
+                    "It is looser than the policy that ruled before, or has errors, and no approver signed it: the old "
+                    "one goes on.");
+        finding_fix(finding, "govctl policy check\ngovctl reload --sign-request");
+}
+
 void look_approvers(struct machine *machine, struct findings *findings)
 {
         const json_t *approvers = field(machine->status, "machine.approvers");
@@ -342,6 +355,7 @@ void look_approvers(struct machine *machine, struct findings *findings)
         if (!approvers)
                 return; /* no daemon, or an older one */
         look_approvers_wrong(approvers, findings);
+        look_policy_held(machine, findings);
         if (field_number(approvers, "elsewhere") > 0 || field_true(approvers, "unknown"))
                 return;
         finding = finding_new(findings, "approvers",

@@ -81,10 +81,10 @@ static void say_messages(struct call *call, const json_t *messages)
 enum code run_reload(struct call *call)
 {
         json_auto_t *answer = NULL;
-        enum code code = daemon_ask_once(call, "reload", NULL, DAEMON_ANSWER, &answer);
+        enum code code = proof_ask_once(call, "reload", NULL, DAEMON_ANSWER, &answer);
         bool ok = field_true(answer, "ok");
 
-        if (code != CODE_OK)
+        if (code != CODE_OK || !answer)
                 return code;
         if (call->options.json)
                 return call_print_json(call, answer, ok ? CODE_OK : CODE_FAILURE);

@@ -214,9 +214,10 @@ const struct verb verbs[] = {
           "those is new.",
           "govctl policy test 20-family.yaml --since 7d",
           run_policy_test },
-        { "reload", "", 0, 0, ARGUMENT_NONE, TAKES_ALWAYS, false, true,
+        { "reload", "", 0, 0, ARGUMENT_NONE, TAKES_PROOF, false, true,
           "read the policy again; a wrong one changes nothing",
-          "Makes the daemon read its policy again. When there is any error it keeps the old one and the errors are printed.",
+          "Makes the daemon read its policy again. When there is any error it keeps the old one and the errors are printed. Where "
+          "somebody approves, a policy that is looser needs a signature.",
           "govctl reload",
           run_reload },
         { "audit init", "", 0, 0, ARGUMENT_NONE, TAKES_STATE | TAKES_POLICY | TAKES_QR, false, false,
