@@ -145,7 +145,8 @@ static void close_intent(void *self, const struct open_intent *intent)
                              .purpose = intent->purpose,
                              .outcome = OUTCOME_UNKNOWN,
                              .text = "the daemon ended before the outcome was known",
-                             .trial = intent->trial },
+                             .trial = intent->trial,
+                             .path = intent->path },
         };
 
         chronicle_outcome(governor->chronicle, &fact, intent->seq, incident_from_name(intent->incident));

@@ -231,11 +231,12 @@ static int take_intent(void *userdata, const struct audit_item *item)
                 .instance = (uint32_t)json_integer_value(json_object_get(details, "instance")),
                 .purpose = purpose_from_name(json_string_value(json_object_get(details, "purpose"))),
                 .trial = (uint64_t)json_integer_value(json_object_get(details, "trial")),
+                .path = json_string_value(json_object_get(details, "path")),
         };
 
-        if (!verb || !text_starts(verb, "agent.") || !intent.agent)
+        if (!action_is_verb(verb) || !intent.agent)
                 return 0;
-        intent.action = action_from_name(verb + strlen("agent."));
+        intent.action = action_from_verb(verb);
         intents->found(intents->self, &intent);
         return 0;
 }

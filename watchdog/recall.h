@@ -33,7 +33,8 @@ struct open_intent {
         uint32_t instance;
         enum action action;
         enum purpose purpose;
-        uint64_t trial; /* that it belongs to, 0 none */
+        uint64_t trial;   /* that it belongs to, 0 none */
+        const char *path; /* of ACTION_RESTORE, else NULL */
 };
 
 /* Calls `found` for each one, oldest first, from record `from` on. */

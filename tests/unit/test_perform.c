@@ -104,6 +104,7 @@ static int setup(void **state)
         perform.hands[MANAGER_PM2] = (struct hands){ hand, bench };
         perform.hands[MANAGER_SYSTEMD] = (struct hands){ hand, bench };
         perform.own[ACTION_ROLLBACK] = (struct hands){ rollback_hand, bench };
+        perform.own[ACTION_RESTORE] = (struct hands){ hand, bench };
         assert_int_equal(perform_new(bench->event, &perform, &bench->perform), 0);
         *state = bench;
         return 0;
@@ -246,6 +247,37 @@ static void a_rollback_goes_to_its_own_hand(void **state)
         turn(bench);
         assert_int_equal(bench->rollbacks, 1);
         assert_int_equal(bench->outcomes, 3);
+}
+
+/* Somebody may be reading what was put there: the hand comes first. Both records are made all the same. */
+static void a_guarded_file_is_put_back_before_that_is_recorded(void **state)
+{
+        struct bench *bench = *state;
+        struct decision restore = decision("", ACTION_RESTORE);
+        char path[] = "/opt/core/main.js";
+
+        restore.purpose = PURPOSE_GUARD;
+        restore.path = path;
+        restore.safety = true;
+        perform_decision(bench->perform, &restore);
+        memset(path, 'x', sizeof(path) - 1);
+        assert_int_equal(bench->acts, 1);
+        assert_int_equal(bench->seen_intents, 0);
+        assert_string_equal(bench->errand->path, "/opt/core/main.js");
+
+        bench->errand->done(bench->errand, OUTCOME_OK, "restored 312 times in 4.2s");
+        turn(bench);
+        assert_int_equal(count_records(bench, "\"action\":\"file.restore\""), 2);
+        assert_int_equal(count_records(bench, "\"outcome\":\"pending\""), 1);
+        assert_int_equal(bench->outcome.outcome.action, ACTION_RESTORE);
+        assert_int_equal(count_records(bench, "\"path\":\"/opt/core/main.js\""), 2);
+        assert_int_equal(count_records(bench, "\"intent\":"), 1);
+
+        restore.enforce = false;
+        perform_decision(bench->perform, &restore);
+        turn(bench);
+        assert_int_equal(bench->acts, 1);
+        assert_int_equal(bench->outcome.outcome.outcome, OUTCOME_DRY);
 }
 
 static void a_hand_that_cannot_begin_is_a_failed_outcome(void **state)
@@ -503,6 +535,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(the_never_touch_set_is_refused_and_recorded_so, setup, teardown),
                 cmocka_unit_test(nobody_may_touch_what_the_machine_stands_on),
                 cmocka_unit_test_setup_teardown(a_rollback_goes_to_its_own_hand, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_guarded_file_is_put_back_before_that_is_recorded, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_hand_that_cannot_begin_is_a_failed_outcome, setup, teardown),
                 cmocka_unit_test_setup_teardown(without_a_disk_only_what_is_for_safety_is_done_and_recorded_late, setup,
                                                 teardown),

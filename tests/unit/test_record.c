@@ -374,6 +374,147 @@ static void a_version_comes_back_as_it_was_seen(void **state)
         json_decref(details);
 }
 
+static void what_happened_to_a_file_comes_back_with_its_writer(void **state)
+{
+        struct fact fact = {
+                .kind = FACT_FILE,
+                .at = 9,
+                .manager = MANAGER_PM2,
+                .agent = "pm2:root/lily",
+                .file = { .event = FILE_CHANGED,
+                          .path = "/opt/core/main.js",
+                          .rule = "core",
+                          .digest = "bad",
+                          .sealed = "c0ffee",
+                          .size = 3,
+                          .sealed_size = 4,
+                          .mode = 0100666,
+                          .sealed_mode = 0100644,
+                          .uid = 1000,
+                          .sealed_gid = 5,
+                          .what = "a link now",
+                          .times = 2,
+                          .differing = 3,
+                          .by = FILE_BY_PIDFD,
+                          .pid = 77,
+                          .start = 88,
+                          .exe = "/usr/bin/node",
+                          .writer = 0,
+                          .cgroup = "/system.slice/pm2.service",
+                          .why = "" },
+        };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        (void)state;
+        assert_string_equal(back.agent, "pm2:root/lily");
+        assert_int_equal(back.file.event, FILE_CHANGED);
+        assert_string_equal(back.file.path, "/opt/core/main.js");
+        assert_string_equal(back.file.rule, "core");
+        assert_string_equal(back.file.digest, "bad");
+        assert_string_equal(back.file.sealed, "c0ffee");
+        assert_int_equal(back.file.size, 3);
+        assert_int_equal(back.file.sealed_size, 4);
+        assert_int_equal(back.file.mode, 0100666);
+        assert_int_equal(back.file.sealed_mode, 0100644);
+        assert_int_equal(back.file.uid, 1000);
+        assert_int_equal(back.file.sealed_gid, 5);
+        assert_string_equal(back.file.what, "a link now");
+        assert_int_equal(back.file.times, 2);
+        assert_int_equal(back.file.differing, 3);
+        assert_int_equal(back.file.by, FILE_BY_PIDFD);
+        assert_int_equal(back.file.pid, 77);
+        assert_int_equal(back.file.start, 88);
+        assert_string_equal(back.file.exe, "/usr/bin/node");
+        assert_int_equal(back.file.writer, 0);
+        assert_string_equal(back.file.cgroup, "/system.slice/pm2.service");
+        json_decref(details);
+}
+
+/* Who nobody knows is not root. */
+static void a_writer_that_is_not_known_is_nobody(void **state)
+{
+        struct fact fact = { .kind = FACT_FILE,
+                             .agent = "",
+                             .file = { .event = FILE_LEVEL,
+                                       .path = "",
+                                       .rule = "core",
+                                       .level = FILE_LEVEL_0,
+                                       .before = FILE_LEVEL_2,
+                                       .why = "the audit rule is gone",
+                                       .writer = UINT32_MAX } };
+        struct remembered scratch;
+        json_t *details;
+        struct fact back = there_and_back(&fact, &details, &scratch);
+
+        (void)state;
+        assert_true(json_is_null(json_object_get(details, "writer")));
+        assert_int_equal(back.file.writer, UINT32_MAX);
+        assert_int_equal(back.file.by, FILE_BY_UNKNOWN);
+        assert_int_equal(back.file.level, FILE_LEVEL_0);
+        assert_int_equal(back.file.before, FILE_LEVEL_2);
+        assert_string_equal(back.file.why, "the audit rule is gone");
+        json_decref(details);
+}
+
+static void a_restore_is_an_act_on_a_file(void **state)
+{
+        struct decision decision = { .kind = DECIDE_ACT,
+                                     .agent = "",
+                                     .incident = 3,
+                                     .cause = CAUSE_GUARD_CHANGE,
+                                     .action = ACTION_RESTORE,
+                                     .purpose = PURPOSE_GUARD,
+                                     .enforce = true,
+                                     .path = "/opt/core/main.js",
+                                     .rule = "core",
+                                     .rule_file = "",
+                                     .reason = "" };
+        struct fact outcome = { .kind = FACT_OUTCOME,
+                                .agent = "",
+                                .outcome = { .action = ACTION_RESTORE,
+                                             .purpose = PURPOSE_GUARD,
+                                             .outcome = OUTCOME_OK,
+                                             .text = "restored",
+                                             .path = "/opt/core/main.js" } },
+                    back;
+        struct remembered scratch;
+        char verb[RECORD_VERB_MAX];
+        json_t *details = record_of_decision(&decision, verb);
+
+        (void)state;
+        assert_string_equal(verb, "file.restore");
+        assert_string_equal(json_string_value(json_object_get(details, "path")), "/opt/core/main.js");
+        assert_int_equal(record_to_fact(verb, "", details, &scratch, &back), -ENOENT); /* an intent is no fact */
+        json_decref(details);
+        details = record_of_outcome(&outcome, 12);
+        assert_int_equal(record_to_fact("file.restore", "", details, &scratch, &back), 0);
+        assert_int_equal(back.outcome.action, ACTION_RESTORE);
+        assert_int_equal(back.outcome.purpose, PURPOSE_GUARD);
+        assert_string_equal(back.outcome.path, "/opt/core/main.js");
+        json_decref(details);
+}
+
+static void the_verb_of_an_action_says_what_it_is_done_to(void **state)
+{
+        char verb[ACTION_VERB_MAX];
+
+        (void)state;
+        for (enum action action = ACTION_NONE + 1; action < ACTION_N; action++) {
+                assert_int_equal(action_from_verb(action_verb(action, verb)), action);
+                assert_true(action_is_verb(verb));
+        }
+        assert_int_equal(action_from_verb("agent.restore"), ACTION_NONE);
+        assert_int_equal(action_from_verb("file.stop"), ACTION_NONE);
+        assert_int_equal(action_from_verb("restart"), ACTION_NONE);
+        assert_int_equal(action_from_verb(NULL), ACTION_NONE);
+        assert_true(action_is_verb("agent.freeze")); /* of a later version */
+        assert_false(action_is_verb("file.seal"));
+        assert_false(action_is_verb("fact.file"));
+        assert_false(action_is_verb(NULL));
+}
+
 static void a_package_comes_back_with_its_versions(void **state)
 {
         struct fact fact = {
@@ -546,6 +687,10 @@ int main(void)
                 cmocka_unit_test(limits_that_make_no_sense_are_not_taken),
                 cmocka_unit_test(a_decision_about_limits_says_which),
                 cmocka_unit_test(a_version_comes_back_as_it_was_seen),
+                cmocka_unit_test(what_happened_to_a_file_comes_back_with_its_writer),
+                cmocka_unit_test(a_writer_that_is_not_known_is_nobody),
+                cmocka_unit_test(a_restore_is_an_act_on_a_file),
+                cmocka_unit_test(the_verb_of_an_action_says_what_it_is_done_to),
                 cmocka_unit_test(a_package_comes_back_with_its_versions),
                 cmocka_unit_test(a_deploy_comes_back_with_its_exit_status),
                 cmocka_unit_test(a_rollback_is_recorded_with_both_of_its_versions),

@@ -14,6 +14,7 @@ enum action {
         ACTION_LIMIT,    /* limits are written into a drop-in of its unit, and systemd takes them */
         ACTION_UNLIMIT,  /* ... and taken back */
         ACTION_ROLLBACK, /* its configuration put back as it was in an earlier version, and restarted */
+        ACTION_RESTORE,  /* a guarded file put back as it was sealed, and sealed again */
         ACTION_N,
 };
 
@@ -57,6 +58,7 @@ enum purpose {
         PURPOSE_KEEP,  /* what is on trial is made permanent, as a human asked */
         PURPOSE_UNDO,  /* what was on trial, or kept, is taken back */
         PURPOSE_FLUSH, /* the machine's memory is below its floor */
+        PURPOSE_GUARD, /* a guarded file is not as it was sealed */
         PURPOSE_N,
 };
 
@@ -82,6 +84,7 @@ struct decision {
                 limit_bytes;   /* a size and what it is held against, where that is what is wrong; not in the record */
         uint64_t version;      /* ACTION_ROLLBACK: its number, ... */
         const char *to, *from; /* ... its digest in hex, and that of the present one; loans; NULL for other actions */
+        const char *path;      /* ACTION_RESTORE: the file; a loan; NULL for other actions */
         const char *rule;      /* name of the rule; "" for built-in rules */
         const char *rule_file; /* where it stands; "" for built-in rules */
         unsigned rule_line;
@@ -104,6 +107,16 @@ struct decisions {
 
 /* What a unit may use is changed, and nothing that lives. */
 bool action_is_of_limits(enum action action);
+
+/* What the record of an action is called: "agent.restart", "file.restore". Returns `buffer`. */
+#define ACTION_VERB_MAX 32
+char *action_verb(enum action action, char buffer[ACTION_VERB_MAX]);
+
+/* ACTION_NONE for the verb of anything else. */
+enum action action_from_verb(const char *verb);
+
+/* Whether a record of this verb tells of an action, be it one of a later version. */
+bool action_is_verb(const char *verb);
 
 const char *action_name(enum action action);
 const char *decision_kind_name(enum decision_kind kind);

@@ -13,7 +13,7 @@ static const char *const fact_kind_names[] = {
         [FACT_CONFIG] = "config",     [FACT_CHANGE] = "change",
         [FACT_TRIAL] = "trial",       [FACT_WEIGHT] = "weight",
         [FACT_OOM] = "oom",           [FACT_PACKAGE] = "package",
-        [FACT_VERSION] = "version",
+        [FACT_VERSION] = "version",   [FACT_FILE] = "file",
 };
 
 static const char *const source_state_names[] = {
@@ -109,6 +109,24 @@ static const char *const version_step_names[] = {
         [VERSION_KNOWN] = "known",
 };
 
+static const char *const file_event_names[] = {
+        [FILE_EVENT_NONE] = "none", [FILE_CHANGED] = "changed", [FILE_REMOVED] = "removed",
+        [FILE_ADDED] = "added",     [FILE_MOVED] = "moved",     [FILE_BOUND] = "bound-over",
+        [FILE_DENIED] = "denied",   [FILE_BACK] = "back",       [FILE_LEVEL] = "level",
+};
+
+static const char *const file_by_names[] = {
+        [FILE_BY_UNKNOWN] = "unknown",
+        [FILE_BY_OPENER] = "opener",
+        [FILE_BY_AUDIT] = "audit",
+        [FILE_BY_PIDFD] = "pidfd",
+};
+
+static const char *const file_level_names[] = {
+        [FILE_LEVEL_NONE] = "none", [FILE_LEVEL_0] = "L0", [FILE_LEVEL_1] = "L1",
+        [FILE_LEVEL_2] = "L2",      [FILE_LEVEL_3] = "L3",
+};
+
 NAMES_DEFINE(fact_kind, fact_kind_names)
 NAMES_DEFINE(source_state, source_state_names)
 NAMES_DEFINE(dependency, dependency_names)
@@ -123,3 +141,6 @@ NAMES_DEFINE(oom_what, oom_what_names)
 NAMES_DEFINE(oom_by, oom_by_names)
 NAMES_DEFINE(package_change, package_change_names)
 NAMES_DEFINE(version_step, version_step_names)
+NAMES_DEFINE(file_event, file_event_names)
+NAMES_DEFINE(file_by, file_by_names)
+NAMES_DEFINE(file_level, file_level_names)

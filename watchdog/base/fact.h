@@ -32,6 +32,7 @@ enum fact_kind {
         FACT_OOM,        /* a process was killed for memory, or how near somebody is to it; `agent` "": nobody's */
         FACT_PACKAGE,    /* a Debian package was installed, upgraded or removed; `agent` is empty */
         FACT_VERSION,    /* what all declared files of an agent are together: now, or proven by a life under it */
+        FACT_FILE, /* something happened to a guarded file, or to what guards it; `agent` is the writer's, "" none */
         FACT_N,
 };
 
@@ -97,6 +98,39 @@ enum version_step {
         VERSION_HEALTHY, /* a life under it has proven it; the judge's own to say */
         VERSION_KNOWN,   /* it was seen before: the judge's memory of it */
         VERSION_N,
+};
+
+/* What happened to a guarded file. */
+enum file_event {
+        FILE_EVENT_NONE,
+        FILE_CHANGED, /* content, mode, owner or attributes are not as they were sealed */
+        FILE_REMOVED,
+        FILE_ADDED,  /* a file that is new where a rule guards */
+        FILE_MOVED,  /* it, or a folder above it, was renamed away */
+        FILE_BOUND,  /* something was mounted over it */
+        FILE_DENIED, /* somebody tried, and was refused */
+        FILE_BACK,   /* it is as it was sealed again, and that was not our work */
+        FILE_LEVEL,  /* what is proven to protect the files of a rule is another level than before */
+        FILE_EVENT_N,
+};
+
+/* How the writer was found out, best first but for the first, which is a value of its own: nobody knows who it was. */
+enum file_by {
+        FILE_BY_UNKNOWN,
+        FILE_BY_OPENER, /* it waited in its open while we looked */
+        FILE_BY_AUDIT,  /* the kernel's audit record names it */
+        FILE_BY_PIDFD,  /* the notification named it, and it lived long enough to be looked at */
+        FILE_BY_N,
+};
+
+/* What protects a file, see the levels in governor-policy(5); each has what those before it have. */
+enum file_level {
+        FILE_LEVEL_NONE, /* nothing does: it cannot be guarded */
+        FILE_LEVEL_0,    /* detected, and restored */
+        FILE_LEVEL_1,    /* opens for writing are refused */
+        FILE_LEVEL_2,    /* immutable, and refused attempts are seen */
+        FILE_LEVEL_3,
+        FILE_LEVEL_N,
 };
 
 enum change_step {
@@ -333,11 +367,35 @@ struct fact {
                         bool present;
                 } version;
                 struct {
+                        enum file_event event;
+                        const char *path; /* "" for a level */
+                        const char *rule; /* name of the file rule */
+                        /* as in `config`: BLAKE2b-256 in hex, "" no file; modes 0 no file */
+                        const char *digest, *sealed;
+                        uint64_t size, sealed_size;
+                        uint32_t mode, sealed_mode;
+                        uint32_t uid, sealed_uid, gid, sealed_gid;
+                        const char *what;   /* else is not as it was, in a few words: "a link now"; "" nothing */
+                        uint32_t times;     /* so often, told as one: refused attempts; at least 1 */
+                        uint32_t differing; /* files of the rule that are not as they were sealed, this one counted */
+                        /* the writer: what could not be found out is 0, "" and UINT32_MAX */
+                        enum file_by by;
+                        pid_t pid;
+                        uint64_t start;
+                        const char *exe;
+                        uint32_t writer; /* its uid */
+                        const char *cgroup;
+                        /* FILE_LEVEL: */
+                        enum file_level level, before;
+                        const char *why;
+                } file;
+                struct {
                         enum action action;
                         enum purpose purpose;
                         enum outcome outcome;
                         const char *text; /* the manager's words, cut and made safe */
                         uint64_t trial;   /* the trial that the action belongs to, 0 none */
+                        const char *path; /* of ACTION_RESTORE; NULL or "" for others */
                 } outcome;
                 struct {
                         enum trial_step step;
@@ -404,6 +462,9 @@ const char *weighed_name(enum weighed weighed);
 const char *oom_what_name(enum oom_what what);
 const char *oom_by_name(enum oom_by by);
 const char *package_change_name(enum package_change change);
+const char *file_event_name(enum file_event event);
+const char *file_by_name(enum file_by by);
+const char *file_level_name(enum file_level level);
 const char *version_step_name(enum version_step step);
 enum fact_kind fact_kind_from_name(const char *name);
 enum source_state source_state_from_name(const char *name);
@@ -418,4 +479,7 @@ enum weighed weighed_from_name(const char *name);
 enum oom_what oom_what_from_name(const char *name);
 enum oom_by oom_by_from_name(const char *name);
 enum package_change package_change_from_name(const char *name);
+enum file_event file_event_from_name(const char *name);
+enum file_by file_by_from_name(const char *name);
+enum file_level file_level_from_name(const char *name);
 enum version_step version_step_from_name(const char *name);

@@ -49,7 +49,7 @@ static enum what what_of(const json_t *decision)
 
         if (strcmp(field_text(decision, "details.state"), "open") == 0)
                 return WHAT_FINDING;
-        if (!text_starts(verb, "agent."))
+        if (!action_is_verb(verb))
                 return WHAT_N;
         if (!field_true(decision, "details.enforce") || strcmp(purpose, "asked") == 0)
                 return WHAT_N;

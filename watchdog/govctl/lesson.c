@@ -225,7 +225,7 @@ static void take_finding(struct lesson *lesson, const json_t *record)
 /* The start after a pause belongs to the stop before it. */
 static void take_act(struct lesson *lesson, usec_t at, const json_t *record, bool counts)
 {
-        enum action action = action_from_name(field_text(record, "action") + strlen("agent."));
+        enum action action = action_from_verb(field_text(record, "action"));
         enum cause cause = cause_from_name(field_text(record, "details.cause"));
         bool quarantine = strcmp(field_text(record, "details.purpose"), "quarantine") == 0;
 
@@ -246,7 +246,7 @@ static int on_decision(void *self, uint64_t seq, usec_t at, const json_t *record
         if (!lesson)
                 return -ENOMEM;
         lessons->last = at > lessons->last ? at : lessons->last;
-        if (text_starts(field_text(record, "action"), "agent."))
+        if (action_is_verb(field_text(record, "action")))
                 take_act(lesson, at, record, at >= lessons->since);
         else if (at >= lessons->since)
                 take_finding(lesson, record);

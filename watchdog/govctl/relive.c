@@ -87,7 +87,7 @@ static int take_policy(struct reading *reading, const json_t *details)
 
 static bool is_decision(const char *verb, const json_t *details)
 {
-        return text_starts(verb, "finding.") || (text_starts(verb, "agent.") && !json_object_get(details, "intent"));
+        return text_starts(verb, "finding.") || (action_is_verb(verb) && !json_object_get(details, "intent"));
 }
 
 static int take_fact(struct reading *reading, const char *verb, const char *subject, const json_t *details)
@@ -309,7 +309,7 @@ bool relive_is_same(const json_t *a, const json_t *b)
 json_t *relive_as_record(const json_t *decision)
 {
         bool withheld = field_given(decision, "details.withheld");
-        bool act = text_starts(field_text(decision, "verb"), "agent.");
+        bool act = action_is_verb(field_text(decision, "verb"));
 
         return json_pack("{s:s, s:s, s:s, s:s, s:O}", "action", field_text(decision, "verb"), "subject",
                          field_text(decision, "subject"), "incident", field_text(decision, "incident"), "outcome",

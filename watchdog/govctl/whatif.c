@@ -405,7 +405,7 @@ void whatif_decision(struct whatif *whatif, usec_t at, const json_t *record)
 {
         const char *verb = field_text(record, "action"), *agent = field_text(record, "subject");
         const char *purpose = field_text(record, "details.purpose");
-        enum action action = text_starts(verb, "agent.") ? action_from_name(verb + strlen("agent.")) : ACTION_NONE;
+        enum action action = action_from_verb(verb);
         struct fact fact = fact_about(FACT_PLANNED, at, agent, INSTANCE_ALL);
 
         if (!whatif->began || action == ACTION_NONE || field_given(record, "details.withheld"))

@@ -1,6 +1,7 @@
 /* The story of an agent or an incident, as somebody would tell it who was there. */
 #include <string.h>
 
+#include "base/decision.h"
 #include "base/finding.h"
 #include "base/text.h"
 #include "govctl/daemon.h"
@@ -216,7 +217,7 @@ static bool in_a_row(const json_t *story, size_t index)
         const json_t *step = json_array_get(story, index);
         bool before = false, after = false;
 
-        if (!text_starts(field_text(step, "action"), "agent."))
+        if (!action_is_verb(field_text(step, "action")))
                 return false;
         for (size_t i = 0; i < json_array_size(story) && !after; i++) {
                 const json_t *other = json_array_get(story, i);
@@ -323,7 +324,7 @@ static void show_considered(struct page *page, const json_t *story)
                         show_title(page, "What else was considered");
                 any = true;
                 snprintf(text, sizeof text, "%s%s%s, not done: %s (#%lld).",
-                         text_starts(action, "agent.") ? action + strlen("agent.") : action, named ? " for " : "",
+                         action_is_verb(action) ? strchr(action, '.') + 1 : action, named ? " for " : "",
                          named ? purpose : "", record_withheld(step), (long long)field_number(step, "seq"));
                 begin_step(page, step);
                 page_wrap(page, TINT_PLAIN, WORDS_COLUMN, text);

@@ -39,6 +39,7 @@ static const struct phrase phrases[] = {
         { "agent.unlimit",       NULL,         "taking its limits back",     "its limits are taken back", "ITS LIMITS COULD NOT BE TAKEN BACK" },
         { "agent.rollback",      "asked",      "putting its configuration back, as asked", "configuration put back, as asked", "configuration not put back" },
         { "agent.rollback",      NULL,         "putting its configuration back", "configuration put back", "configuration not put back" },
+        { "file.restore",        NULL,         "putting a guarded file back", "guarded file put back",  "GUARDED FILE NOT PUT BACK" },
         { "change.open",         NULL,         "opening a change window",    "change window opened",    "no change window" },
         { "change.close",        NULL,         "closing a change window",    "change window closed",    "change window not closed" },
         { "approval.asked",      NULL,         "asking for an action",       "asked for an action",     "could not ask for an action" },
@@ -273,6 +274,50 @@ static void say_version(const json_t *details, char *words)
                 text_append(words, RECORD_WORDS_MAX, "; not kept whole: %s", lacks);
 }
 
+/* "by /usr/bin/node (pid 12, uid 1000)"; whoever it was that nobody knows. */
+static void say_writer(const json_t *details, char *words)
+{
+        const char *exe = field_text(details, "exe");
+        bool uid = json_is_integer(field(details, "writer"));
+
+        if (strcmp(field_text(details, "by"), file_by_name(FILE_BY_UNKNOWN)) == 0) {
+                text_append(words, RECORD_WORDS_MAX, ", by whom is not known");
+                return;
+        }
+        text_append(words, RECORD_WORDS_MAX, ", by %s", exe[0] ? exe : "an unknown program");
+        if (field_number(details, "pid") > 0)
+                text_append(words, RECORD_WORDS_MAX, " (pid %lld", (long long)field_number(details, "pid"));
+        if (field_number(details, "pid") > 0 && uid)
+                text_append(words, RECORD_WORDS_MAX, ", uid %lld", (long long)field_number(details, "writer"));
+        if (field_number(details, "pid") > 0)
+                text_append(words, RECORD_WORDS_MAX, ")");
+}
+
+static void say_file(const json_t *details, char *words)
+{
+        const char *path = field_text(details, "path"), *rule = field_text(details, "rule"),
+                   *why = field_text(details, "why"), *what = field_text(details, "what");
+        enum file_event event = file_event_from_name(field_text(details, "event"));
+
+        switch (event) {
+        case FILE_LEVEL:
+                text_append(words, RECORD_WORDS_MAX, "files of '%s' are guarded at level %s, before %s%s%s", rule,
+                            field_text(details, "level"), field_text(details, "before"), why[0] ? ": " : "", why);
+                return;
+        case FILE_BACK: text_append(words, RECORD_WORDS_MAX, "%s is as it was sealed again", path); return;
+        case FILE_DENIED:
+                text_append(words, RECORD_WORDS_MAX, "a change of %s was refused", path);
+                if (field_number(details, "times") > 1)
+                        text_append(words, RECORD_WORDS_MAX, " %lld times", (long long)field_number(details, "times"));
+                break;
+        default:
+                text_append(words, RECORD_WORDS_MAX, "guarded file %s %s%s%s", path,
+                            event == FILE_BOUND ? "was mounted over" : field_text(details, "event"),
+                            what[0] ? ": " : "", what);
+        }
+        say_writer(details, words);
+}
+
 /* clang-format off */
 static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_AGENT]   = say_agent,
@@ -292,6 +337,7 @@ static void (*const fact_words[FACT_N])(const json_t *details, char *words) = {
         [FACT_OOM]     = say_oom,
         [FACT_PACKAGE] = say_package,
         [FACT_VERSION] = say_version,
+        [FACT_FILE]    = say_file,
 };
 /* clang-format on */
 

@@ -18,6 +18,7 @@ struct errand {
         uint64_t trial;        /* 0: none */
         const char *why;       /* for people who read the file */
         const char *from, *to; /* ACTION_ROLLBACK: versions, by their digests in hex */
+        const char *path;      /* ACTION_RESTORE: the file; else "" */
         void (*done)(struct errand *errand, enum outcome outcome, const char *text);
         void *self; /* perform's own */
         void *hand; /* the hand's own while under way */

@@ -10,6 +10,7 @@
 enum field_type {
         FIELD_U32,
         FIELD_U64,
+        FIELD_UID, /* null: unknown, which is nobody, and not root */
         FIELD_INT,
         FIELD_BOOL,
         FIELD_TEXT,
@@ -59,6 +60,9 @@ NAMES_FOR(oom_what)
 NAMES_FOR(oom_by)
 NAMES_FOR(package_change)
 NAMES_FOR(version_step)
+NAMES_FOR(file_event)
+NAMES_FOR(file_by)
+NAMES_FOR(file_level)
 
 #define AT(member) offsetof(struct fact, member)
 #define IN(member) offsetof(struct remembered, member)
@@ -233,6 +237,31 @@ static const struct field fields[] = {
         { FACT_OOM,        "pushes",       FIELD_U32,  AT(oom.pushes) },
         { FACT_OOM,        "swap_free_bytes", FIELD_U64, AT(oom.swap_free_bytes) },
         { FACT_OOM,        "others",       FIELD_TEXT, AT(oom.others) },
+        { FACT_FILE,       "event",        FIELD_ENUM, AT(file.event), NAMED(file_event) },
+        { FACT_FILE,       "path",         FIELD_TEXT, AT(file.path) },
+        { FACT_FILE,       "rule",         FIELD_TEXT, AT(file.rule) },
+        { FACT_FILE,       "digest",       FIELD_TEXT, AT(file.digest) },
+        { FACT_FILE,       "sealed",       FIELD_TEXT, AT(file.sealed) },
+        { FACT_FILE,       "size",         FIELD_U64,  AT(file.size) },
+        { FACT_FILE,       "sealed_size",  FIELD_U64,  AT(file.sealed_size) },
+        { FACT_FILE,       "mode",         FIELD_U32,  AT(file.mode) },
+        { FACT_FILE,       "sealed_mode",  FIELD_U32,  AT(file.sealed_mode) },
+        { FACT_FILE,       "uid",          FIELD_U32,  AT(file.uid) },
+        { FACT_FILE,       "sealed_uid",   FIELD_U32,  AT(file.sealed_uid) },
+        { FACT_FILE,       "gid",          FIELD_U32,  AT(file.gid) },
+        { FACT_FILE,       "sealed_gid",   FIELD_U32,  AT(file.sealed_gid) },
+        { FACT_FILE,       "what",         FIELD_TEXT, AT(file.what) },
+        { FACT_FILE,       "times",        FIELD_U32,  AT(file.times) },
+        { FACT_FILE,       "differing",    FIELD_U32,  AT(file.differing) },
+        { FACT_FILE,       "by",           FIELD_ENUM, AT(file.by), NAMED(file_by) },
+        { FACT_FILE,       "pid",          FIELD_INT,  AT(file.pid) },
+        { FACT_FILE,       "start",        FIELD_U64,  AT(file.start) },
+        { FACT_FILE,       "exe",          FIELD_TEXT, AT(file.exe) },
+        { FACT_FILE,       "writer",       FIELD_UID,  AT(file.writer) },
+        { FACT_FILE,       "cgroup",       FIELD_TEXT, AT(file.cgroup) },
+        { FACT_FILE,       "level",        FIELD_ENUM, AT(file.level), NAMED(file_level) },
+        { FACT_FILE,       "before",       FIELD_ENUM, AT(file.before), NAMED(file_level) },
+        { FACT_FILE,       "why",          FIELD_TEXT, AT(file.why) },
 };
 /* clang-format on */
 
@@ -296,6 +325,9 @@ static json_t *field_write(const struct field *field, const void *base)
 
         switch (field->type) {
         case FIELD_U32: memcpy(&value, at, sizeof(value)); return json_integer(value);
+        case FIELD_UID:
+                memcpy(&value, at, sizeof(value));
+                return value == UINT32_MAX ? json_null() : json_integer(value);
         case FIELD_U64: return json_u64(*(const uint64_t *)(const void *)at);
         case FIELD_INT: return json_integer(*(const int *)(const void *)at);
         case FIELD_BOOL: return json_boolean(*(const bool *)(const void *)at);
@@ -361,6 +393,8 @@ static void details_add_act(json_t *details, const struct decision *decision)
                 json_object_set_new(details, "to", json_text(decision->to));
                 json_object_set_new(details, "from", json_text(decision->from));
         }
+        if (decision->path)
+                json_object_set_new(details, "path", json_text(decision->path));
 }
 
 json_t *record_of_decision(const struct decision *decision, char verb[RECORD_VERB_MAX])
@@ -368,7 +402,7 @@ json_t *record_of_decision(const struct decision *decision, char verb[RECORD_VER
         json_t *details = decision_details(decision);
 
         if (decision->kind == DECIDE_ACT || decision->kind == DECIDE_WITHHOLD) {
-                snprintf(verb, RECORD_VERB_MAX, "agent.%s", action_name(decision->action));
+                action_verb(decision->action, verb);
                 details_add_act(details, decision);
         } else {
                 snprintf(verb, RECORD_VERB_MAX, "finding.%s", cause_name(decision->cause));
@@ -390,6 +424,8 @@ json_t *record_of_outcome(const struct fact *fact, uint64_t intent)
         json_object_set_new(details, "text", json_text(fact->outcome.text));
         if (fact->outcome.trial)
                 json_object_set_new(details, "trial", json_u64(fact->outcome.trial));
+        if (fact->outcome.path && *fact->outcome.path)
+                json_object_set_new(details, "path", json_text(fact->outcome.path));
         return details;
 }
 
@@ -437,6 +473,10 @@ static int field_read(const struct field *field, const json_t *value, void *base
                 number = (unsigned)json_integer_value(value);
                 memcpy(at, &number, sizeof(number));
                 return 0;
+        case FIELD_UID:
+                number = json_is_integer(value) ? (unsigned)json_integer_value(value) : UINT32_MAX;
+                memcpy(at, &number, sizeof(number));
+                return 0;
         case FIELD_U64: *(uint64_t *)(void *)at = u64_of(json_integer_value(value)); return 0;
         case FIELD_INT: *(int *)(void *)at = (int)json_integer_value(value); return 0;
         case FIELD_BOOL: *(bool *)(void *)at = json_is_true(value); return 0;
@@ -452,18 +492,19 @@ static int field_read(const struct field *field, const json_t *value, void *base
         return -EBADMSG;
 }
 
-/* agent.ACTION records that name an intent are outcomes; the intents themselves are not facts. */
-static int outcome_to_fact(const char *action, const json_t *details, struct fact *fact)
+/* Records of actions that name an intent are outcomes; the intents themselves are not facts. */
+static int outcome_to_fact(const char *verb, const json_t *details, struct fact *fact)
 {
         if (!json_object_get(details, "intent"))
                 return -ENOENT;
         fact->kind = FACT_OUTCOME;
-        fact->outcome.action = action_from_name(action);
+        fact->outcome.action = action_from_verb(verb);
         fact->outcome.outcome = outcome_from_name(json_string_value(json_object_get(details, "outcome")));
         fact->outcome.purpose = purpose_from_name(json_string_value(json_object_get(details, "purpose")));
         fact->outcome.text = json_string_value(json_object_get(details, "text"));
         if (!fact->outcome.text)
                 fact->outcome.text = "";
+        fact->outcome.path = json_string_value(json_object_get(details, "path"));
         fact->outcome.trial = u64_of(json_integer_value(json_object_get(details, "trial")));
         return fact->outcome.action == ACTION_NONE ? -EBADMSG : 0;
 }
@@ -479,8 +520,8 @@ int record_to_fact(const char *verb, const char *subject, const json_t *details,
         };
         void *base = &fact;
 
-        if (text_starts(verb, "agent.")) {
-                int r = outcome_to_fact(verb + strlen("agent."), details, &fact);
+        if (action_is_verb(verb)) {
+                int r = outcome_to_fact(verb, details, &fact);
                 if (r == 0)
                         *ret = fact;
                 return r;

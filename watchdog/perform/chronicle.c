@@ -310,7 +310,7 @@ int chronicle_outcome(struct chronicle *chronicle, const struct fact *fact, uint
                 .details = details,
         };
 
-        snprintf(verb, sizeof(verb), "agent.%s", action_name(fact->outcome.action));
+        action_verb(fact->outcome.action, verb);
         return chronicle_event(chronicle, &entry);
 }
 

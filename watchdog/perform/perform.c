@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "base/text.h"
 #include "io/log.h"
 #include "perform/never.h"
@@ -20,6 +21,7 @@ struct act {
         enum manager manager;
         enum purpose purpose;
         char from[VERSION_HEX_MAX], to[VERSION_HEX_MAX];
+        char path[FILE_PATH_MAX];
         uint64_t intent; /* seq of its record */
         uint64_t incident;
         enum outcome outcome; /* set: came back, waits for the loop to tell it */
@@ -106,6 +108,7 @@ static void tell(struct perform *perform, struct act *act)
                         .outcome = act->outcome,
                         .text = act->text,
                         .trial = act->errand.trial,
+                        .path = act->path,
                 },
         };
 
@@ -160,6 +163,7 @@ static struct act *act_new(struct perform *perform, const struct decision *decis
                 text_copy(act->agent, sizeof(act->agent), decision->agent);
                 text_copy(act->from, sizeof(act->from), decision->from ? decision->from : "");
                 text_copy(act->to, sizeof(act->to), decision->to ? decision->to : "");
+                text_copy(act->path, sizeof(act->path), decision->path ? decision->path : "");
                 act->errand = (struct errand){
                         .agent = act->agent,
                         .instance = decision->instance,
@@ -171,6 +175,7 @@ static struct act *act_new(struct perform *perform, const struct decision *decis
                         .why = act->why,
                         .from = act->from,
                         .to = act->to,
+                        .path = act->path,
                         .done = errand_done,
                         .self = act,
                 };
@@ -206,6 +211,19 @@ static void carry_out(struct perform *perform, struct act *act, bool enforce)
                 came_back(act, OUTCOME_FAILED, strerror(-r));
 }
 
+/* Of a row that is recorded after: intent and outcome still are two records, the intent in this turn of the loop. */
+static void act_then_record(struct perform *perform, struct act *act, const struct decision *decision)
+{
+        int r;
+
+        carry_out(perform, act, decision->enforce);
+        r = chronicle_decision(perform->options.chronicle, decision, AUDIT_PENDING, NULL, &act->intent);
+        if (r < 0) {
+                act->intent = UINT64_MAX;
+                log_ignored(r, "%s of %s cannot be recorded now", action_name(decision->action), act->path);
+        }
+}
+
 static void perform_act(struct perform *perform, const struct decision *decision)
 {
         const struct power *power = perform_power(decision->action);
@@ -219,6 +237,8 @@ static void perform_act(struct perform *perform, const struct decision *decision
                 chronicle_decision(perform->options.chronicle, decision, AUDIT_DENIED, NULL, &seq);
                 return;
         }
+        if (power->audited == AUDIT_AFTER && (safety || chronicle_healthy(perform->options.chronicle)))
+                return act_then_record(perform, act, decision);
         r = chronicle_decision(perform->options.chronicle, decision, AUDIT_PENDING, NULL, &act->intent);
         if (r < 0)
                 act->intent = UINT64_MAX;
