@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "judge/change.h"
+#include "judge/file_words.h"
 #include "judge/incidents.h"
 #include "judge/table.h"
 
@@ -24,35 +25,23 @@ static uint32_t *incident_of(struct judge *judge, uint32_t agent, enum config_of
 
 /* ---- in words ----------------------------------------------------------------------------------------------------------- */
 
-/* ", 512B to 530B", ", mode 0644 to 0600", ", owner 0:0 to 1000:1000" */
 static void say_difference(char reason[REASON_MAX], const struct fact *fact)
 {
-        char before[TEXT_BYTES_MAX], after[TEXT_BYTES_MAX];
+        const struct file_difference difference = {
+                .digest = fact->config.digest,
+                .sealed = fact->config.sealed,
+                .size = fact->config.size,
+                .sealed_size = fact->config.sealed_size,
+                .mode = fact->config.mode,
+                .sealed_mode = fact->config.sealed_mode,
+                .uid = fact->config.uid,
+                .sealed_uid = fact->config.sealed_uid,
+                .gid = fact->config.gid,
+                .sealed_gid = fact->config.sealed_gid,
+        };
 
-        if (fact->config.change != CONFIG_CHANGED)
-                return;
-        if (strcmp(fact->config.digest, fact->config.sealed) != 0)
-                text_append(reason, REASON_MAX, ", %s to %s", text_bytes(before, fact->config.sealed_size),
-                            text_bytes(after, fact->config.size));
-        if (fact->config.mode != fact->config.sealed_mode)
-                text_append(reason, REASON_MAX, ", mode %04o to %04o", fact->config.sealed_mode & 07777,
-                            fact->config.mode & 07777);
-        if (fact->config.uid != fact->config.sealed_uid || fact->config.gid != fact->config.sealed_gid)
-                text_append(reason, REASON_MAX, ", owner %u:%u to %u:%u", fact->config.sealed_uid,
-                            fact->config.sealed_gid, fact->config.uid, fact->config.gid);
-}
-
-/* A path as long as the reason would leave no room for what became of it; its end says more than its beginning. */
-static const char *path_tail(const char *path)
-{
-        size_t length = strlen(path), most = REASON_MAX * 2 / 5;
-
-        if (length <= most)
-                return path;
-        path += length - most;
-        while (((unsigned char)*path & 0xc0) == 0x80) /* not within a character */
-                path++;
-        return path;
+        if (fact->config.change == CONFIG_CHANGED)
+                file_words_difference(reason, &difference);
 }
 
 static void say_what_changed(char reason[REASON_MAX], const struct fact *fact)
@@ -97,7 +86,7 @@ static void say(char reason[REASON_MAX], const struct fact *fact)
                 [CONFIG_SEALED] = "was sealed",      [CONFIG_PENDING] = "is not in force",
                 [CONFIG_LOADED] = "is in force now", [CONFIG_FORGOTTEN] = "is no longer declared",
         };
-        const char *tail = path_tail(fact->config.path);
+        const char *tail = file_words_tail(fact->config.path);
 
         if (fact->config.of == CONFIG_OF_APP)
                 snprintf(reason, REASON_MAX, "what PM2 has of it %s", words[fact->config.change]);
