@@ -206,7 +206,7 @@ static void a_rule_for_files_says_all_that_the_guard_goes_by(void **state)
                 "x.yaml",
                 "mode: enforce\nfiles:\n"
                 "  - { name: ops, rule: protected, paths: [ '/opt/*/ops/', /opt/x ], except: [ tmp, '/opt/**/*.log' ],\n"
-                "      approve: { by: [phone, key], within: 1h, phone_despite_root: true }, on_breach: stop,\n"
+                "      approve: { by: [phone, key], within: 1h, phone_despite_root: true }, on_breach: record,\n"
                 "      packages: allow, folders: true, deny_opens: true }\n"
                 "  - { name: core, rule: untouchable, mode: observe, paths: [ /srv/core/ ] }\n");
         const struct file_rule *ops = &policy->files[0], *core = &policy->files[1];
@@ -221,7 +221,7 @@ static void a_rule_for_files_says_all_that_the_guard_goes_by(void **state)
         assert_int_equal(ops->approve.by_n, 2);
         assert_true(policy_approves(ops, APPROVER_PHONE) && policy_approves(ops, APPROVER_KEY));
         assert_int_equal(ops->approve.within, USEC_PER_HOUR);
-        assert_int_equal(ops->on_breach, BREACH_STOP);
+        assert_int_equal(ops->on_breach, BREACH_RECORD);
         assert_int_equal(ops->packages, PACKAGES_ALLOW);
         assert_true(ops->folders && ops->deny_opens);
         assert_int_equal(ops->origin.line, 3);

@@ -270,6 +270,15 @@ static bool check_pair(struct check *check, const struct file_entry *earlier, co
         return said;
 }
 
+/* An act on all files of a rule is told by its name, and one on a file by its path. */
+static void check_rule_name(struct check *check, const struct file_entry *entry)
+{
+        const struct node *name = node_value(entry->node, "name");
+
+        if (name && entry->rule.name && entry->rule.name[0] == '/')
+                complain(&check->complaints, &name->place, "the name of a file rule does not begin with '/'");
+}
+
 static void check_same_name(struct check *check, const struct file_entry *earlier, const struct file_entry *later)
 {
         const struct node *name = node_value(later->node, "name");
@@ -291,6 +300,7 @@ void check_guarded(struct check *check)
         for (const struct file_entry *entry = loaded->files; entry; entry = entry->next) {
                 bool said = false;
 
+                check_rule_name(check, entry);
                 check_alone(check, entry);
                 for (const struct file_entry *earlier = loaded->files; earlier != entry; earlier = earlier->next) {
                         check_same_name(check, earlier, entry);

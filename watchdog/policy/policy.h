@@ -102,11 +102,10 @@ enum packages {
         PACKAGES_N,
 };
 
-/* What follows for the agent that changed a guarded file, besides that the file is restored. Each includes those before it. */
+/* What a change of a guarded file has for consequences besides that it is restored. Each includes those before it. */
 enum on_breach {
         BREACH_RECORD,
         BREACH_ALERT,
-        BREACH_STOP,
         BREACH_N,
 };
 
