@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "base/text.h"
 
 #define WORLD_EPOCH (1700000000 * USEC_PER_SEC)
@@ -47,6 +48,7 @@ void world_init(struct world *world, uint64_t seed)
 {
         *world = (struct world){ .now = WORLD_EPOCH, .began = WORLD_EPOCH, .seed = seed, .chance = seed, .pids = 1000 };
         world->memory.next = USEC_INFINITY;
+        world->restored = OUTCOME_OK;
         world->queue = calloc(WORLD_QUEUE_MAX, sizeof(*world->queue));
         world->trace = calloc(1, WORLD_TRACE_MAX);
         assert(world->queue && world->trace);
@@ -108,6 +110,8 @@ static void write_trace(struct world *world, const struct decision *decision)
 
         if (*decision->agent)
                 agent_short_name(decision->agent, name);
+        else if (decision->path)
+                text_copy(name, sizeof(name), decision->path);
         if (decision->incident)
                 incident_name(incident, decision->incident);
         text_append(line, sizeof(line), "%llu.%llus ",
@@ -152,7 +156,8 @@ static void outcome_fact(struct world *world, const struct decision *decision, e
                              .manager = decision->manager,
                              .agent = decision->agent,
                              .instance = decision->instance,
-                             .outcome = { decision->action, decision->purpose, outcome, "", decision->trial } };
+                             .outcome = { decision->action, decision->purpose, outcome, "", decision->trial,
+                                          decision->path } };
 
         world_send(world, &fact);
 }
@@ -163,6 +168,12 @@ static void perform(struct world *world, const struct decision *decision)
 
         if (!decision->enforce) {
                 outcome_fact(world, decision, OUTCOME_DRY);
+                return;
+        }
+        if (decision->action == ACTION_RESTORE) {
+                world->restores++;
+                if (world->restored != OUTCOME_NONE)
+                        outcome_fact(world, decision, world->restored);
                 return;
         }
         assert(actor && world->orders_n < sizeof(world->orders) / sizeof(*world->orders));
@@ -204,12 +215,16 @@ void world_send(struct world *world, const struct fact *fact)
         for (unsigned n = 0; n < decisions->n; n++) {
                 /* what is performed sends facts of its own: the loan is over then */
                 struct decision decision = decisions->list[n];
-                char id[AGENT_ID_MAX], to[WORLD_VERSION_MAX];
+                char id[AGENT_ID_MAX], to[WORLD_VERSION_MAX], path[FILE_PATH_MAX];
 
                 if (decision.kind != DECIDE_ACT)
                         continue;
                 text_copy(id, sizeof(id), decision.agent);
                 decision.agent = id;
+                if (decision.path) {
+                        text_copy(path, sizeof(path), decision.path);
+                        decision.path = path;
+                }
                 if (decision.to) {
                         text_copy(to, sizeof(to), decision.to);
                         decision.to = to;

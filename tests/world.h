@@ -116,6 +116,8 @@ struct world {
                 bool mute;              /* nobody answers what restarts would free */
                 unsigned asked;         /* how often that was asked */
         } memory;
+        unsigned restores;     /* of guarded files, that were carried out ... */
+        enum outcome restored; /* ... and what comes of each; OUTCOME_NONE: nobody tells */
         bool quiet;            /* no trace */
         usec_t window_since;   /* when the newest change window was opened */
         bool blind[MANAGER_N]; /* what this manager would tell is not heard */

@@ -43,15 +43,27 @@ uint64_t chain_world_append(struct chain_world *chain, const char *action, const
         return seq;
 }
 
-/* The outcome belongs to the oldest intent that waits: the world carries out its orders in their order. */
+/* The outcome belongs to the oldest intent of its kind that waits: the world carries out its orders in their order. */
+static uint64_t take_intent(struct chain_world *chain, enum action action)
+{
+        uint64_t intent;
+        unsigned n = 0;
+
+        while (n < chain->intents_n && chain->intents[n].action != action)
+                n++;
+        if (n == chain->intents_n)
+                return 0;
+        intent = chain->intents[n].seq;
+        memmove(&chain->intents[n], &chain->intents[n + 1], (--chain->intents_n - n) * sizeof *chain->intents);
+        return intent;
+}
+
 static void append_outcome(struct chain_world *chain, const struct fact *fact)
 {
-        char verb[RECORD_VERB_MAX];
-        uint64_t intent = chain->intents_n > 0 ? chain->intents[0] : 0;
+        char verb[ACTION_VERB_MAX];
+        uint64_t intent = take_intent(chain, fact->outcome.action);
 
-        if (chain->intents_n > 0)
-                memmove(chain->intents, chain->intents + 1, --chain->intents_n * sizeof *chain->intents);
-        snprintf(verb, sizeof verb, "agent.%s", action_name(fact->outcome.action));
+        action_verb(fact->outcome.action, verb);
         chain_world_append(chain, verb, fact->agent, 0, AUDIT_OK, record_of_outcome(fact, intent));
 }
 
@@ -80,7 +92,7 @@ static void on_decided(struct world *world, const struct decision *decision)
         uint64_t seq = chain_world_append(chain, verb, decision->agent, decision->incident, outcome, details);
 
         if (decision->kind == DECIDE_ACT && chain->intents_n < sizeof chain->intents / sizeof *chain->intents)
-                chain->intents[chain->intents_n++] = seq;
+                chain->intents[chain->intents_n++] = (struct chain_intent){ seq, decision->action };
 }
 
 static void take_policy(struct chain_world *chain, const char *yaml)
@@ -184,9 +196,10 @@ static void close_intent(void *self, const struct open_intent *intent)
                              .manager = agent_manager(intent->agent),
                              .agent = intent->agent,
                              .instance = intent->instance,
-                             .outcome = { intent->action, intent->purpose, OUTCOME_UNKNOWN, "", intent->trial } };
+                             .outcome = { intent->action, intent->purpose, OUTCOME_UNKNOWN, "", intent->trial,
+                                          intent->path } };
 
-        chain->intents[0] = intent->seq;
+        chain->intents[0] = (struct chain_intent){ intent->seq, intent->action };
         chain->intents_n = 1;
         world_send(&chain->world, &fact);
 }

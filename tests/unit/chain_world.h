@@ -9,7 +9,10 @@ struct chain_world {
         const char *yaml; /* the policy's words; NULL: the log does not hold them */
         char directory[64];
         struct audit *audit;
-        uint64_t intents[WORLD_ACTORS_MAX * 4]; /* acts that have no outcome yet, oldest first */
+        struct chain_intent {
+                uint64_t seq;
+                enum action action;
+        } intents[WORLD_ACTORS_MAX * 4]; /* acts that have no outcome yet, oldest first */
         unsigned intents_n;
         bool silent; /* nothing is written: what happens now is lost */
 };

@@ -27,6 +27,10 @@
 
 #define RULES                                                                                                             \
         "machine: { actions: { at_most: 20, within: 10m } }\n"                                                            \
+        "files:\n"                                                                                                        \
+        "  - { name: core, rule: untouchable, paths: [ /opt/core/ ] }\n"                                                  \
+        "  - { name: ops, rule: protected, paths: [ /opt/ops/ ], except: [ tmp ] }\n"                                     \
+        "  - { name: seen files, rule: protected, paths: [ /srv/ ], mode: observe, on_breach: record }\n"                 \
         "classes: { small: { memory: { budget: 80M, ceiling: 200M } }, tree: { memory: { ceiling: 150M, of: tree } } }\n" \
         "agents:\n"                                                                                                       \
         "  - { name: small, pm2: s-*, class: small }\n"                                                                   \
@@ -236,6 +240,92 @@ static void blind(struct life *life)
         world_blind(&life->chain.world, manager, false);
 }
 
+static const char *const files[] = { "/opt/core/main.js", "/opt/core/x/util.js", "/opt/ops/run.sh",
+                                     "/opt/ops/tmp/x",    "/srv/page.html",      "/home/nobody" };
+
+static void file_is(struct life *life, enum file_event event, const char *path)
+{
+        struct fact fact = { .kind = FACT_FILE,
+                             .agent = chance(life, 2) ? "" : any(life)->id,
+                             .instance = INSTANCE_ALL };
+
+        fact.manager = agent_manager(fact.agent);
+        fact.file.event = event;
+        fact.file.path = path;
+        fact.file.rule = chance(life, 2) ? "core" : "ops";
+        fact.file.digest = "ab";
+        fact.file.sealed = fact.file.what = fact.file.why = fact.file.cgroup = "";
+        fact.file.times = 1 + (uint32_t)chance(life, 3);
+        fact.file.differing = event != FILE_BACK;
+        fact.file.by = (enum file_by)chance(life, FILE_BY_N);
+        fact.file.pid = (pid_t)chance(life, 1000);
+        fact.file.exe = chance(life, 2) ? "/usr/bin/node" : "";
+        fact.file.writer = chance(life, 2) ? UINT32_MAX : 1000;
+        fact.file.level = (enum file_level)chance(life, FILE_LEVEL_N);
+        fact.file.before = (enum file_level)chance(life, FILE_LEVEL_N);
+        world_send(&life->chain.world, &fact);
+}
+
+static void guarded(struct life *life)
+{
+        file_is(life, FILE_CHANGED + (enum file_event)chance(life, FILE_EVENT_N - FILE_CHANGED),
+                files[chance(life, 6)]);
+}
+
+/* Somebody writes again and again, and the hand may be slow, fail, or be told too late. */
+static void write_in_a_loop(struct life *life)
+{
+        static const enum outcome outcomes[] = { OUTCOME_OK, OUTCOME_OK, OUTCOME_NONE, OUTCOME_FAILED };
+        struct world *world = &life->chain.world;
+        const char *path = files[chance(life, 6)];
+
+        world->restored = outcomes[chance(life, 4)];
+        for (uint64_t n = 1 + chance(life, 40); n > 0; n--) {
+                file_is(life, FILE_CHANGED, path);
+                world_run(world, chance(life, 5 * USEC_PER_SEC));
+        }
+        world->restored = OUTCOME_OK;
+}
+
+static void remove_many(struct life *life)
+{
+        char path[64];
+
+        for (uint64_t n = chance(life, 200); n > 0; n--) {
+                snprintf(path, sizeof path, "/opt/core/many/%u", (unsigned)n);
+                file_is(life, FILE_REMOVED, path);
+        }
+}
+
+/* A hand that was slow is done at last, or one that nobody waits for. */
+static void restored(struct life *life)
+{
+        struct fact fact = { .kind = FACT_OUTCOME, .agent = "", .instance = INSTANCE_ALL };
+        const char *path = chance(life, 4) ? files[chance(life, 6)] : "core";
+
+        fact.outcome.action = ACTION_RESTORE;
+        fact.outcome.purpose = PURPOSE_GUARD;
+        fact.outcome.outcome = chance(life, 2) ? OUTCOME_OK : OUTCOME_FAILED;
+        fact.outcome.text = "";
+        fact.outcome.path = path;
+        world_send(&life->chain.world, &fact);
+}
+
+static void files_window(struct life *life)
+{
+        static uint64_t number = 1000000;
+        struct fact fact = { .kind = FACT_CHANGE, .agent = "", .instance = INSTANCE_ALL };
+
+        fact.change.step = CHANGE_OPEN;
+        fact.change.number = ++number;
+        fact.change.pattern = chance(life, 2) ? "/opt/**" : "/srv/";
+        fact.change.by = "uid:0";
+        fact.change.reason = "a test";
+        fact.change.since = life->chain.world.now;
+        fact.change.until = life->chain.world.now + chance(life, 10 * USEC_PER_MINUTE);
+        world_send(&life->chain.world, &fact);
+}
+
 static void remember(struct life *life)
 {
         chain_world_begin(&life->chain, true);
@@ -278,9 +368,15 @@ static void be_killed(struct life *life)
 static void happen(struct life *life)
 {
         static void (*const kinds[])(struct life * life) = {
-                fall_ill,  fall_ill,  fall_ill,    die,         die,   die,   swell, swell,        human,        ask,
-                ask,       plan,      change,      drift,       stray, god,   blind, remember,     reload,       stop,
-                be_killed, be_killed, acknowledge, acknowledge, limit, limit, limit, decide_trial, decide_trial,
+                fall_ill,     fall_ill,  fall_ill,     die,
+                die,          die,       swell,        swell,
+                human,        ask,       ask,          plan,
+                change,       drift,     stray,        god,
+                blind,        remember,  reload,       stop,
+                be_killed,    be_killed, acknowledge,  acknowledge,
+                limit,        limit,     limit,        decide_trial,
+                decide_trial, guarded,   guarded,      write_in_a_loop,
+                remove_many,  restored,  files_window,
         };
 
         kinds[chance(life, sizeof kinds / sizeof kinds[0])](life);

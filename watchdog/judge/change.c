@@ -95,6 +95,25 @@ bool change_covers_agent(const struct judge *judge, const struct agent *agent, u
         return false;
 }
 
+bool change_covers_path(const struct judge *judge, const char *path, usec_t at)
+{
+        for (unsigned n = 0; n < CHANGES_MAX; n++) {
+                const struct change *change = &judge->changes[n];
+
+                if (was_open(change, at) && change->agent == NOBODY && path_glob(change->pattern, path))
+                        return true;
+        }
+        return false;
+}
+
+bool change_is_open_for_files(const struct judge *judge, usec_t at)
+{
+        for (unsigned n = 0; n < CHANGES_MAX; n++)
+                if (was_open(&judge->changes[n], at) && judge->changes[n].agent == NOBODY)
+                        return true;
+        return false;
+}
+
 static bool declares(const struct rule *rule, const char *path)
 {
         for (unsigned n = 0; rule && n < rule->config_n; n++)

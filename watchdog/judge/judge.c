@@ -12,6 +12,7 @@
 #include "judge/depend.h"
 #include "judge/drift.h"
 #include "judge/due.h"
+#include "judge/files.h"
 #include "judge/hand.h"
 #include "judge/healer.h"
 #include "judge/incidents.h"
@@ -99,6 +100,7 @@ void judge_set_policy(struct judge *judge, const struct policy *policy)
         judge->disarmed = false;
         table_apply_policy(judge);
         flush_set_policy(judge);
+        judge->machine_due = judge->now;
         due_all(judge, NULL, judge->now);
         if (judge->shown_stale)
                 table_show(judge);
@@ -314,6 +316,10 @@ static void take(struct judge *judge, const struct fact *fact)
         case FACT_DIED:
         case FACT_SAMPLE: take_instance(judge, fact); break;
         case FACT_OUTCOME:
+                if (fact->outcome.action == ACTION_RESTORE) {
+                        files_outcome(judge, fact);
+                        break;
+                }
                 if (!action_is_of_limits(fact->outcome.action)) {
                         take_instance(judge, fact);
                         break;
@@ -336,7 +342,10 @@ static void take(struct judge *judge, const struct fact *fact)
                         note_stray(judge, agent, fact);
                 break;
         case FACT_CONFIG: take_config(judge, fact); break;
-        case FACT_CHANGE: change_take(judge, fact); break;
+        case FACT_CHANGE:
+                change_take(judge, fact);
+                files_window(judge);
+                break;
         case FACT_TRIAL: trial_take(judge, fact); break;
         case FACT_HOST:
                 take_host(judge, fact);
@@ -347,6 +356,7 @@ static void take(struct judge *judge, const struct fact *fact)
         case FACT_ASKED: take_ask(judge, fact); break;
         case FACT_PACKAGE: blame_package(judge, fact); break;
         case FACT_VERSION: version_take(judge, fact); break;
+        case FACT_FILE: files_take(judge, fact); break;
         default: break;
         }
 }
@@ -397,6 +407,7 @@ static void acknowledge(struct judge *judge)
         drift_forget(judge, found);
         flush_forget(judge, found);
         shortage_forget(judge, found);
+        files_forget(judge, found);
         strain_forget(judge, found);
         if (judge->full_incident == found)
                 judge->full_incident = NOBODY, judge->turned_away = 0;
@@ -440,6 +451,7 @@ static void look_at_machine(struct judge *judge)
         brake_look(judge, &due);
         trial_look(judge, &due);
         flush_look(judge, &due);
+        files_look(judge, &due);
         if (due < judge->machine_due)
                 judge->machine_due = due;
 }

@@ -21,6 +21,7 @@
  *   oom                            killed for memory, or about to be, see shortage.h
  *   cpu-sustained                  see burden.h for agents, strain.h for the machine
  *   config-drift unit-drift        see drift.h
+ *   guard-change guard-denied guard-level   see files.h
  * An incident is over when a life outlives its grace (twice the loop's period, at least 10 s, at most 5 min), or when the
  * agent's owner stops it. Its deaths are forgiven then; the ladder remembers until a life of ten periods and ten minutes.
  */

@@ -5,6 +5,7 @@
 
 #include "base/decision.h"
 #include "base/fact.h"
+#include "base/path.h"
 #include "judge/burden.h"
 #include "judge/ebb.h"
 #include "judge/flush.h"
@@ -347,6 +348,41 @@ struct trial {
         char by[64], reason[CHANGE_REASON_MAX], why[TRIAL_WHY_MAX];
 };
 
+#define GUARDED_MAX 128  /* guarded files that were changed a short while ago, of all rules */
+#define BREACHES_MAX 96  /* rules with trouble of one kind at the same time */
+#define RESTORES_MOST 20 /* of one file in ten minutes; then one a minute */
+#define FILE_RULE_NAME_MAX 65
+#define WRITER_MAX 128
+
+/* A guarded file that is not, or a short while ago was not, as it was sealed; or all of a rule together. See files.h. */
+struct guarded {
+        char path
+                [FILE_PATH_MAX]; /* "": the slot is free; the name of the rule: all of its files that are not as sealed */
+        char rule[FILE_RULE_NAME_MAX];
+        bool again;                  /* changed while a restore of it was under way */
+        bool held;                   /* it was restored too often */
+        usec_t last;                 /* change, or outcome */
+        usec_t due;                  /* to be restored then; 0 not */
+        usec_t ordered;              /* a restore of it is under way since then; 0 none */
+        usec_t times[RESTORES_MOST]; /* restores ordered, a ring; 0 none */
+        uint32_t next;               /* place of the oldest in it */
+        char writer[WRITER_MAX];     /* of the newest change, in words */
+};
+
+/* Trouble of one kind with the files of one rule. */
+struct breach {
+        char rule[FILE_RULE_NAME_MAX]; /* "": the slot is free */
+        enum cause cause;
+        uint32_t incident;   /* NOBODY: none is open */
+        uint64_t count;      /* changes, attempts, drops */
+        usec_t last;         /* newest of them */
+        uint32_t differing;  /* files that are not as they were sealed */
+        enum file_level was; /* before the level fell */
+        bool over;           /* the level is what it was */
+        bool news;           /* the reason is to be told at the next look */
+        char reason[REASON_MAX];
+};
+
 #define SHORTAGES_MAX 64 /* agents, and cgroups of nobody's, that are near their limit or were killed within a day */
 
 /* Memory that ran out, or is about to: one agent's, or the machine's. See shortage.h. */
@@ -406,6 +442,8 @@ struct judge {
         struct package packages[PACKAGES_MAX];
 
         struct shortage shortages[SHORTAGES_MAX];
+        struct guarded guarded[GUARDED_MAX];
+        struct breach breaches[BREACHES_MAX];
 
         struct agent *agents;
         struct instance *instances;

@@ -329,6 +329,38 @@ void pack_instance(struct numbers *p, struct judge *judge, struct agent *agent, 
                 pack_incident(p, judge, agent, &agent->noted[n]);
 }
 
+void pack_guarded(struct numbers *p, struct guarded *guarded)
+{
+        pack_text(p, guarded->path, sizeof(guarded->path));
+        pack_text(p, guarded->rule, sizeof(guarded->rule));
+        PASS(p, guarded->again);
+        PASS(p, guarded->held);
+        PASS(p, guarded->last);
+        PASS(p, guarded->due);
+        PASS(p, guarded->ordered);
+        for (unsigned n = 0; n < RESTORES_MOST; n++)
+                PASS(p, guarded->times[n]);
+        PASS(p, guarded->next);
+        guarded->next %= RESTORES_MOST;
+        pack_text(p, guarded->writer, sizeof(guarded->writer));
+}
+
+void pack_breach(struct numbers *p, struct judge *judge, struct breach *breach)
+{
+        pack_text(p, breach->rule, sizeof(breach->rule));
+        PASS(p, breach->cause);
+        pack_incident(p, judge, NULL, &breach->incident);
+        PASS(p, breach->count);
+        PASS(p, breach->last);
+        PASS(p, breach->differing);
+        PASS(p, breach->was);
+        PASS(p, breach->over);
+        PASS(p, breach->news);
+        pack_text(p, breach->reason, sizeof(breach->reason));
+        if (p->reading && breach->incident != NOBODY)
+                text_copy(judge->incidents[breach->incident].reason, REASON_MAX, breach->reason);
+}
+
 void pack_machine(struct numbers *p, struct judge *judge)
 {
         PASS(p, judge->now);

@@ -6,6 +6,8 @@
 void pack_machine(struct numbers *p, struct judge *judge);
 void pack_source(struct numbers *p, struct judge *judge, struct source *source);
 void pack_flush(struct numbers *p, struct judge *judge, struct flush *flush);
+void pack_guarded(struct numbers *p, struct guarded *guarded);
+void pack_breach(struct numbers *p, struct judge *judge, struct breach *breach);
 void pack_ebb(struct numbers *p, struct ebb *ebb);
 
 /* Which agent these are about is the record's own. */

@@ -6,6 +6,7 @@
 #include "judge/blame.h"
 #include "judge/diagnose.h"
 #include "judge/due.h"
+#include "judge/files.h"
 #include "judge/pack.h"
 #include "judge/table.h"
 #include "judge/trial.h"
@@ -20,6 +21,8 @@
 #define ABOUT_BRAKES 2000
 #define ABOUT_FLUSH 3000
 #define ABOUT_SHORTAGES 4000
+#define ABOUT_GUARDED 5000
+#define ABOUT_BREACHES 6000
 
 /* ---- out ------------------------------------------------------------------------------------------------------------ */
 
@@ -172,6 +175,28 @@ static bool remember_shortage(const struct judge *judge, uint32_t n, struct reme
         return true;
 }
 
+static bool remember_guarded(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
+{
+        struct numbers numbers = writer(scratch);
+
+        if (!*judge->guarded[n].path)
+                return false;
+        pack_guarded(&numbers, &readable(judge)->guarded[n]);
+        remembered_fact(judge, "", ABOUT_GUARDED + n, &numbers, scratch, ret);
+        return true;
+}
+
+static bool remember_breach(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
+{
+        struct numbers numbers = writer(scratch);
+
+        if (!*judge->breaches[n].rule)
+                return false;
+        pack_breach(&numbers, readable(judge), &readable(judge)->breaches[n]);
+        remembered_fact(judge, "", ABOUT_BREACHES + n, &numbers, scratch, ret);
+        return true;
+}
+
 static bool remember_instance(const struct judge *judge, uint32_t n, struct remembered *scratch, struct fact *ret)
 {
         struct instance *i = &readable(judge)->instances[n];
@@ -301,6 +326,8 @@ static const struct {
         { remember_brake, one, BRAKES_MAX },
         { remember_flush, one, 1 },
         { remember_shortage, one, SHORTAGES_MAX },
+        { remember_guarded, one, GUARDED_MAX },
+        { remember_breach, one, BREACHES_MAX },
         { remember_instance, instances, 1 },
         { remember_swell, instances, 1 },
         { remember_growth, instances, 1 },
@@ -486,6 +513,10 @@ void remember_take(struct judge *judge, const struct fact *fact)
                 take_shortage(judge, fact, &reader);
         else if (*fact->agent)
                 take_instance(judge, fact, &reader);
+        else if (is_about(fact, ABOUT_GUARDED, GUARDED_MAX))
+                pack_guarded(&reader, &judge->guarded[fact->instance - ABOUT_GUARDED]);
+        else if (is_about(fact, ABOUT_BREACHES, BREACHES_MAX))
+                pack_breach(&reader, judge, &judge->breaches[fact->instance - ABOUT_BREACHES]);
         else if (fact->instance == ABOUT_MACHINE)
                 take_machine(judge, &reader);
         else if (fact->instance == ABOUT_FLUSH)
@@ -513,5 +544,6 @@ void judge_resume(struct judge *judge, usec_t now)
                         judge->now); /* as one who reads the memory will have it: what was overdue comes in its turn */
         }
         trial_resumed(judge);
+        files_resumed(judge);
         judge->machine_due = judge->now;
 }

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "judge/blame.h"
 #include "judge/depend.h"
+#include "judge/files.h"
 #include "judge/shortage.h"
 #include "judge/source.h"
 #include "judge/table.h"
@@ -270,6 +271,10 @@ static struct policy_origin origin_of(const struct judge *judge, const struct in
 {
         if (incident->rule)
                 return incident->rule->origin;
+        const struct file_rule *files = files_rule_of(judge, (uint32_t)(incident - judge->incidents));
+
+        if (files)
+                return files->origin;
         return incident->cause == CAUSE_MEMORY_FLOOR ? judge->policy->machine.origin : (struct policy_origin){ 0 };
 }
 

@@ -312,10 +312,10 @@ static void show_others(struct show *show, const struct key *key)
                         show_section(show, key->sub, at, 2, true);
 }
 
-/* The daemon's own affairs, guarded files and where alerts go decide nothing, and some of it is nobody's business. */
+/* The daemon's own affairs and where alerts go decide nothing, and some of it is nobody's business. */
 static bool is_judged(const struct key *key)
 {
-        static const char *const names[] = { "mode", "machine", "classes", "agents" };
+        static const char *const names[] = { "mode", "machine", "classes", "agents", "files" };
 
         for (unsigned n = 0; n < sizeof(names) / sizeof(names[0]); n++)
                 if (strcmp(key->name, names[n]) == 0)
