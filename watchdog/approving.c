@@ -440,8 +440,29 @@ static char *looser_on_disk(const struct governor *governor, char digest[POLICY_
         return asprintf(&note, "policy: %s\nIt is looser in this:\n%s%s", digest, looser, more) < 0 ? NULL : note;
 }
 
+/* What is granted, for a human; NULL where there is no such request, which the call itself says better. */
+static char *request_note(struct governor *governor, const struct control_request *request)
+{
+        struct control_error ignored;
+        struct kept_request kept;
+        json_auto_t *view = NULL, *shown = NULL;
+        _cleanup_free_ char *text = NULL;
+        char digest[DIGEST_HEX_MAX], *note = NULL;
+
+        if (!request_find(governor, request, &kept, &ignored))
+                return NULL;
+        view = request_view(governor, &kept.request, false);
+        digest_hex(kept.params, strlen(kept.params), digest);
+        shown = json_pack("{s:O, s:O, s:O, s:O, s:O, s:O, s:s}", "request", json_object_get(view, "request"), "agent",
+                          json_object_get(view, "agent"), "uid", json_object_get(view, "uid"), "action",
+                          json_object_get(view, "action"), "params", json_object_get(view, "params"), "reason",
+                          json_object_get(view, "reason"), "params_sha256", digest);
+        text = shown ? json_dumps(shown, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
+        return text && asprintf(&note, "It asks for this:\n%s\n", text) >= 0 ? note : NULL;
+}
+
 /* Whether the call weakens anything, and what its arguments do not say of that. `note` is allocated, or stays NULL. */
-static bool needs_proof(const struct governor *governor, const struct control_request *request,
+static bool needs_proof(struct governor *governor, const struct control_request *request,
                         char digest[POLICY_DIGEST_MAX], char **ret_note)
 {
         if (!approving_guards(governor))
@@ -452,7 +473,8 @@ static bool needs_proof(const struct governor *governor, const struct control_re
                 return turns_safe_mode_on(governor, request);
         if (request->method == METHOD_ACKNOWLEDGE)
                 return closes_trust(governor, request);
-        *ret_note = looser_on_disk(governor, digest);
+        *ret_note =
+                request->method == METHOD_RELOAD ? looser_on_disk(governor, digest) : request_note(governor, request);
         return *ret_note != NULL;
 }
 
@@ -572,8 +594,10 @@ static bool take_signature(struct governor *governor, const struct control_reque
                        "the signature is for no text that waits: it was used, is too old, or is for something else");
         else if ((r = record_given(governor, request, approver->name, armor, text)) < 0)
                 not_recorded(error, r);
-        else
+        else {
+                snprintf(approving->by, sizeof(approving->by), "approver:%s", approver->name);
                 return true;
+        }
         return false;
 }
 
@@ -593,6 +617,7 @@ bool approving_guard(void *self, const struct control_request *request, json_t *
         char digest[POLICY_DIGEST_MAX] = "";
 
         *ret = NULL;
+        governor->approving.by[0] = '\0';
         if (proof_row(request->method)->need == PROOF_NEVER && !asks)
                 return true;
         look_at_file(governor);
@@ -609,6 +634,15 @@ bool approving_guard(void *self, const struct control_request *request, json_t *
                 return take_signature(governor, request, note, error) && approve(governor, digest);
         else
                 *ret = refuse(governor, request, error, "it weakens Governor, and needs an approver's signature");
+        return false;
+}
+
+bool approving_proven(const struct governor *governor, char by[64], struct control_error *error)
+{
+        if (governor->approving.by[0])
+                return text_copy(by, 64, governor->approving.by);
+        control_refuse(error, 4, "govctl approver add NAME --key FILE",
+                       "no approver is enrolled, and root alone approves nothing: an agent may be root");
         return false;
 }
 

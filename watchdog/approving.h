@@ -23,6 +23,7 @@ struct approving {
         char why[APPROVER_WHY_MAX];     /* what was wrong with the file since the start, or "" */
         char ruling[DIGEST_HEX_MAX];    /* of the text that the ruling policy is kept as; "": it is not kept */
         char agreed[POLICY_DIGEST_MAX]; /* of the looser policy that was signed, until it is loaded */
+        char by[64];                    /* who signed for the call at hand; "": nobody */
         struct recovery recovery;
         struct proof_book *book;
         sd_event_source *hour;
@@ -48,6 +49,9 @@ void approving_again(struct governor *governor);
 
 /* Whether a call may go on; see control_options. */
 bool approving_guard(void *self, const struct control_request *request, json_t **ret, struct control_error *error);
+
+/* Who signed for this call, which has passed the guard. False with an error: nobody did. */
+bool approving_proven(const struct governor *governor, char by[64], struct control_error *error);
 
 json_t *approving_list(void *self, const struct control_request *request, struct control_error *error);
 json_t *approving_add(void *self, const struct control_request *request, struct control_error *error);

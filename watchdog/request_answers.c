@@ -101,24 +101,13 @@ json_t *request_reject(void *self, const struct control_request *request, struct
         return conclude(governor, request, &kept, REQUEST_REJECTED, who, "", error);
 }
 
-/* Root is not enough: an agent may be root. */
-static bool is_approved(struct governor *governor, const struct control_request *request, char by[64],
-                        struct control_error *error)
-{
-        if (governor->requests.proven)
-                return governor->requests.proven(governor, request, by, error);
-        control_refuse(error, 4, "govctl approver add NAME --key FILE",
-                       "no approver is enrolled, and root alone approves nothing: an agent may be root");
-        return false;
-}
-
 json_t *request_approve(void *self, const struct control_request *request, struct control_error *error)
 {
         struct governor *governor = self;
         struct kept_request kept;
         char by[64];
 
-        if (!find_open(governor, request, &kept, error) || !is_approved(governor, request, by, error))
+        if (!find_open(governor, request, &kept, error) || !approving_proven(governor, by, error))
                 return NULL;
         return conclude(governor, request, &kept, REQUEST_APPROVED, by, "", error);
 }
@@ -163,7 +152,7 @@ json_t *request_modify(void *self, const struct control_request *request, struct
                                       "nothing is changed; to approve it as it is: approve");
         json_object_update(params, (json_t *)(uintptr_t)changes);
         if (!request_params(params, granted, error) || !may_become(governor, kept.action, granted, error) ||
-            !is_approved(governor, request, by, error))
+            !approving_proven(governor, by, error))
                 return NULL;
         return conclude(governor, request, &kept, REQUEST_MODIFIED, by, granted, error);
 }

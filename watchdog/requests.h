@@ -26,11 +26,6 @@ struct requests {
                 usec_t until;
         } waiters[REQUEST_WAITERS_MAX];
         sd_event_source *timer; /* the next request that expires, or waiter that has waited enough */
-        /*
-         * Whether the signature of an enrolled approver came with the call; then `by` says whose. NULL: no approver can be
-         * enrolled, and nothing is approved.
-         */
-        bool (*proven)(void *self, const struct control_request *request, char by[64], struct control_error *error);
 };
 
 /* A request whose texts are its own. */

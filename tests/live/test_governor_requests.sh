@@ -151,6 +151,48 @@ who_asks_without_end_waits_and_nobody_else_does() {
         answer_says '.granted and .state == "allowed" and .granted_params.usd == "5"'
 }
 
+# The human signs on the host, with the real ssh-keygen.
+signed() {
+        bed_run govctl "$@" --sign-request >"$BED_DIR/text" 2>/dev/null || return
+        ssh-keygen -q -Y sign -n governor -f "$BED_DIR/alice" <"$BED_DIR/text" >"$BED_DIR/text.sig" 2>/dev/null
+        bed_run govctl "$@" --signature - <"$BED_DIR/text.sig"
+}
+it_asks_for_1500() {
+        the_agent_asks "trade --param usd=1500 --param api_key=$SECRET --reason better"
+        bed_wait 10 open_request
+        open_request >"$BED_DIR/request"
+}
+
+an_approver_grants_it_and_the_agent_gets_it() {
+        ssh-keygen -q -t ed25519 -N '' -C alice -f "$BED_DIR/alice"
+        bed_write /root/alice.pub <"$BED_DIR/alice.pub"
+        bed_run govctl approver add alice --key /root/alice.pub >/dev/null
+        it_asks_for_1500
+        status_of 4 bed_run govctl approve "$(asked)"
+        grep -q "needs an approver's signature" "$BED_DIR/told"
+        status_of 4 bed_run govctl modify "$(asked)" --param usd=1
+        signed approve "$(asked)" || bed_fail "the signature is refused"
+        grep -q '"usd": "1500"' "$BED_DIR/text" || bed_fail "the text does not say what is granted"
+        bed_wait 20 is_answered
+        # shellcheck disable=SC2016 # jq's
+        answer_says --arg s "$SECRET" '.granted and .by == "approver:alice" and .granted_params.usd == "1500" and .granted_params.api_key == $s'
+}
+
+an_approver_grants_less() {
+        local first
+        it_asks_for_1500
+        first=$(asked)
+        bed_run govctl approve "$first" --sign-request >"$BED_DIR/text" 2>/dev/null
+        ssh-keygen -q -Y sign -n governor -f "$BED_DIR/alice" <"$BED_DIR/text" >"$BED_DIR/other.sig" 2>/dev/null
+        status_of 4 bed_run govctl modify "$first" --param usd=9000 --signature - <"$BED_DIR/other.sig"
+        signed modify "$first" --param usd=1200 || bed_fail "the signature is refused"
+        bed_wait 20 is_answered
+        answer_says '.state == "modified" and .granted_params.usd == "1200"'
+        it_asks_for_1500
+        status_of 4 bed_run govctl approve "$(asked)" --signature - <"$BED_DIR/other.sig"
+        bed_run govctl reject "$(asked)"
+}
+
 no_secret_is_told() {
         ! records | grep -q "$SECRET" || bed_fail "the audit log holds a secret"
         ! bed_run journalctl -u governor | grep -q "$SECRET" || bed_fail "the journal holds a secret"
@@ -168,4 +210,6 @@ bed_story the_answer_proves_itself_to_whoever_has_the_key_of_the_log
 bed_story an_approval_written_into_the_outbox_is_not_believed
 bed_story a_damaged_outbox_is_begun_anew_and_that_is_said
 bed_story who_asks_without_end_waits_and_nobody_else_does
+must an_approver_grants_it_and_the_agent_gets_it
+bed_story an_approver_grants_less
 bed_story no_secret_is_told

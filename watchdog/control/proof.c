@@ -20,6 +20,8 @@ static const struct proof_row rows[METHOD_N] = {
         [METHOD_RELOAD]          = { PROOF_WHEN_WEAKER, "Governor governs by another policy, which is looser than the one that rules." },
         [METHOD_ACKNOWLEDGE]     = { PROOF_WHEN_WEAKER, "An incident of the guard, of the audit log or of a kill switch is closed." },
         [METHOD_AUDIT_RESTORED]  = { PROOF_ALWAYS,      "What became of the audit log counts as explained, and its incident is closed." },
+        [METHOD_APPROVE]         = { PROOF_WHEN_WEAKER, "An agent is granted what it asked for." },
+        [METHOD_MODIFY]          = { PROOF_WHEN_WEAKER, "An agent is granted what it asked for, with other parameters." },
         [METHOD_APPROVER_ADD]    = { PROOF_ALWAYS,      "One more key may approve what weakens Governor." },
         [METHOD_APPROVER_REMOVE] = { PROOF_ALWAYS,      "A key may not approve any more." },
 };

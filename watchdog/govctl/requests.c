@@ -8,6 +8,7 @@
 #include "govctl/grid.h"
 #include "govctl/moment.h"
 #include "govctl/parameters.h"
+#include "govctl/proof.h"
 #include "govctl/verbs.h"
 #include "govctl/words.h"
 #include "io/cleanup.h"
@@ -185,8 +186,8 @@ static enum code answer_it(struct call *call, const char *method)
                 json_object_set_new(parameters, "params", json_object()); /* the daemon says what is missing */
         if (call->options.reason)
                 json_object_set_new(parameters, "reason", json_string(call->options.reason));
-        code = daemon_ask_once(call, method, parameters, DAEMON_ANSWER, &answer);
-        if (code != CODE_OK)
+        code = proof_ask_once(call, method, parameters, DAEMON_ANSWER, &answer);
+        if (code != CODE_OK || !answer)
                 return code;
         if (call->options.json)
                 return call_print_json(call, answer, CODE_OK);

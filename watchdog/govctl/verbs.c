@@ -136,16 +136,16 @@ const struct verb verbs[] = {
           "Shows what is asked for, by whom, and what became of it. What looks like a secret is shown as ***; --full shows it to root.",
           "govctl show req-7",
           run_request_show },
-        { "approve", "REQUEST", 1, 1, ARGUMENT_REQUEST, TAKES_REASON, false, true,
+        { "approve", "REQUEST", 1, 1, ARGUMENT_REQUEST, TAKES_REASON | TAKES_PROOF, false, true,
           "grant a request",
-          "Grants the request as it is. It needs the proof of an enrolled approver: root alone approves nothing, because an agent "
+          "Grants the request as it is. It needs the signature of an enrolled approver: root alone approves nothing, because an agent "
           "may be root.",
           "govctl approve req-7 --reason 'checked'",
           run_approve },
-        { "modify", "REQUEST", 1, 1, ARGUMENT_REQUEST, TAKES_PARAM | TAKES_REASON, false, true,
+        { "modify", "REQUEST", 1, 1, ARGUMENT_REQUEST, TAKES_PARAM | TAKES_REASON | TAKES_PROOF, false, true,
           "grant a request with other parameters",
           "Grants the request with the parameters that --param changes; the others stay. What the policy denies cannot be granted so "
-          "either. It needs the proof of an enrolled approver.",
+          "either. It needs the signature of an enrolled approver.",
           "govctl modify req-7 --param usd=500",
           run_modify },
         { "reject", "REQUEST", 1, 1, ARGUMENT_REQUEST, TAKES_REASON, false, true,
