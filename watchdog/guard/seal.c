@@ -44,7 +44,10 @@ struct sealing {
         bool there; /* something is in the place */
         char *content, *xattrs;
         size_t size, xattrs_size;
-        int fresh; /* open for reading; -1 for a link */
+        int fresh; /* open for reading, with a lease; -1 for a link */
+        bool leased;
+        int lost[TRIES]; /* those that somebody wants to write to: he waits there for as long as we have them open */
+        unsigned lost_n;
 };
 
 static int say(struct sealing *sealing, int error, const char *what)
@@ -94,6 +97,8 @@ char *seal_notes(unsigned notes, char text[SEAL_TEXT_MAX])
 
 static void sealing_done(struct sealing *sealing)
 {
+        while (sealing->lost_n > 0)
+                close_fd(sealing->lost[--sealing->lost_n]);
         close_fd(sealing->fresh);
         close_fd(sealing->folder);
         free(sealing->content);
@@ -408,7 +413,8 @@ static int dress(struct sealing *sealing, int fd)
         (void)traits_set_flags(fd, wanted->flags, TRAITS_FLAGS & ~TRAITS_FIXED);
         if (wanted->modified_ns >= 0 && futimens(fd, times) < 0)
                 return -errno;
-        return sealing->safe_first && fsync(fd) < 0 ? -errno : 0;
+        /* who got in before did so while the flag waited for the disk: the next time there is nothing to wait for */
+        return (sealing->safe_first || sealing->outcome->tries > 1) && fsync(fd) < 0 ? -errno : 0;
 }
 
 /* Nobody writes to it any more through us: the lease below is refused to whoever has a writer. */
@@ -419,6 +425,26 @@ static int reopen(struct sealing *sealing, int fd)
         snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
         sealing->fresh = open(proc, O_RDONLY | O_NOCTTY | O_CLOEXEC);
         return sealing->fresh < 0 ? -errno : 0;
+}
+
+/*
+ * From before it has a name until it is immutable, who opens it for writing has to wait, and us told of it by a signal that nobody
+ * heeds: so he is not in time for this one, and as long as he waits here not for the next one either.
+ */
+static int lease(struct sealing *sealing)
+{
+        sealing->leased =
+                fcntl(sealing->fresh, F_SETSIG, SIGURG) >= 0 && fcntl(sealing->fresh, F_SETLEASE, F_RDLCK) >= 0;
+        if (!sealing->leased && errno == EAGAIN)
+                return -EAGAIN;
+        sealing->outcome->notes |= sealing->leased ? 0 : SEAL_NO_LEASE;
+        return 0;
+}
+
+/* Nobody has it open for writing, or waits for that. */
+static int check_lease(const struct sealing *sealing)
+{
+        return sealing->leased && fcntl(sealing->fresh, F_GETLEASE) != F_RDLCK ? -EAGAIN : 0;
 }
 
 static bool has_no_nameless(int error)
@@ -443,7 +469,10 @@ static int make_file(struct sealing *sealing)
                 r = dress(sealing, fd);
         if (r >= 0)
                 r = reopen(sealing, fd);
-        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+        fd = close_fd(fd);
+        if (r >= 0)
+                r = lease(sealing);
+        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", sealing->fresh);
         if (r >= 0 && !named && linkat(AT_FDCWD, proc, sealing->folder, sealing->passing, AT_SYMLINK_FOLLOW) < 0)
                 r = -errno;
         if (r < 0 && named)
@@ -465,7 +494,8 @@ static int make_link(struct sealing *sealing)
 
 static int make_fresh(struct sealing *sealing)
 {
-        sealing->fresh = close_fd(sealing->fresh);
+        if (sealing->fresh >= 0)
+                sealing->lost[sealing->lost_n++] = TAKE_FD(sealing->fresh);
         return S_ISLNK(sealing->wanted->state.mode) ? make_link(sealing) : make_file(sealing);
 }
 
@@ -599,13 +629,13 @@ static int seal_inode(struct sealing *sealing)
         int r;
 
         make_immutable(sealing);
-        r = check_writers(sealing, sealing->fresh);
-        if (r >= 0)
-                r = traits_take(sealing->fresh, entry);
+        r = traits_take(sealing->fresh, entry);
         if (r >= 0)
                 r = check_inode(sealing, entry);
         if (r >= 0)
                 r = check_content(sealing, sealing->fresh);
+        if (r >= 0)
+                r = check_lease(sealing);
         if (r >= 0 && memcmp(entry->attributes, sealing->wanted->attributes, DIGEST_SIZE) != 0)
                 sealing->outcome->notes |= SEAL_ATTRIBUTES;
         return r;
@@ -673,7 +703,7 @@ static int seal_once(struct sealing *sealing)
         choose_passing(sealing);
         r = make_fresh(sealing);
         if (r < 0)
-                return say_error(sealing, r, "written");
+                return r == -EAGAIN ? r : say_error(sealing, r, "written");
         r = take_place(sealing);
         if (r < 0)
                 return drop_passing(sealing, r == -EAGAIN ? r : say_error(sealing, r, "replaced"));
