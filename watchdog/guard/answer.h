@@ -28,9 +28,10 @@ struct answer;
         (10 * USEC_PER_SEC)  /* the longest anybody waits while we are stopped, give or take a tenth */
 #define ANSWER_ALLOWED_MAX 8 /* cgroups a file */
 #define ANSWER_FILES_MAX 4096
-#define ANSWER_RING_N 256                  /* records that wait for the loop; one more is counted as dropped */
-#define ANSWER_PENDING_N 256               /* openers that could not be read yet; one more is denied */
-#define ANSWER_SETTLE_LIMIT (USEC_PER_SEC) /* how long one of them is given to */
+#define ANSWER_RING_N 256    /* records that wait for the loop; one more is counted as dropped */
+#define ANSWER_PENDING_N 256 /* openers that could not be read yet; one more is denied */
+#define ANSWER_SETTLE_LIMIT \
+        (5 * USEC_PER_SEC) /* one of them is given so long: a starved VM may take more than a second */
 
 enum answer_reason {
         ANSWER_READS,      /* allowed: it only reads or executes. Not recorded. */
