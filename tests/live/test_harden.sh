@@ -13,6 +13,7 @@ an_agent_and_what_it_tries() {
                 bed_write /srv/$agent/core/rules.md <<<GOOD
                 bed_run chown ida /srv/$agent/core/rules.md
         done
+        bed_run setpriv --reuid ida --regid ida --clear-groups governor-canary --make /srv/ida/canary
         bed_write /srv/immutable <<<GOOD
         bed_run chattr +i /srv/immutable
         bed_write /srv/attack.sh <<'SH'
@@ -50,6 +51,7 @@ try stop systemctl stop zoo-victim
 try control bash -c 'govctl incidents'
 try log cat /var/lib/governor/audit.db
 try pm2 node -e 'require("net").connect("/home/ida/.pm2/rpc.sock").on("connect", () => process.exit(0)).on("error", () => process.exit(1))'
+governor-canary "$1/canary/guarded/canary" --json --settle 0 >state/canary
 mv state/results.new state/results
 exec sleep inf
 SH
@@ -58,7 +60,10 @@ SH
         # as root, and not hardened, it would take the bed apart
         bed_service zoo-ada "ExecStart=/bin/bash -c 'test -e /srv/hardened || exec sleep inf; exec bash /srv/attack.sh /srv/ada'" "Environment=PATH=$BED_PATH"
         PM2_USER=ida bed_pm2 7 ping
-        govern observe <<<'agents: [ { name: zoo, systemd: "zoo-*.service" }, { name: apps, pm2: "*" } ]'
+        govern observe <<'POLICY'
+agents: [ { name: zoo, systemd: "zoo-*.service" }, { name: apps, pm2: "*" } ]
+files: [ { name: rules, rule: untouchable, paths: [ "/srv/*/core/**", "/srv/*/canary/guarded/", /etc/hosts ] } ]
+POLICY
         bed_write /srv/governor.pid <<<"$(bed_show governor MainPID)"
         bed_write /srv/governor.group <<<"$(bed_show governor ControlGroup)"
         bed_run systemctl start zoo-victim
@@ -73,10 +78,18 @@ attacked() {
         cat "$BED_DIR/results"
 }
 
+# Not one of the 43 ways to change a file by its owner.
+the_canary_is_safe() {
+        bed_run cat "$1/state/canary" >"$BED_DIR/canary"
+        jq -r '.attacks[] | select(.result != "prevented") | "\(.name): \(.result), \(.reason)"' "$BED_DIR/canary"
+        jq -e '.succeeded == 0 and .restored == 0 and .["own-view"] == 0 and .prevented >= 32' "$BED_DIR/canary"
+}
+
 could() { grep -qx "$1" "$BED_DIR/results"; }
 
 as_it_is_it_can_do_much() {
         attacked zoo-ida /srv/ida
+        bed_run cat /srv/ida/state/canary | jq -e '.succeeded > 20'
         could work && could write && could chmod && could remove && could pm2
         ! could kill || bed_fail "a user may signal root"
         bed_run sh -c 'rm -rf /srv/ida/state/core; mkdir -p /srv/ida/core; echo GOOD >/srv/ida/core/rules.md; chown -R ida /srv/ida'
@@ -84,20 +97,22 @@ as_it_is_it_can_do_much() {
 }
 
 a_proposal_changes_nothing() {
-        bed_run govctl harden zoo-ida --guard /srv/ida/core --width 200 >"$BED_DIR/proposal"
+        bed_run govctl harden zoo-ida --width 200 >"$BED_DIR/proposal"
         grep -q 'ProtectSystem.*strict' "$BED_DIR/proposal"
         grep -q 'ReadWritePaths.*/srv/ida/state' "$BED_DIR/proposal" # its log is open there
         grep -q 'User.*ida.*as it is' "$BED_DIR/proposal"
         grep -q 'D-Bus stays open to it' "$BED_DIR/proposal"
+        bed_run govctl harden zoo-ida --write /srv/ida --drop-in 2>&1 | grep -qx 'ReadOnlyPaths=/srv/ida/core /srv/ida/canary/guarded' # as the policy says
         bed_run test ! -e "$DROP_IN"
 }
 
 hardened_it_can_do_nothing_but_work() {
-        bed_run sh -c "mkdir -p '${DROP_IN%/*}' && govctl harden zoo-ida --write /srv/ida --guard /srv/ida/core --drop-in >'$DROP_IN'"
+        bed_run sh -c "mkdir -p '${DROP_IN%/*}' && govctl harden zoo-ida --write /srv/ida --drop-in >'$DROP_IN'"
         bed_run systemctl daemon-reload
         bed_run systemd-analyze verify --man=no zoo-ida.service
         attacked zoo-ida /srv/ida
         bed_is work cat "$BED_DIR/results"
+        the_canary_is_safe /srv/ida
         bed_is GOOD bed_run cat /srv/ida/core/rules.md
         bed_run systemd-analyze security --threshold=30 --no-pager zoo-ida.service >/dev/null
         bed_run systemctl is-active zoo-victim
@@ -105,7 +120,7 @@ hardened_it_can_do_nothing_but_work() {
 }
 
 what_is_there_already_is_not_proposed_again() {
-        bed_run govctl harden zoo-ida --write /srv/ida --guard /srv/ida/core --json |
+        bed_run govctl harden zoo-ida --write /srv/ida --json |
                 jq -e '[.settings[] | select(.same | not)] == [] and (.root | not)'
         bed_write "${DROP_IN%/*}/override.conf" <<<$'[Service]\nProtectSystem=no'
         bed_run govctl harden zoo-ida --write /srv/ida | grep -q 'ProtectSystem=no in .*override.conf:2 has the last word'
@@ -126,14 +141,15 @@ of_root_it_is_said_what_remains() {
         bed_run systemctl start zoo-ada
         bed_wait 20 is_effectively zoo-ada running
         bed_run mkdir -p "${file%/*}"
-        bed_run govctl harden zoo-ada --write /srv/ada --guard /srv/ada/core --drop-in >"$BED_DIR/drop_in" 2>"$BED_DIR/said"
+        bed_run sh -c 'chown -R root /srv/ada; governor-canary --make /srv/ada/canary; touch /srv/hardened'
+        bed_run govctl harden zoo-ada --write /srv/ada --drop-in >"$BED_DIR/drop_in" 2>"$BED_DIR/said"
         grep -q 'it could kill and debug other processes of root, Governor too' "$BED_DIR/said"
         grep -q 'InaccessiblePaths=.*system_bus_socket' "$BED_DIR/drop_in"
-        bed_run sh -c 'chown -R root /srv/ada; touch /srv/hardened'
         bed_write "$file" <"$BED_DIR/drop_in"
         bed_run systemctl daemon-reload
         attacked zoo-ada /srv/ada
         bed_is $'work\nkill' cat "$BED_DIR/results"
+        the_canary_is_safe /srv/ada
 }
 
 an_app_has_no_unit_to_harden() {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "govctl/daemon.h"
 #include "govctl/field.h"
 #include "govctl/grid.h"
+#include "govctl/local_policy.h"
 #include "govctl/machine.h"
 #include "govctl/opened.h"
 #include "govctl/own_unit.h"
@@ -129,6 +131,51 @@ static void find_writes(struct call *call, struct hardening *hardening)
         else
                 note(hardening, "No file of its own is open for writing now. It can write only in its StateDirectory=, "
                                 "LogsDirectory= and CacheDirectory=, if it has them: name its folders with --write.");
+}
+
+/* Without --guard: what the policy guards, as far as it lies in what the agent may change; the rest it cannot change anyway. */
+static bool is_within_writes(const struct hardening *hardening, const char *path)
+{
+        char list[HARDEN_VALUE_MAX], *rest = list;
+
+        text_copy(list, sizeof list, hardening->write);
+        for (char *folder; (folder = strsep(&rest, " "));)
+                if (folder[0] && path_is_within(path, folder))
+                        return true;
+        return false;
+}
+
+/* "/srv/x/" and "/srv/x/" with two stars behind it are the folder; other wildcards are what they match now. */
+static void add_guarded(struct call *call, struct hardening *hardening, const char *pattern)
+{
+        char path[PATH_MAX];
+        glob_t found = { .gl_pathc = 0 };
+
+        text_copy(path, sizeof path, pattern);
+        if (text_ends(path, "/**"))
+                path[strlen(path) - strlen("/**")] = '\0';
+        for (size_t length = strlen(path); length > 1 && path[length - 1] == '/'; length--)
+                path[length - 1] = '\0';
+        if (strstr(path, "**")) {
+                note(hardening, "What %.200s guards no unit file can say: name it with --guard.", pattern);
+                return;
+        }
+        if (glob(path, 0, NULL, &found) == 0)
+                for (size_t i = 0; i < found.gl_pathc; i++)
+                        if (is_within_writes(hardening, found.gl_pathv[i]) && harden_path_fits(found.gl_pathv[i]))
+                                (void)take_path(call, "guard", found.gl_pathv[i], hardening->guard);
+        globfree(&found);
+}
+
+static void find_guards(struct call *call, struct hardening *hardening)
+{
+        _cleanup_(policy_freep) struct policy *policy = local_policy(call, "/");
+
+        for (unsigned n = 0; policy && n < policy->files_n; n++)
+                for (unsigned i = 0; i < policy->files[n].paths_n; i++)
+                        add_guarded(call, hardening, policy->files[n].paths[i]);
+        if (hardening->guard[0])
+                note(hardening, "ReadOnlyPaths is what the policy's files guard of it now; --guard names other parts.");
 }
 
 /* A PM2 of the same user starts whatever that user asks for. */
@@ -312,6 +359,8 @@ static enum code propose(struct call *call, struct hardening *hardening)
         find_user(call, hardening);
         if (call->options.write.n == 0)
                 find_writes(call, hardening);
+        if (call->options.guard.n == 0)
+                find_guards(call, hardening);
         find_last_words(hardening);
         (void)snprintf(hardening->file, sizeof hardening->file, "/etc/systemd/system/%s.d/" FILE_NAME,
                        hardening->unit_name);

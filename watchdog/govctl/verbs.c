@@ -161,7 +161,7 @@ const struct verb verbs[] = {
           "own.",
           "govctl limits agent-lily --apply",
           run_limits },
-        { "harden", "AGENT", 1, 1, ARGUMENT_AGENT, TAKES_HARDEN, false, true,
+        { "harden", "AGENT", 1, 1, ARGUMENT_AGENT, TAKES_HARDEN | TAKES_POLICY, false, true,
           "propose a sandbox for an agent's unit",
           "Proposes what the agent's unit should be taken away, so that the agent can change only its own files and nobody acts for it "
           "outside, beside what its unit files say now, each with its reason. Nothing is changed; --drop-in prints the file to write. "
