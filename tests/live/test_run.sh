@@ -67,6 +67,24 @@ pm2_ends_it_in_peace() {
         PM2_USER=ida bed_pm2 7 kill
 }
 
+# as USER CMD...
+as() { bed_run setpriv --reuid "$1" --regid "$1" --init-groups --inh-caps=-all env HOME=/ PATH="$BED_PATH" "${@:2}"; }
+
+# All 43 ways to change a file, by its owner, who may change everything around it.
+no_attack_of_the_canary_succeeds() {
+        local user=$1 top=/srv/canary-$1
+        bed_run install -d -o "$user" "/srv/nest-$user" && top=/srv/nest-$user/top
+        as "$user" governor-canary --make "$top"
+        as "$user" governor-run --write "/srv/nest-$user" --guard "$top/guarded" -- \
+                governor-canary "$top/guarded/canary" --json --settle 0 >"$BED_DIR/canary" || cat "$BED_DIR/canary"
+        jq -r '.attacks[] | select(.result != "prevented") | "\(.name): \(.result), \(.reason)"' "$BED_DIR/canary"
+        jq -e '.succeeded == 0 and .restored == 0 and .["own-view"] == 0 and .prevented >= 32' "$BED_DIR/canary"
+        # with its metadata allowed the owner can change that, and no content
+        as "$user" governor-run --allow metadata --write "/srv/nest-$user" --guard "$top/guarded" -- \
+                governor-canary "$top/guarded/canary" --json --settle 0 >"$BED_DIR/canary" || :
+        jq -e '[.attacks[] | select(.result == "succeeded") | .changed] | all(test("content|gone|replaced") | not)' "$BED_DIR/canary"
+}
+
 # The container's filter, which its services have around them, refuses Landlock.
 what_cannot_be_confined_is_said() {
         local status=0
@@ -84,4 +102,6 @@ bed_story an_agent_and_what_it_must_not_touch
 bed_story pm2_starts_it_and_it_works
 bed_story nothing_it_tried_succeeded
 bed_story pm2_ends_it_in_peace
+bed_story no_attack_of_the_canary_succeeds ida
+bed_story no_attack_of_the_canary_succeeds root
 bed_story what_cannot_be_confined_is_said

@@ -84,6 +84,18 @@ a_cgroup_is_really_counted() {
         [ $apart -lt 2000000 ] || bed_fail "counted $counted, the kernel says $real"
 }
 
+# This kernel's Landlock is of 2022: it cannot refuse truncation or signals. The one the filter does, the other is said.
+a_confined_program_changes_only_its_own() {
+        local top=/srv/nest/top
+        bed_run mkdir -p /srv/nest
+        bed_run governor-canary --make $top
+        bed_run governor-run --write /srv/nest --guard $top/guarded -- \
+                governor-canary $top/guarded/canary --json --settle 0 >"$BED_DIR/canary" 2>"$BED_DIR/gaps" || cat "$BED_DIR/canary"
+        jq -r '.attacks[] | select(.result != "prevented") | "\(.name): \(.result), \(.reason)"' "$BED_DIR/canary"
+        jq -e '.succeeded == 0 and .restored == 0 and .["own-view"] == 0 and .prevented >= 32' "$BED_DIR/canary"
+        grep -q 'not confined: signals .*this kernel has 2' "$BED_DIR/gaps"
+}
+
 a_power_off_is_clean() {
         bed_service leaving 'Type=oneshot' 'RemainAfterExit=yes' 'ExecStart=true' 'ExecStop=touch /srv/stopped'
         bed_run systemctl start leaving
@@ -114,6 +126,7 @@ bed_story files_go_in
 must governor_governs
 bed_story a_cgroup_is_really_counted
 bed_story the_log_verifies
+bed_story a_confined_program_changes_only_its_own
 bed_story a_power_off_is_clean
 bed_boot one
 bed_story it_is_there_again
