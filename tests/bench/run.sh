@@ -2,7 +2,7 @@
 # `make bench`: every part, or those named, one after the other; each prints a section, which replaces the one of the same
 # heading in RESULTS.md.
 #
-#   tests/bench/run.sh [watching] [drift] [evidence] [guard]
+#   tests/bench/run.sh [watching] [drift] [evidence] [guard] [attacks]
 set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 results=$here/RESULTS.md
@@ -19,7 +19,7 @@ put_section() {
         mv "$results.new" "$results"
 }
 
-[ $# -gt 0 ] || set -- watching drift evidence guard
+[ $# -gt 0 ] || set -- watching drift evidence guard attacks
 for part; do
         "$here/$part.sh" >"$section"
         cat "$section"

@@ -1,11 +1,11 @@
 /*
  * The attacker of the tests: every attack, each at a file of its own, as whom and against what guard one likes.
  *
- *   attacker FOLDER root|owner|stranger [--device DEV] [--guard CMD] [--inside CMD]
+ *   attacker FOLDER root|owner|stranger [--device DEV] [--before CMD] [--guard CMD] [--inside CMD]
  *
- * FOLDER must be root's; the files are made in it and removed again. --guard is run by sh when the attacker is ready and has not
- * struck. --inside starts the attacker confined: a command for sh that ends in "$@", which becomes the attacker's user by
- * itself. Both see FILE, GUARDED (its folder), ASIDE (the attacker's own) and ATTACKER_UID. DEV is a scratch device below FOLDER.
+ * FOLDER must be root's; the files are made in it and removed again. --before is run by sh when nothing has happened yet, --guard
+ * when the attacker is ready and has not struck. --inside starts the attacker confined: a command for sh that ends in "$@", which becomes the attacker's user by
+ * itself. All see FILE, GUARDED (its folder), ASIDE (the attacker's own) and ATTACKER_UID. DEV is a scratch device below FOLDER.
  *
  * One line an attack on stdout, in columns set apart by tabs: its name, what came of it, why.
  *   succeeded | prevented | beforehand (it could not get ready) | own-view | impossible (by itself, as this user or here)
@@ -29,7 +29,7 @@
 enum { OWNER_UID = 61001, STRANGER_UID = 61002 }; /* nobody's */
 
 struct field {
-        const char *folder, *device, *guard, *inside;
+        const char *folder, *device, *before, *guard, *inside;
         char self[PATH_MAX];
         uid_t attacker, owner;
 };
@@ -173,7 +173,8 @@ static int make_place(const struct field *field, const struct attack *attack, st
         (void)setenv("FILE", place->file, 1);
         (void)setenv("GUARDED", place->folder, 1);
         (void)setenv("ASIDE", place->aside, 1);
-        return give_to_owner(field, place);
+        r = give_to_owner(field, place);
+        return r == 0 && field->before && system(field->before) != 0 ? -ECANCELED : r;
 }
 
 /* Nothing restores here: what succeeded and is not to be seen is to be seen by the attacker alone. */
@@ -221,10 +222,18 @@ static int read_who(const char *who, struct field *field)
         return 0;
 }
 
+static int usage(void)
+{
+        fputs("usage: attacker FOLDER root|owner|stranger [--device DEV] [--before CMD] [--guard CMD] [--inside CMD]\n",
+              stderr);
+        return 2;
+}
+
 int main(int argc, char **argv)
 {
         static const struct option options[] = {
                 { "device", required_argument, NULL, 'd' },
+                { "before", required_argument, NULL, 'b' },
                 { "guard", required_argument, NULL, 'g' },
                 { "inside", required_argument, NULL, 'i' },
                 { NULL, 0, NULL, 0 },
@@ -236,14 +245,15 @@ int main(int argc, char **argv)
         if (argc == 4 && strcmp(argv[1], "--one") == 0)
                 return strike_once(argv[2], argv[3]);
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0)
-                *(option == 'd'   ? &field.device
-                  : option == 'g' ? &field.guard
-                                  : &field.inside) = option == '?' ? NULL : optarg;
-        if (argc - optind != 2 || read_who(argv[optind + 1], &field) < 0 || !realpath("/proc/self/exe", field.self)) {
-                fputs("usage: attacker FOLDER root|owner|stranger [--device DEV] [--guard CMD] [--inside CMD]\n",
-                      stderr);
-                return 2;
-        }
+                switch (option) {
+                case 'd': field.device = optarg; break;
+                case 'b': field.before = optarg; break;
+                case 'g': field.guard = optarg; break;
+                case 'i': field.inside = optarg; break;
+                default: return usage();
+                }
+        if (argc - optind != 2 || read_who(argv[optind + 1], &field) < 0 || !realpath("/proc/self/exe", field.self))
+                return usage();
         field.folder = argv[optind];
         (void)snprintf(uid, sizeof(uid), "%u", field.attacker);
         (void)setenv("ATTACKER_UID", uid, 1);

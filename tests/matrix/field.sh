@@ -9,9 +9,9 @@
 #   field_attack root|owner|stranger GUARD      every attack, one a line: its name, what came of it, why (see attacker.c)
 #   field_open root|owner|stranger GUARD        the attacks of which it is known that they succeed, one a line
 
-# The guards there are without a daemon: how each is set up, or the attacker started inside it.
+# The guards that need no daemon: how each is set up, or the attacker started inside it.
 # shellcheck disable=SC2034 # others go through them in this order
-FIELD_GUARDS='none sealed sealed-folder read-only governor-run'
+FIELD_GUARDS='none sealed sealed-folder hand read-only governor-run'
 FIELD_TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 FIELD_BUILD=$(realpath -m "$FIELD_TREE/${B:-build}")
 FIELD_DIR='' FIELD_KIND=''
@@ -81,6 +81,9 @@ field_attack() {
         none) ;;
         sealed) options+=(--guard 'chattr +i "$FILE"') ;;
         sealed-folder) options+=(--guard 'chattr +i "$FILE" "$GUARDED"') ;;
+        hand) # the daemon's own, without the daemon
+                options+=(--before "'$FIELD_BUILD/tests/live/guardian' note" --guard "'$FIELD_BUILD/tests/live/guardian' seal")
+                ;;
         read-only) # as systemd's ReadOnlyPaths= gives it to a unit
                 options+=(--inside 'unshare --mount --propagation private sh -c '\''mount --bind "$GUARDED" "$GUARDED" &&
                         mount -o remount,bind,ro "$GUARDED" && '"$to_be"' "$@"'\'' sh "$@"')
@@ -90,13 +93,13 @@ field_attack() {
                 ;;
         *) echo "no guard is called '$2'" >&2; return 1 ;;
         esac
-        "$FIELD_BUILD/tests/live/attacker" "$FIELD_DIR/$FIELD_KIND" "$1" "${options[@]}"
+        HELD=$FIELD_DIR "$FIELD_BUILD/tests/live/attacker" "$FIELD_DIR/$FIELD_KIND" "$1" "${options[@]}"
 }
 
 # Whether a guard can be had at all: tmpfs has no flags before Linux 6.6.
 field_has() {
         local probe=$FIELD_DIR/$FIELD_KIND/probe status=0
-        [[ $1 == sealed* ]] || return 0
+        [[ $1 == sealed* || $1 == hand ]] || return 0
         touch "$probe"
         chattr +i "$probe" 2>/dev/null || status=1
         chattr -i "$probe" 2>/dev/null || :
@@ -115,6 +118,10 @@ field_open() {
         sealed*)
                 [ "$guard" = sealed-folder ] || open=rename-folder
                 [ "$FIELD_KIND" = ext4 ] || open="$open held-truncate held-write map-clean map-dirty setflags"
+                open="$open bind-over unseal-write device-write"
+                ;;
+        hand) # who held the file holds one by now that nobody else sees
+                [ "$FIELD_KIND" = ext4 ] || open=setflags
                 open="$open bind-over unseal-write device-write"
                 ;;
         read-only) open="handle-write device-write" ;;
