@@ -101,25 +101,11 @@ json_t *request_reject(void *self, const struct control_request *request, struct
         return conclude(governor, request, &kept, REQUEST_REJECTED, who, "", error);
 }
 
-json_t *request_approve(void *self, const struct control_request *request, struct control_error *error)
+/* Whether the policy denies it to whoever asks; its last word holds for humans too. */
+static bool is_denied(const struct action_rule *rule, const char *params, struct judged *ret)
 {
-        struct governor *governor = self;
-        struct kept_request kept;
-        char by[64];
-
-        if (!find_open(governor, request, &kept, error) || !approving_proven(governor, by, error))
-                return NULL;
-        return conclude(governor, request, &kept, REQUEST_APPROVED, by, "", error);
-}
-
-/* The policy's last word holds for humans too, and for the policy as it is now. */
-static bool may_become(const struct governor *governor, const char *action, const char *params,
-                       struct control_error *error)
-{
-        const struct action_rule *rule = policy_action(governor->policy, action);
         struct parameter parameters[REQUEST_PARAMETERS_MAX];
         json_auto_t *object = json_loads(params, 0, NULL);
-        struct judged judged;
         unsigned n = 0;
         const char *key;
         json_t *value;
@@ -127,13 +113,38 @@ static bool may_become(const struct governor *governor, const char *action, cons
         json_object_foreach (object, key, value)
                 if (n < REQUEST_PARAMETERS_MAX)
                         parameters[n++] = (struct parameter){ key, json_string_value(value) };
-        if (rule)
-                verdict_of_change(rule, parameters, n, &judged);
-        if (rule && judged.verdict != VERDICT_DENIED)
+        verdict_of_change(rule, parameters, n, ret);
+        return ret->verdict == VERDICT_DENIED;
+}
+
+/* By the policy as it is now, which may be another one than it was asked under. */
+static bool may_be_granted(const struct governor *governor, const char *action, const char *params,
+                           struct control_error *error)
+{
+        const struct action_rule *rule = policy_action(governor->policy, action);
+        struct judged judged;
+
+        if (!rule)
+                control_refuse(error, 4, "govctl policy show", "no rule names this action any more");
+        else if (!approval_is_by(&rule->approve, APPROVER_KEY))
+                control_refuse(error, 4, "govctl policy show", "its rule lets no key approve it");
+        else if (is_denied(rule, params, &judged))
+                control_refuse(error, 4, "govctl policy show", "the policy denies it so: %s", judged.why);
+        else
                 return true;
-        control_refuse(error, 4, "govctl policy show", "the policy denies it so: %s",
-                       rule ? judged.why : "no rule names this action any more");
         return false;
+}
+
+json_t *request_approve(void *self, const struct control_request *request, struct control_error *error)
+{
+        struct governor *governor = self;
+        struct kept_request kept;
+        char by[64];
+
+        if (!find_open(governor, request, &kept, error) || !may_be_granted(governor, kept.action, kept.params, error) ||
+            !approving_proven(governor, by, error))
+                return NULL;
+        return conclude(governor, request, &kept, REQUEST_APPROVED, by, "", error);
 }
 
 json_t *request_modify(void *self, const struct control_request *request, struct control_error *error)
@@ -151,7 +162,7 @@ json_t *request_modify(void *self, const struct control_request *request, struct
                 return control_refuse(error, 2, "--param usd=500",
                                       "nothing is changed; to approve it as it is: approve");
         json_object_update(params, (json_t *)(uintptr_t)changes);
-        if (!request_params(params, granted, error) || !may_become(governor, kept.action, granted, error) ||
+        if (!request_params(params, granted, error) || !may_be_granted(governor, kept.action, granted, error) ||
             !approving_proven(governor, by, error))
                 return NULL;
         return conclude(governor, request, &kept, REQUEST_MODIFIED, by, granted, error);

@@ -28,6 +28,7 @@ agents: [ { name: zoo, systemd: "zoo-*" } ]
 actions:
   - { name: trade, ask_above: { usd: 1000 }, deny_above: { usd: 10000 }, approve: { within: 5m } }
   - { name: quick, approve: { within: 2s } }
+  - { name: withdraw, approve: { by: [phone], phone_despite_root: true, within: 5m } }
 POLICY
         bed_wait 20 status_says '.agents[] | select(.name == "zoo-trader").effective == "running"'
 }
@@ -193,6 +194,15 @@ an_approver_grants_less() {
         bed_run govctl reject "$(asked)"
 }
 
+what_no_key_may_approve_is_approved_by_none() {
+        the_agent_asks withdraw
+        bed_wait 10 open_request
+        open_request >"$BED_DIR/request"
+        ! signed approve "$(asked)" 2>"$BED_DIR/told" || bed_fail "it is approved"
+        grep -q 'its rule lets no key approve it' "$BED_DIR/told" || bed_fail "$(cat "$BED_DIR/told")"
+        bed_run govctl reject "$(asked)"
+}
+
 no_secret_is_told() {
         ! records | grep -q "$SECRET" || bed_fail "the audit log holds a secret"
         ! bed_run journalctl -u governor | grep -q "$SECRET" || bed_fail "the journal holds a secret"
@@ -212,4 +222,5 @@ bed_story a_damaged_outbox_is_begun_anew_and_that_is_said
 bed_story who_asks_without_end_waits_and_nobody_else_does
 must an_approver_grants_it_and_the_agent_gets_it
 bed_story an_approver_grants_less
+bed_story what_no_key_may_approve_is_approved_by_none
 bed_story no_secret_is_told

@@ -179,12 +179,17 @@ const struct file_rule *policy_file_rule(const struct policy *policy, const char
         return first;
 }
 
+bool approval_is_by(const struct approval *approval, enum approver approver)
+{
+        for (unsigned i = 0; i < approval->by_n; i++)
+                if (approval->by[i] == approver)
+                        return true;
+        return false;
+}
+
 bool policy_approves(const struct file_rule *rule, enum approver approver)
 {
-        for (unsigned i = 0; i < rule->approve.by_n; i++)
-                if (rule->approve.by[i] == approver)
-                        return rule->kind == FILE_PROTECTED;
-        return false;
+        return rule->kind == FILE_PROTECTED && approval_is_by(&rule->approve, approver);
 }
 
 const struct action_rule *policy_action(const struct policy *policy, const char *name)

@@ -246,6 +246,9 @@ bool policy_comes_after(const struct policy *policy, const struct rule *rule, co
 /* The rule that owns the file, or NULL when none does. Pure. */
 const struct file_rule *policy_file_rule(const struct policy *policy, const char *path);
 
+/* Whether such an approver may say yes. Pure. */
+bool approval_is_by(const struct approval *approval, enum approver approver);
+
 /* Whether proposals for the rule's files may be approved so. Pure. */
 bool policy_approves(const struct file_rule *rule, enum approver approver);
 
