@@ -278,6 +278,11 @@ static void do_write_inside(const struct bed *bed)
         must(fd >= 0 && pwrite(fd, "X", 1, 3) == 1 && close(fd) == 0);
 }
 
+static void do_make_folder(const struct bed *bed)
+{
+        must(mkdir(at(bed, "app/new"), 0755) == 0 && rmdir(at(bed, "app/new")) == 0);
+}
+
 static void do_chmod(const struct bed *bed)
 {
         must(chmod(at(bed, "app/a"), 0666) == 0);
@@ -573,6 +578,25 @@ static void disarmed_nothing_of_it_is_left(void **state)
         assert_int_equal(bed->breaches, 0);
 }
 
+/* Whoever makes folders makes us look for what is in them: that costs no more than one look a second. */
+static void what_others_do_makes_us_look_once_a_second(void **state)
+{
+        struct bed *bed = *state;
+
+        NEEDS_ROOT;
+        arm(bed);
+        pass(bed, 2 * GUARD_SWEEP_LEAST);
+        by_other(bed, do_make_folder);
+        guard_take(bed->guard, bed->now);
+        assert_true(guard_deadline(bed->guard) <= bed->now);
+        turn(bed);
+        by_other(bed, do_make_folder);
+        guard_take(bed->guard, bed->now);
+        assert_true(guard_deadline(bed->guard) == bed->now + GUARD_SWEEP_LEAST);
+        pass(bed, GUARD_SWEEP_LEAST);
+        assert_true(guard_deadline(bed->guard) > bed->now + GUARD_SWEEP_LEAST);
+}
+
 #define ON(test, where)                                             \
         {                                                           \
 #test " (" #where ")", test, where, tear_down, NULL \
@@ -601,6 +625,7 @@ int main(void)
                 ON_BOTH(a_file_that_was_touched_is_noted_and_not_told),
                 ON_BOTH(what_could_not_be_sealed_is_never_taken_for_new),
                 ON_BOTH(disarmed_nothing_of_it_is_left),
+                ON_BOTH(what_others_do_makes_us_look_once_a_second),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

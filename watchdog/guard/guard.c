@@ -138,8 +138,9 @@ static struct trouble *open_trouble(struct guard *guard, const char *path, uint3
 
                 if (trouble->used)
                         continue;
-                *trouble = (struct trouble){ .used = true, .rule = rule, .hash = text_hash(path) };
-                if (!text_copy(trouble->path, sizeof(trouble->path), path))
+                *trouble = (struct trouble){ .rule = rule, .hash = text_hash(path) };
+                trouble->used = text_copy(trouble->path, sizeof(trouble->path), path);
+                if (!trouble->used)
                         break; /* no entry has so long a path; a new file may */
                 return trouble;
         }
@@ -539,10 +540,10 @@ usec_t guard_deadline(const struct guard *guard)
 {
         usec_t deadline = guard_hold_deadline(guard);
 
-        if (guard->sweeping || guard->scanning || guard_is_arming(guard) || guard->sweep_again)
+        if (guard->sweeping || guard->scanning || guard_is_arming(guard))
                 return guard->now;
-        if (guard->sweep_at < deadline)
-                deadline = guard->sweep_at;
+        if (guard_sweep_due(guard) < deadline)
+                deadline = guard_sweep_due(guard);
         return guard->read_at < deadline ? guard->read_at : deadline;
 }
 
@@ -550,6 +551,6 @@ void guard_tick(struct guard *guard, usec_t now)
 {
         guard->now = now;
         guard_hold_tick(guard);
-        (void)guard_work(guard);
+        guard_work(guard);
         save(guard);
 }

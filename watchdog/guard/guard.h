@@ -20,6 +20,7 @@
 #define GUARD_QUIET (USEC_PER_SEC)
 #define GUARD_HOLD_MOST (60 * USEC_PER_SEC)   /* longest one restore lasts: then the next breach is told anew */
 #define GUARD_SWEEP_EVERY (45 * USEC_PER_SEC) /* all by stat(2), and what is new */
+#define GUARD_SWEEP_LEAST (USEC_PER_SEC)      /* between two, whatever is heard: anybody can make us hear something */
 #define GUARD_READ_EVERY (4 * USEC_PER_HOUR)  /* all contents, as the disk has them */
 #define GUARD_RULES_MAX 256
 #define GUARD_BREACHES_MAX 256 /* open at a time; what has no room is told when it has, by a sweep */

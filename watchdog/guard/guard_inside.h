@@ -50,7 +50,8 @@ struct guard {
         uint32_t unsealed[GUARD_RULES_MAX]; /* files that could not be */
         uint32_t scan_rule;
         usec_t sweep_at, read_at;
-        usec_t now; /* of the call that is being answered */
+        usec_t swept_at; /* when the last one was begun */
+        usec_t now;      /* of the call that is being answered */
 };
 
 /* The breach that is open on a path, or NULL. */
@@ -80,6 +81,7 @@ void guard_hold_again(struct guard *guard, struct trouble *trouble);
 void guard_hold_tick(struct guard *guard);
 usec_t guard_hold_deadline(const struct guard *guard);
 
-/* guard_work.c: one slice of what is under way; whether there is more. */
-bool guard_work(struct guard *guard);
+/* guard_work.c: one slice of what is under way; and when the next sweep is to begin, if none is. */
+void guard_work(struct guard *guard);
+usec_t guard_sweep_due(const struct guard *guard);
 void guard_work_stop(struct guard *guard);

@@ -187,14 +187,21 @@ static void scan_more(struct guard *guard)
 
 /* ---- the calls ---------------------------------------------------------------------------------------------------------- */
 
-bool guard_work(struct guard *guard)
+usec_t guard_sweep_due(const struct guard *guard)
+{
+        const usec_t again = usec_add(guard->swept_at, GUARD_SWEEP_LEAST);
+
+        return guard->sweep_again && again < guard->sweep_at ? again : guard->sweep_at;
+}
+
+void guard_work(struct guard *guard)
 {
         if (!guard->sweeping && !guard->scanning) {
                 if (guard_is_arming(guard))
                         begin_scan(guard);
                 else if (guard->read_at <= guard->now)
                         guard_sweep(guard, LOOK_AT_ALL, guard->now);
-                else if (guard->sweep_again || guard->sweep_at <= guard->now)
+                else if (guard_sweep_due(guard) <= guard->now)
                         guard_sweep(guard, LOOK_AT_STAT, guard->now);
         }
         if (guard->sweeping &&
@@ -202,7 +209,6 @@ bool guard_work(struct guard *guard)
                 end_sweep(guard);
         else if (!guard->sweeping && guard->scanning)
                 scan_more(guard);
-        return guard->sweeping || guard->scanning || guard_is_arming(guard) || guard->sweep_again;
 }
 
 void guard_work_stop(struct guard *guard)
@@ -225,6 +231,7 @@ void guard_sweep(struct guard *guard, enum look_depth depth, usec_t now)
         if (guard->sweeping)
                 look_sweep_end(&guard->sweep);
         guard->sweep_again = false;
+        guard->swept_at = now;
         guard->sweep_at = usec_add(now, GUARD_SWEEP_EVERY);
         if (depth == LOOK_AT_ALL)
                 guard->read_at = usec_add(now, GUARD_READ_EVERY);
