@@ -17,3 +17,8 @@ struct place {
 bool place_may(void);                                       /* whether we are root */
 void place_make(struct place *place, enum place_kind kind); /* 32 MB; fails the test */
 void place_done(struct place *place);                       /* unmounts it, whatever is immutable in it */
+
+/* The first line of a story that needs a place: skipped where there is none. */
+#define NEEDS_ROOT        \
+        if (!place_may()) \
+        skip()

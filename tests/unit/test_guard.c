@@ -347,10 +347,6 @@ static void do_touch(const struct bed *bed)
                 must(chmod(at(bed, "app/a"), 0644) == 0);
 }
 
-#define NEEDS_ROOT        \
-        if (!place_may()) \
-        skip()
-
 /* ---- stories ------------------------------------------------------------------------------------------------------------ */
 
 static void what_is_armed_is_sealed_and_nothing_is_told(void **state)

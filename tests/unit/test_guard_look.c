@@ -107,10 +107,6 @@ static int tear_down(void **state)
         return 0;
 }
 
-#define NEEDS_ROOT        \
-        if (!place_may()) \
-        skip()
-
 static void note(struct bed *bed, int r, const struct seal_outcome *outcome)
 {
         if (r < 0)

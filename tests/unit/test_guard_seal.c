@@ -143,10 +143,6 @@ static int tear_down(void **state)
         return 0;
 }
 
-#define NEEDS_ROOT        \
-        if (!place_may()) \
-        skip()
-
 /* Seals it and writes it down; a copy of the entry. */
 static struct manifest_entry seal(struct bed *bed, const char *name)
 {

@@ -39,7 +39,7 @@
 
 #define MOST 256
 
-/* top/work/ it may change, but for top/work/core/; top/out/ it may not. Each of core/ and out/ holds a file `kept`. */
+/* In `top` it may change `work`, but for `core` in there, and not `out`. Each of `core` and `out` holds a file `kept`. */
 static char top[64], work[MOST], core[MOST], out[MOST], in_core[MOST], in_out[MOST], in_work[MOST];
 
 static void write_text(const char *path, const char *text)
