@@ -330,11 +330,18 @@ static void take_mounts(struct guard *guard)
 
 /* ---- rules and the manifest --------------------------------------------------------------------------------------------- */
 
-static bool rule_has(const struct guard_rule *rule, const char *path)
+bool guard_rule_excepts(const struct guard_rule *rule, const char *path)
 {
         for (uint32_t n = 0; n < rule->excepts_n; n++)
                 if (path_excepted(rule->excepts[n], path))
-                        return false;
+                        return true;
+        return false;
+}
+
+static bool rule_has(const struct guard_rule *rule, const char *path)
+{
+        if (guard_rule_excepts(rule, path))
+                return false;
         for (uint32_t n = 0; n < rule->patterns_n; n++)
                 if (path_glob(rule->patterns[n], path))
                         return true;

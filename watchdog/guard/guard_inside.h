@@ -58,6 +58,9 @@ struct guard {
 struct trouble *guard_trouble(struct guard *guard, const char *path);
 void guard_forget(struct trouble *trouble);
 
+/* Whether an exception of the rule takes the path out. */
+bool guard_rule_excepts(const struct guard_rule *rule, const char *path);
+
 /* The first armed rule that a path is of; rules_n: none is. */
 uint32_t guard_rule_of(const struct guard *guard, const char *path);
 

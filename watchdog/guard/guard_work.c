@@ -53,14 +53,6 @@ static void end_sweep(struct guard *guard)
 
 /* ---- all that rules name ------------------------------------------------------------------------------------------------ */
 
-static bool is_excepted(const struct guard_rule *rule, const char *path)
-{
-        for (uint32_t n = 0; n < rule->excepts_n; n++)
-                if (path_excepted(rule->excepts[n], path))
-                        return true;
-        return false;
-}
-
 static bool owns(void *self, struct manifest_entry *wanted)
 {
         const struct guard *guard = self;
@@ -78,7 +70,7 @@ static bool enters(void *self, const char *folder)
 {
         const struct guard *guard = self;
 
-        return !is_excepted(&guard->rules[guard->scan_rule], folder);
+        return !guard_rule_excepts(&guard->rules[guard->scan_rule], folder);
 }
 
 static void seal_one(struct guard *guard, const struct manifest_entry *wanted)

@@ -620,20 +620,12 @@ static void compare_limits(struct looser *looser, const char *action, const char
         }
 }
 
-static bool has_approver(const struct approval *approval, enum approver approver)
-{
-        for (unsigned i = 0; i < approval->by_n; i++)
-                if (approval->by[i] == approver)
-                        return true;
-        return false;
-}
-
 static void compare_approvals(struct looser *looser, const char *action, const struct approval *before,
                               const struct approval *after)
 {
-        if (!has_approver(before, APPROVER_PHONE) && has_approver(after, APPROVER_PHONE))
+        if (!approval_is_by(before, APPROVER_PHONE) && approval_is_by(after, APPROVER_PHONE))
                 sheet_print(&looser->sheet, "action '%.64s': approve: a phone may approve it now\n", action);
-        if (!has_approver(before, APPROVER_KEY) && has_approver(after, APPROVER_KEY))
+        if (!approval_is_by(before, APPROVER_KEY) && approval_is_by(after, APPROVER_KEY))
                 sheet_print(&looser->sheet, "action '%.64s': approve: a key may approve it now\n", action);
         if (after->within > before->within)
                 sheet_print(&looser->sheet, "action '%.64s': approve: there is more time for it\n", action);
