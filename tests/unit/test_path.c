@@ -103,9 +103,23 @@ static void a_folder_holds_what_is_below_it_and_itself(void **state)
         assert_false(path_is_within("/b.slice/a.slice", "/a.slice"));
 }
 
+static void a_path_has_a_folder(void **state)
+{
+        char folder[FILE_PATH_MAX] = "/srv/app/core/one";
+
+        (void)state;
+        path_folder(folder, folder);
+        assert_string_equal(folder, "/srv/app/core");
+        path_folder("/srv", folder);
+        assert_string_equal(folder, "/");
+        path_folder("/", folder);
+        assert_string_equal(folder, "/");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_path_has_a_folder),
                 cmocka_unit_test(a_star_stays_within_its_folder),
                 cmocka_unit_test(two_stars_cross_folders),
                 cmocka_unit_test(a_folder_is_everything_below_it),

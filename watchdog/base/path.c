@@ -2,6 +2,15 @@
 
 #include <string.h>
 
+void path_folder(const char *path, char ret[FILE_PATH_MAX])
+{
+        const char *slash = strrchr(path, '/');
+        size_t length = slash && slash > path ? (size_t)(slash - path) : 1;
+
+        memmove(ret, path, length);
+        ret[length] = '\0';
+}
+
 bool path_is_within(const char *path, const char *folder)
 {
         size_t n = strlen(folder);

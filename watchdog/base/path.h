@@ -8,6 +8,9 @@
 /* Whether the path is this folder, or below it; for cgroups too. The folder has no '/' at its end. */
 bool path_is_within(const char *path, const char *folder);
 
+/* The folder that an absolute path shorter than FILE_PATH_MAX is in; of "/" itself "/". Both may be the same memory. */
+void path_folder(const char *path, char ret[FILE_PATH_MAX]);
+
 /* Whether the whole path matches. A pattern that ends in '/' means everything below. Takes polynomial time. */
 bool path_glob(const char *pattern, const char *path);
 

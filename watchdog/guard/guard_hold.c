@@ -42,8 +42,7 @@ static int make_folder(const char *path)
         const char *slash = strrchr(path, '/');
         _cleanup_close_ int fd = -1;
 
-        text_copy(above, sizeof(above), path);
-        above[slash > path ? slash - path : 1] = '\0';
+        path_folder(path, above);
         fd = straight_open(above, O_PATH | O_DIRECTORY);
         if (fd < 0)
                 return fd;

@@ -112,15 +112,6 @@ static const struct manifest_entry *entry_of(const struct sealing *sealing, cons
 
 /* ---- the folder --------------------------------------------------------------------------------------------------------- */
 
-static void folder_of(const char *path, char folder[FILE_PATH_MAX])
-{
-        const char *slash = strrchr(path, '/');
-        size_t length = slash > path ? (size_t)(slash - path) : 1;
-
-        memcpy(folder, path, length);
-        folder[length] = '\0';
-}
-
 /* As it was; or, where nobody wrote that down, for whoever owns the file, as far as the file itself may be read. */
 static int dress_folder(struct sealing *sealing, int fd, const char *path)
 {
@@ -162,7 +153,7 @@ static int open_folder(struct sealing *sealing, const char *path)
 
         if (r != -ENOENT || strcmp(path, "/") == 0)
                 return r;
-        folder_of(path, above);
+        path_folder(path, above);
         r = parent = open_folder(sealing, above);
         if (r >= 0)
                 r = make_in(parent, strrchr(path, '/') + 1);
@@ -189,7 +180,7 @@ static int check_ways(struct sealing *sealing)
 {
         char path[FILE_PATH_MAX];
 
-        for (folder_of(sealing->wanted->path, path); strcmp(path, "/") != 0; folder_of(path, path)) {
+        for (path_folder(sealing->wanted->path, path); strcmp(path, "/") != 0; path_folder(path, path)) {
                 const struct manifest_entry *sealed = entry_of(sealing, path);
                 _cleanup_close_ int fd = sealed ? straight_open(path, O_PATH | O_DIRECTORY) : -1;
 
@@ -218,7 +209,7 @@ static int find_folder(struct sealing *sealing, bool make)
 
         if (r < 0)
                 return r;
-        folder_of(sealing->wanted->path, path);
+        path_folder(sealing->wanted->path, path);
         r = sealing->folder = make ? open_folder(sealing, path) : straight_open(path, O_RDONLY | O_DIRECTORY);
         if (r == -ELOOP)
                 return say(sealing, r, "is reached through a symbolic link, which is not followed");
@@ -288,7 +279,7 @@ static void fix_folder(struct sealing *sealing)
         char path[FILE_PATH_MAX];
         const struct manifest_entry *sealed;
 
-        folder_of(sealing->wanted->path, path);
+        path_folder(sealing->wanted->path, path);
         sealed = entry_of(sealing, path);
         if (sealing->folder_lifted && sealed && sealed->immutable &&
             traits_set_flags(sealing->folder, TRAITS_FIXED & sealed->flags, TRAITS_FIXED) < 0)
@@ -296,31 +287,6 @@ static void fix_folder(struct sealing *sealing)
 }
 
 /* ---- what is kept ------------------------------------------------------------------------------------------------------- */
-
-static int keep_content(struct vault *vault, int fd, uint8_t ret[DIGEST_SIZE])
-{
-        _cleanup_(vault_put_cancelp) struct vault_writer *writer = NULL;
-        _cleanup_free_ char *piece = malloc(PIECE);
-        ssize_t n = 1;
-        int r = piece ? vault_put_begin(vault, &writer) : -ENOMEM;
-
-        while (r >= 0 && n > 0) {
-                n = read(fd, piece, PIECE);
-                if (n < 0 && errno == EINTR)
-                        n = 1;
-                else
-                        r = n < 0 ? -errno : vault_put_add(writer, piece, (size_t)n);
-        }
-        return r < 0 ? r : vault_put_end(TAKE_PTR(writer), ret);
-}
-
-static int keep_link(struct vault *vault, int folder, const char *name, uint8_t ret[DIGEST_SIZE])
-{
-        char target[PATH_MAX];
-        ssize_t n = readlinkat(folder, name, target, sizeof(target));
-
-        return n < 0 ? -errno : vault_put(vault, target, (size_t)n, ret);
-}
 
 /* A name that nobody can have taken beforehand. */
 static void name_by_chance(const struct sealing *sealing, const char *what, char name[PASSING_MAX])
@@ -361,11 +327,11 @@ static int keep(struct sealing *sealing, const struct stat *st, uint8_t digest[D
         _cleanup_close_ int fd = -1;
 
         if (S_ISLNK(st->st_mode))
-                return keep_link(vault, sealing->folder, sealing->passing, digest);
+                return vault_put_link(vault, sealing->folder, sealing->passing, digest);
         if (!S_ISREG(st->st_mode))
                 return 0; /* a fifo, a socket, a device: there is nothing in it */
         fd = open_found(sealing->folder, sealing->passing, &again);
-        return fd < 0 ? fd : keep_content(vault, fd, digest);
+        return fd < 0 ? fd : vault_put_file(vault, fd, digest);
 }
 
 /* Empties the passing name. The restore does not wait for what cannot be kept. */

@@ -14,7 +14,6 @@
 #include "base/text.h"
 #include "io/straight.h"
 
-#define PIECE (64 << 10)
 #define NAME_ASIDE_MAX 32
 #define PROC_FD_MAX (sizeof("/proc/self/fd/") + 3 * sizeof(int))
 #define XATTRS_MAX 4096
@@ -80,15 +79,6 @@ static int open_folder(const char *path)
         return straight_open(path, O_RDONLY | O_DIRECTORY);
 }
 
-static void folder_of(const char *path, char folder[FILE_PATH_MAX])
-{
-        const char *slash = strrchr(path, '/');
-        size_t length = slash && slash > path ? (size_t)(slash - path) : 1;
-
-        memcpy(folder, path, length);
-        folder[length] = '\0';
-}
-
 /* A folder that is gone too is made again, for whoever owns the file, as far as the file itself may be read. */
 static int make_folder(struct change *change, const char *folder)
 {
@@ -98,7 +88,7 @@ static int make_folder(struct change *change, const char *folder)
         _cleanup_close_ int parent = -1;
         int r;
 
-        folder_of(folder, above);
+        path_folder(folder, above);
         r = parent = open_folder(above);
         if (r == -ENOENT && strcmp(above, "/") != 0)
                 r = parent = make_folder(change, above);
@@ -126,8 +116,8 @@ static void unmake_folders(struct change *change)
         for (; change->made > 0; change->made--) {
                 _cleanup_close_ int parent = -1;
 
-                folder_of(path, folder);
-                folder_of(folder, above);
+                path_folder(path, folder);
+                path_folder(folder, above);
                 parent = open_folder(above);
                 if (parent < 0 || unlinkat(parent, strrchr(folder, '/') + 1, AT_REMOVEDIR) < 0)
                         return;
@@ -139,7 +129,7 @@ static int find_folder(struct restore *restore, struct change *change)
 {
         char folder[FILE_PATH_MAX];
 
-        folder_of(path_of(change), folder);
+        path_folder(path_of(change), folder);
         change->name = strrchr(path_of(change), '/') + 1;
         change->folder = open_folder(folder);
         if (change->folder == -ENOENT && change->to)
@@ -153,32 +143,6 @@ static int find_folder(struct restore *restore, struct change *change)
 
 /* ---- what is there ------------------------------------------------------------------------------------------------------ */
 
-/* Puts the content of a file into the vault; the digest says what it was. */
-static int keep_file(struct vault *vault, int fd, uint8_t ret[DIGEST_SIZE])
-{
-        _cleanup_(vault_put_cancelp) struct vault_writer *writer = NULL;
-        _cleanup_free_ char *piece = malloc(PIECE);
-        ssize_t n = 1;
-        int r = piece ? vault_put_begin(vault, &writer) : -ENOMEM;
-
-        while (r >= 0 && n > 0) {
-                n = read(fd, piece, PIECE);
-                if (n < 0 && errno == EINTR)
-                        n = 1;
-                else
-                        r = n < 0 ? -errno : vault_put_add(writer, piece, (size_t)n);
-        }
-        return r < 0 ? r : vault_put_end(TAKE_PTR(writer), ret);
-}
-
-static int keep_link(struct vault *vault, int folder, const char *name, uint8_t ret[DIGEST_SIZE])
-{
-        char target[PATH_MAX];
-        ssize_t n = readlinkat(folder, name, target, sizeof(target));
-
-        return n < 0 ? -errno : vault_put(vault, target, (size_t)n, ret);
-}
-
 /* The inode that was looked at is the one that is read: no name is looked up between. */
 static int keep_old(struct vault *vault, struct change *change, uint8_t ret[DIGEST_SIZE])
 {
@@ -189,12 +153,12 @@ static int keep_old(struct vault *vault, struct change *change, uint8_t ret[DIGE
         if (seen < 0 || fstat(seen, &change->old) < 0)
                 return -errno;
         if (S_ISLNK(change->old.st_mode))
-                return keep_link(vault, change->folder, change->name, ret);
+                return vault_put_link(vault, change->folder, change->name, ret);
         if (!S_ISREG(change->old.st_mode))
                 return -EBADF;
         snprintf(again, sizeof(again), "/proc/self/fd/%d", seen);
         fd = open(again, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        return fd < 0 ? -errno : keep_file(vault, fd, ret);
+        return fd < 0 ? -errno : vault_put_file(vault, fd, ret);
 }
 
 static int say_kept(struct restore *restore, const struct change *change, int r)

@@ -368,6 +368,31 @@ int vault_put(struct vault *vault, const void *data, size_t size, uint8_t ret[DI
         return r < 0 ? r : vault_put_end(TAKE_PTR(writer), ret);
 }
 
+int vault_put_file(struct vault *vault, int fd, uint8_t ret[DIGEST_SIZE])
+{
+        _cleanup_(vault_put_cancelp) struct vault_writer *writer = NULL;
+        _cleanup_free_ char *piece = malloc(PIECE);
+        ssize_t n = 1;
+        int r = piece ? vault_put_begin(vault, &writer) : -ENOMEM;
+
+        while (r >= 0 && n > 0) {
+                n = read(fd, piece, PIECE);
+                if (n < 0 && errno == EINTR)
+                        n = 1;
+                else
+                        r = n < 0 ? -errno : vault_put_add(writer, piece, (size_t)n);
+        }
+        return r < 0 ? r : vault_put_end(TAKE_PTR(writer), ret);
+}
+
+int vault_put_link(struct vault *vault, int folder, const char *name, uint8_t ret[DIGEST_SIZE])
+{
+        char target[PATH_MAX];
+        ssize_t n = readlinkat(folder, name, target, sizeof(target));
+
+        return n < 0 ? -errno : vault_put(vault, target, (size_t)n, ret);
+}
+
 static int sync_folder(const char *path)
 {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -55,6 +55,10 @@ DEFINE_CLEANUP_FUNC(struct vault_writer *, vault_put_cancel);
 /* The same for a content that is in memory. */
 int vault_put(struct vault *vault, const void *data, size_t size, uint8_t ret[DIGEST_SIZE]);
 
+/* The same for what is left to read of an open file, and for a link's target. */
+int vault_put_file(struct vault *vault, int fd, uint8_t ret[DIGEST_SIZE]);
+int vault_put_link(struct vault *vault, int folder, const char *name, uint8_t ret[DIGEST_SIZE]);
+
 /* From here on what was put in before survives a power cut. */
 int vault_sync(struct vault *vault);
 
